@@ -1,0 +1,74 @@
+//! Where Kafka is, and the names that programs, checks and slides agree on.
+
+use std::time::Duration;
+
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::Error;
+
+/// The topic of clickstream events: three partitions, keyed by `user_id`.
+pub const CLICKSTREAM: &str = "clickstream";
+
+/// The consumer group of task 2.
+pub const ANALYTICS_SERVICE: &str = "analytics-service";
+
+/// The consumer group of task 3.
+pub const SCALE_GROUP: &str = "scale-group";
+
+/// The consumer group of task 4.
+pub const CRASH_DEMO_GROUP: &str = "crash-demo-group";
+
+/// How long the group waits for a silent member before it gives its partitions away, in milliseconds
+/// (librdkafka's `session.timeout.ms`, whose default is 45 s). Ten seconds make a crash visible within a lesson.
+pub const SESSION_TIMEOUT_MS: &str = "10000";
+
+/// How long to wait for Kafka's first answer.
+const REACH_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// The brokers to start from: `BOOTSTRAP_SERVERS`, or `localhost:9092`.
+pub fn bootstrap_servers() -> String {
+    std::env::var("BOOTSTRAP_SERVERS")
+        .ok()
+        .filter(|servers| !servers.trim().is_empty())
+        .unwrap_or_else(|| "localhost:9092".to_string())
+}
+
+/// Makes sure that Kafka answers and that `topic` exists.
+///
+/// librdkafka itself would go on trying, without a word, for minutes.
+///
+/// # Errors
+/// After 8 seconds without an answer, or when the topic does not exist: a message that says what to do.
+pub fn require_topic(topic: &str) -> Result<(), Error> {
+    let servers = bootstrap_servers();
+    let client: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &servers)
+        .set_log_level(RDKafkaLogLevel::Emerg)
+        .create()?;
+    let metadata = client
+        .fetch_metadata(Some(topic), REACH_TIMEOUT)
+        .map_err(|error| {
+            Error::new(format!(
+                "Kafka does not answer at {servers} ({error}). \
+                 Start it with `cargo lab up`, or name another cluster in BOOTSTRAP_SERVERS."
+            ))
+        })?;
+    let problem = match metadata.topics().first() {
+        Some(found) => found.error().map(RDKafkaErrorCode::from),
+        None => Some(RDKafkaErrorCode::UnknownTopic),
+    };
+    match problem {
+        None => Ok(()),
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+            Err(Error::new(format!(
+                "Topic {topic} does not exist at {servers}. Create it with \
+                 `cargo lab kafka-topics --create --topic {topic} --partitions 3 --replication-factor 1`."
+            )))
+        }
+        Some(code) => Err(Error::new(format!(
+            "Topic {topic} at {servers} cannot be used: {code}"
+        ))),
+    }
+}

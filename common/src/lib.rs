@@ -1,0 +1,14 @@
+//! What every lab program shares: where Kafka is, what an event looks like, and how to stop.
+
+mod config;
+mod error;
+mod event;
+mod shutdown;
+
+pub use config::{
+    ANALYTICS_SERVICE, CLICKSTREAM, CRASH_DEMO_GROUP, SCALE_GROUP, SESSION_TIMEOUT_MS,
+    bootstrap_servers, require_topic,
+};
+pub use error::Error;
+pub use event::{Event, EventCounts, EventType};
+pub use shutdown::Shutdown;

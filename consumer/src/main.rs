@@ -1,0 +1,66 @@
+//! Task 2: reads the clickstream in batches of 20, counts the types of events, and commits each batch last.
+//!
+//! The task sheet is docs/task2-consumer.md.
+
+#![allow(unused_imports, reason = "the holes need some of them")]
+
+use std::time::Duration;
+
+use common::{
+    ANALYTICS_SERVICE, CLICKSTREAM, Error, Event, EventCounts, EventType, SESSION_TIMEOUT_MS,
+    Shutdown, bootstrap_servers, require_topic,
+};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+
+// TODO(2): batches of 20. (Sheet: step 3)
+const BATCH_SIZE: usize = 10;
+// END(2)
+
+/// Prints the purchases of a batch and returns how many events of each type it holds.
+fn process(batch: &[Event]) -> EventCounts {
+    // TODO(3): count the events by type; print each purchase that has an amount, as
+    // `Purchase: user=user_7 amount=$49.99`. (Sheet: step 4)
+    let _ = batch;
+    EventCounts::default()
+    // END(3)
+}
+
+fn main() -> Result<(), Error> {
+    require_topic(CLICKSTREAM)?;
+    let shutdown = Shutdown::on_ctrl_c()?;
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap_servers())
+        .set("group.id", ANALYTICS_SERVICE)
+        .set("auto.offset.reset", "earliest")
+        .set("session.timeout.ms", SESSION_TIMEOUT_MS)
+        // TODO(1): take the offsets out of the timer's hands: only this program commits. (Sheet: step 2)
+        // END(1)
+        .create()?;
+    consumer.subscribe(&[CLICKSTREAM])?;
+
+    let mut batch = Vec::new();
+    // TODO(4): totals over all batches of this run, not just over one. (Sheet: step 5)
+    // END(4)
+    while !shutdown.requested() {
+        let Some(message) = consumer.poll(Duration::from_millis(500)) else {
+            continue;
+        };
+        batch.push(Event::from_message(&message?)?);
+        if batch.len() < BATCH_SIZE {
+            continue;
+        }
+
+        let counts = process(&batch);
+        println!("Batch summary: {counts}");
+
+        // TODO(5): add this batch to the totals, and print them every 20 events. (Sheet: step 5)
+        // END(5)
+
+        // TODO(6): now that the batch is processed, commit it, wait until the broker has it, and print
+        // `Committed batch of 20.` (Sheet: step 6)
+        // END(6)
+        batch.clear();
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! Task 4: processes fifteen messages, then dies as if the power had gone: before it committed anything.
+//!
+//! There is nothing to fill in here. The task sheet is docs/task4-crash.md.
+
+use std::time::Duration;
+
+use common::{
+    CLICKSTREAM, CRASH_DEMO_GROUP, Error, Event, SESSION_TIMEOUT_MS, Shutdown, bootstrap_servers,
+    require_topic,
+};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
+
+const CRASH_AFTER: u32 = 15;
+
+fn main() -> Result<(), Error> {
+    require_topic(CLICKSTREAM)?;
+    let shutdown = Shutdown::on_ctrl_c()?;
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap_servers())
+        .set("group.id", CRASH_DEMO_GROUP)
+        .set("auto.offset.reset", "earliest")
+        .set("session.timeout.ms", SESSION_TIMEOUT_MS)
+        .set("enable.auto.commit", "false")
+        .create()?;
+    consumer.subscribe(&[CLICKSTREAM])?;
+
+    let mut processed = 0;
+    while !shutdown.requested() {
+        let Some(message) = consumer.poll(Duration::from_millis(500)) else {
+            continue;
+        };
+        let message = message?;
+        let event = Event::from_message(&message)?;
+        processed += 1;
+        println!(
+            "Processed {processed:2}: partition={} offset={} event_id={}",
+            message.partition(),
+            message.offset(),
+            event.event_id
+        );
+
+        if processed == CRASH_AFTER {
+            println!("CRASH after {processed} messages, before the commit!");
+            // No destructor runs: the consumer is not closed, does not leave its group, and commits nothing.
+            // (A panic would unwind, drop the consumer, and so leave the group in good order.)
+            std::process::abort();
+        }
+    }
+    Ok(())
+}

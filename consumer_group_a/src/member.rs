@@ -1,0 +1,67 @@
+//! Task 3: one member of a consumer group. It prints which partitions it is given, which it loses, and every
+//! message it reads. `consumer_group_a` and `consumer_group_b` are this program under two names: a service is
+//! scaled by starting it once more.
+//!
+//! The task sheet is docs/task3-scaling.md.
+
+use std::time::Duration;
+
+use common::{CLICKSTREAM, Error, Event, SCALE_GROUP, Shutdown, bootstrap_servers, require_topic};
+use rdkafka::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use rdkafka::message::Message;
+
+/// Tells what each rebalance of the group means for this member.
+struct PrintRebalance {
+    name: &'static str,
+}
+
+impl ClientContext for PrintRebalance {}
+
+impl ConsumerContext for PrintRebalance {
+    /// Called from within `poll`, before the member takes up or gives up the partitions.
+    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let name = self.name;
+        match rebalance {
+            // TODO(2): print what is given and what is lost, as `A: assigned partitions [0, 1, 2]` and
+            // `A: revoked partitions [0, 1, 2]`. (Sheet: step 3)
+            Rebalance::Assign(_) => {}
+            Rebalance::Revoke(_) => {}
+            // END(2)
+            Rebalance::Error(error) => eprintln!("{name}: rebalance failed: {error}"),
+        }
+    }
+}
+
+/// Reads as the member `name` until someone presses Ctrl-C.
+pub fn run(name: &'static str) -> Result<(), Error> {
+    require_topic(CLICKSTREAM)?;
+    let shutdown = Shutdown::on_ctrl_c()?;
+    let consumer: BaseConsumer<PrintRebalance> = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap_servers())
+        .set("client.id", name)
+        .set("group.id", SCALE_GROUP)
+        .set("auto.offset.reset", "earliest")
+        .set("enable.auto.commit", "false")
+        // TODO(1): let the group give up on a silent member after 10 s, not after 45. (Sheet: step 2)
+        // END(1)
+        .create_with_context(PrintRebalance { name })?;
+    consumer.subscribe(&[CLICKSTREAM])?;
+
+    while !shutdown.requested() {
+        let Some(message) = consumer.poll(Duration::from_millis(500)) else {
+            continue;
+        };
+        let message = message?;
+        let event = Event::from_message(&message)?;
+        println!(
+            "{name}: partition={} offset={} user={}",
+            message.partition(),
+            message.offset(),
+            event.user_id
+        );
+        consumer.commit_message(&message, CommitMode::Sync)?;
+    }
+    Ok(())
+}

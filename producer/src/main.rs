@@ -1,0 +1,91 @@
+//! Task 1: publishes 100 clickstream events and reports where each of them landed.
+//!
+//! The task sheet is docs/task1-producer.md.
+
+#![allow(unused_imports, reason = "the holes need some of them")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use common::{CLICKSTREAM, Error, Event, EventType, bootstrap_servers, require_topic};
+use rand::RngExt;
+use rdkafka::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::util::Timeout;
+
+const EVENTS: u64 = 100;
+
+/// What the Kafka client tells about each record that was produced.
+#[derive(Default)]
+struct DeliveryReport {
+    failed: AtomicU64,
+}
+
+impl ClientContext for DeliveryReport {}
+
+impl ProducerContext for DeliveryReport {
+    type DeliveryOpaque = ();
+
+    /// Called once for every record, when the broker has acknowledged it or the client has given up.
+    fn delivery(&self, result: &DeliveryResult<'_>, _: ()) {
+        // TODO(2): print where the record landed, as `Delivered → topic=… partition=… offset=…`, or why it did not,
+        // as `Delivery FAILED: …`, and count the failure in `self.failed`. (Sheet: step 3)
+        let _ = result;
+        // END(2)
+    }
+}
+
+/// An event that a random user caused just now. Three in ten carry an amount.
+fn random_event(event_id: u64) -> Result<Event, Error> {
+    let event_types = [
+        EventType::PageView,
+        EventType::AddToCart,
+        EventType::Purchase,
+        EventType::Search,
+    ];
+    let mut rng = rand::rng();
+    let cents: u32 = rng.random_range(1_000..=50_000);
+    Ok(Event {
+        event_id,
+        user_id: format!("user_{}", rng.random_range(1..=20)),
+        event_type: event_types[rng.random_range(0..event_types.len())],
+        timestamp: UNIX_EPOCH.elapsed()?.as_secs_f64(),
+        amount: rng.random_bool(0.3).then_some(f64::from(cents) / 100.0),
+    })
+}
+
+fn main() -> Result<(), Error> {
+    require_topic(CLICKSTREAM)?;
+    let producer: BaseProducer<DeliveryReport> = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap_servers())
+        // TODO(1): tell the broker to acknowledge a record only once every in-sync replica has it; try three times
+        // again; gather records for 5 ms before sending. (Sheet: step 2)
+        // END(1)
+        .create_with_context(DeliveryReport::default())?;
+
+    for event_id in 0..EVENTS {
+        let event = random_event(event_id)?;
+        let payload = serde_json::to_string(&event)?;
+        // TODO(3): give the record a key, so that all events of one user land on one partition. (Sheet: step 4)
+        let record = BaseRecord::<str, str>::to(CLICKSTREAM).payload(&payload);
+        // END(3)
+        producer.send(record).map_err(|(error, _)| error)?;
+        // TODO(4): let the client deliver the reports that have arrived, without waiting for more. (Sheet: step 5)
+        // END(4)
+    }
+
+    // TODO(5): wait until every record is acknowledged or has failed. (Sheet: step 6)
+    // END(5)
+
+    match producer.context().failed.load(Ordering::Relaxed) {
+        0 => {
+            println!("Done. Published {EVENTS} events.");
+            Ok(())
+        }
+        failed => Err(Error::new(format!(
+            "{failed} of {EVENTS} events were not delivered."
+        ))),
+    }
+}

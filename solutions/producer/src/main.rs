@@ -1,0 +1,107 @@
+//! Task 1: publishes 100 clickstream events and reports where each of them landed.
+//!
+//! The task sheet is docs/task1-producer.md.
+
+#![allow(unused_imports, reason = "the holes need some of them")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use common::{CLICKSTREAM, Error, Event, EventType, bootstrap_servers, require_topic};
+use rand::RngExt;
+use rdkafka::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::util::Timeout;
+
+const EVENTS: u64 = 100;
+
+/// What the Kafka client tells about each record that was produced.
+#[derive(Default)]
+struct DeliveryReport {
+    failed: AtomicU64,
+}
+
+impl ClientContext for DeliveryReport {}
+
+impl ProducerContext for DeliveryReport {
+    type DeliveryOpaque = ();
+
+    /// Called once for every record, when the broker has acknowledged it or the client has given up.
+    fn delivery(&self, result: &DeliveryResult<'_>, _: ()) {
+        // SOLUTION(2): where it landed; or why it did not, and that is counted.
+        match result {
+            Ok(message) => println!(
+                "Delivered → topic={} partition={} offset={}",
+                message.topic(),
+                message.partition(),
+                message.offset()
+            ),
+            Err((error, _)) => {
+                println!("Delivery FAILED: {error}");
+                self.failed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        // END(2)
+    }
+}
+
+/// An event that a random user caused just now. Three in ten carry an amount.
+fn random_event(event_id: u64) -> Result<Event, Error> {
+    let event_types = [
+        EventType::PageView,
+        EventType::AddToCart,
+        EventType::Purchase,
+        EventType::Search,
+    ];
+    let mut rng = rand::rng();
+    let cents: u32 = rng.random_range(1_000..=50_000);
+    Ok(Event {
+        event_id,
+        user_id: format!("user_{}", rng.random_range(1..=20)),
+        event_type: event_types[rng.random_range(0..event_types.len())],
+        timestamp: UNIX_EPOCH.elapsed()?.as_secs_f64(),
+        amount: rng.random_bool(0.3).then_some(f64::from(cents) / 100.0),
+    })
+}
+
+fn main() -> Result<(), Error> {
+    require_topic(CLICKSTREAM)?;
+    let producer: BaseProducer<DeliveryReport> = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap_servers())
+        // SOLUTION(1): an acknowledgement means that every in-sync replica has the record.
+        .set("acks", "all")
+        .set("retries", "3")
+        .set("linger.ms", "5")
+        // END(1)
+        .create_with_context(DeliveryReport::default())?;
+
+    for event_id in 0..EVENTS {
+        let event = random_event(event_id)?;
+        let payload = serde_json::to_string(&event)?;
+        // SOLUTION(3): the same key has the same hash, and the same hash the same partition.
+        let record = BaseRecord::to(CLICKSTREAM)
+            .key(&event.user_id)
+            .payload(&payload);
+        // END(3)
+        producer.send(record).map_err(|(error, _)| error)?;
+        // SOLUTION(4): reports that have arrived are delivered now, without waiting for more.
+        producer.poll(Duration::ZERO);
+        // END(4)
+    }
+
+    // SOLUTION(5): what is not acknowledged by now would be dropped with the producer.
+    producer.flush(Timeout::Never)?;
+    // END(5)
+
+    match producer.context().failed.load(Ordering::Relaxed) {
+        0 => {
+            println!("Done. Published {EVENTS} events.");
+            Ok(())
+        }
+        failed => Err(Error::new(format!(
+            "{failed} of {EVENTS} events were not delivered."
+        ))),
+    }
+}
