@@ -1,0 +1,151 @@
+//! A private Kafka on a free port.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use nix::sys::signal::Signal;
+
+use crate::Cache;
+use crate::jvm::{PortTaken, Process, free_port, reap};
+use crate::keeper::Lifetime;
+use crate::prepared::Prepared;
+use crate::way::Way;
+
+/// Between choosing a free port and listening on it, another process may take it.
+const PORT_ATTEMPTS: u32 = 5;
+
+/// A Kafka that we started, for ourselves. It ends when this is dropped, or when this process dies.
+#[derive(Debug)]
+pub struct Broker {
+    bootstrap: String,
+    way: String,
+    ready_after: Duration,
+    inner: Inner,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Jvm(Process),
+    #[cfg(feature = "testcontainers")]
+    Container(crate::private_container::PrivateContainer),
+}
+
+impl Broker {
+    /// Starts one, in Docker where it answers (with the feature `testcontainers`), or else in a plain JVM.
+    ///
+    /// # Errors
+    /// When neither can be had, or it does not become ready; on Ctrl-C.
+    pub fn start() -> Result<Self> {
+        let way = Way::for_private()?;
+        let start = Instant::now();
+        let (port, inner) = match &way {
+            #[cfg(feature = "testcontainers")]
+            Way::Docker(_) => on_free_port(|port| {
+                crate::private_container::PrivateContainer::start(port).map(Inner::Container)
+            })?,
+            Way::Jvm(java) => {
+                let cache = Cache::open()?;
+                reap(&cache)?;
+                let prepared = Prepared::get(&cache, java.clone())?;
+                let archive = prepared.use_archive();
+                on_free_port(|port| {
+                    Process::start(&prepared, &cache, port, Lifetime::Owned, &archive)
+                        .map(Inner::Jvm)
+                })?
+            }
+            other => bail!("a private broker cannot be started in {other}"),
+        };
+        Ok(Self {
+            bootstrap: format!("localhost:{port}"),
+            way: way.to_string(),
+            ready_after: start.elapsed(),
+            inner,
+        })
+    }
+
+    /// `localhost:PORT`.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// Freezes the broker, as a long garbage collection or a machine without a clock would. Connections stay open.
+    ///
+    /// # Errors
+    /// When the broker has gone.
+    pub fn pause(&self) -> Result<()> {
+        match &self.inner {
+            Inner::Jvm(process) => process.signal(Signal::SIGSTOP),
+            #[cfg(feature = "testcontainers")]
+            Inner::Container(container) => container.pause(),
+        }
+    }
+
+    /// Ends a [`Broker::pause`].
+    ///
+    /// # Errors
+    /// When the broker has gone.
+    pub fn resume(&self) -> Result<()> {
+        match &self.inner {
+            Inner::Jvm(process) => process.signal(Signal::SIGCONT),
+            #[cfg(feature = "testcontainers")]
+            Inner::Container(container) => container.unpause(),
+        }
+    }
+
+    /// What Kafka's request log holds so far: one JSON object for each request that the broker has answered.
+    ///
+    /// # Errors
+    /// When the broker has gone.
+    pub fn requests(&self) -> Result<Vec<serde_json::Value>> {
+        let text = match &self.inner {
+            Inner::Jvm(process) => fs::read_to_string(process.folder().join("requests.log"))?,
+            #[cfg(feature = "testcontainers")]
+            Inner::Container(container) => container.output()?,
+        };
+        Ok(text
+            .lines()
+            .filter_map(|line| line.split_once("Completed request:"))
+            // The last line may be half-written.
+            .filter_map(|(_, json)| {
+                serde_json::from_str(json.split(" (kafka.request").next()?).ok()
+            })
+            .collect())
+    }
+}
+
+/// In words: which Kafka, where, and how long it took.
+impl std::fmt::Display for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Kafka {} in {}, on {}, ready after {:.1} s",
+            crate::KAFKA_VERSION,
+            self.way,
+            self.bootstrap,
+            self.ready_after.as_secs_f32()
+        )
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        match &mut self.inner {
+            Inner::Jvm(process) => process.end(),
+            #[cfg(feature = "testcontainers")]
+            Inner::Container(_) => {}
+        }
+    }
+}
+
+fn on_free_port<T>(start: impl Fn(u16) -> Result<T>) -> Result<(u16, T)> {
+    for _ in 1..PORT_ATTEMPTS {
+        let port = free_port()?;
+        match start(port) {
+            Err(error) if error.is::<PortTaken>() => {}
+            other => return Ok((port, other?)),
+        }
+    }
+    let port = free_port()?;
+    Ok((port, start(port)?))
+}

@@ -1,0 +1,219 @@
+//! Kafka in Docker: is there a daemon, and the lab's one container, as compose.yaml describes it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::command::{last_lines, run};
+use crate::{IMAGE, wait};
+
+/// A daemon that is well answers within a millisecond. One that hangs must not hold up the choice.
+const PROBE_LIMIT: Duration = Duration::from_millis(500);
+
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+
+/// Long enough for an image of 400 MB on a slow line.
+const PULL_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+const READY_LIMIT: Duration = Duration::from_secs(120);
+
+/// A Docker daemon that answers.
+#[derive(Clone, Debug)]
+pub struct Docker {
+    /// Such as `unix:///var/run/docker.sock`.
+    pub host: String,
+}
+
+impl Docker {
+    /// Asks the daemon at `DOCKER_HOST`, or at its usual sockets.
+    ///
+    /// # Errors
+    /// When none answers within half a second; the message says how to get one.
+    pub fn find() -> Result<Self> {
+        let hosts = match std::env::var("DOCKER_HOST") {
+            Ok(host) if !host.is_empty() => vec![host],
+            _ => {
+                let home = std::env::var("HOME").unwrap_or_default();
+                vec![
+                    "unix:///var/run/docker.sock".to_string(),
+                    format!("unix://{home}/.docker/run/docker.sock"),
+                ]
+            }
+        };
+        let mut reasons = Vec::new();
+        for host in hosts {
+            match ping(&host) {
+                Ok(()) => return Ok(Self { host }),
+                Err(error) => reasons.push(format!("{host}: {error:#}")),
+            }
+        }
+        bail!(
+            "no Docker daemon answers ({}): install Docker and start it",
+            reasons.join("; ")
+        );
+    }
+
+    /// Creates and starts the lab's container, and waits until Kafka in it is ready.
+    ///
+    /// # Errors
+    /// When the image cannot be had, the port is taken, or Kafka does not come up. The container is removed then.
+    pub fn up(&self, name: &str, port: u16) -> Result<()> {
+        if self.ask(&["image", "inspect", IMAGE]).is_err() {
+            self.pull()?;
+        }
+        let started = self.compose_up(name, port);
+        if started.is_err() {
+            let _ = self.remove(name);
+        }
+        started
+    }
+
+    fn compose_up(&self, name: &str, port: u16) -> Result<()> {
+        let mut compose = compose_command()?;
+        compose
+            .arg("-f")
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../compose.yaml"))
+            .args(["-p", &format!("kafka-lab-{port}"), "up", "-d"])
+            .env("KAFKA_LAB_PORT", port.to_string())
+            .env("KAFKA_LAB_CONTAINER", name)
+            // Compose v1 puts these between itself and the daemon.
+            .env("DOCKER_HOST", &self.host);
+        let output = run(&mut compose, READY_LIMIT)?;
+        if !output.status.success() {
+            let said = last_lines(&output.stderr, 6);
+            if said.contains("address already in use") || said.contains("port is already allocated")
+            {
+                bail!(crate::jvm::PortTaken(port));
+            }
+            bail!("Docker could not start {IMAGE}:\n{said}");
+        }
+        wait::until("Kafka in Docker to be ready", READY_LIMIT, || {
+            let log = self.ask(&["logs", name])?;
+            if log.contains("Kafka Server started") {
+                return Ok(Some(()));
+            }
+            if self.running(name)? {
+                return Ok(None);
+            }
+            bail!(
+                "Kafka ended before it was ready. Its last words:\n{}",
+                last_lines(log.as_bytes(), 8)
+            )
+        })
+    }
+
+    /// Does the container exist and run?
+    ///
+    /// # Errors
+    /// When Docker does not answer.
+    pub fn running(&self, name: &str) -> Result<bool> {
+        let filter = format!("name=^/{name}$");
+        Ok(!self
+            .ask(&["ps", "-q", "--filter", &filter])?
+            .trim()
+            .is_empty())
+    }
+
+    /// Stops and removes the container with its data.
+    ///
+    /// # Errors
+    /// When Docker refuses.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let output = self
+            .command()
+            .args(["rm", "-f", "-v", name])
+            .stdin(Stdio::null())
+            .output()
+            .context("`docker` could not be started")?;
+        let said = last_lines(&output.stderr, 3);
+        if output.status.success() || said.contains("No such container") {
+            return Ok(());
+        }
+        bail!("Docker could not remove the container {name}: {said}")
+    }
+
+    /// The `docker` command, set to this daemon.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new("docker");
+        command.env("DOCKER_HOST", &self.host);
+        command
+    }
+
+    fn pull(&self) -> Result<()> {
+        eprintln!("Kafka: Docker fetches the image {IMAGE} (once) …");
+        let output = run(self.command().args(["pull", IMAGE]), PULL_LIMIT)?;
+        if !output.status.success() {
+            bail!(
+                "Docker answers, but could not get the image {IMAGE}: {}\n\
+                 Check the network, or use a plain JVM instead: set KAFKA_LAB_BROKER=jvm",
+                last_lines(&output.stderr, 1)
+            );
+        }
+        Ok(())
+    }
+
+    /// Both streams of a docker command that must succeed.
+    fn ask(&self, arguments: &[&str]) -> Result<String> {
+        let output = run(self.command().args(arguments), COMMAND_LIMIT)?;
+        if !output.status.success() {
+            bail!(
+                "`docker {}` failed: {}",
+                arguments.join(" "),
+                last_lines(&output.stderr, 2)
+            );
+        }
+        Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    }
+}
+
+/// `docker compose`, or its predecessor `docker-compose`.
+///
+/// # Errors
+/// When there is neither.
+pub fn compose_command() -> Result<Command> {
+    let answers = |command: &mut Command| {
+        run(command.arg("version"), COMMAND_LIMIT).is_ok_and(|output| output.status.success())
+    };
+    if answers(Command::new("docker").arg("compose")) {
+        let mut command = Command::new("docker");
+        command.arg("compose");
+        return Ok(command);
+    }
+    if answers(&mut Command::new("docker-compose")) {
+        return Ok(Command::new("docker-compose"));
+    }
+    Err(anyhow!(
+        "Docker answers, but has no compose: install its compose plugin (Debian: docker-compose)"
+    ))
+}
+
+/// One request over plain HTTP: the daemon's `/_ping`.
+fn ping(host: &str) -> Result<()> {
+    if let Some(path) = host.strip_prefix("unix://") {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(PROBE_LIMIT))?;
+        stream.set_write_timeout(Some(PROBE_LIMIT))?;
+        return ask_ping(stream);
+    }
+    if let Some(address) = host.strip_prefix("tcp://") {
+        let stream = TcpStream::connect_timeout(&address.parse()?, PROBE_LIMIT)?;
+        stream.set_read_timeout(Some(PROBE_LIMIT))?;
+        return ask_ping(stream);
+    }
+    bail!("only unix:// and tcp:// are understood")
+}
+
+fn ask_ping(mut stream: impl Read + Write) -> Result<()> {
+    stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")?;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).context("no answer")?;
+    if &status[9..] != b"200" {
+        bail!("it answers {}", String::from_utf8_lossy(&status));
+    }
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! Kafka as a plain JVM process, under a keeper that ends it with its owner and removes what it wrote.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::command::last_lines;
+use crate::keeper::{Keeper, Lifetime};
+use crate::prepared::{Prepared, define, properties_for};
+use crate::{Cache, wait};
+
+/// Seen 1.2 s on an idle machine, 6 s on a busy one.
+const READY_LIMIT: Duration = Duration::from_secs(90);
+
+/// The port is in use by another process.
+#[derive(Debug)]
+pub struct PortTaken(pub u16);
+
+impl std::error::Error for PortTaken {}
+
+impl std::fmt::Display for PortTaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "port {} is taken", self.0)
+    }
+}
+
+/// A running broker: its folder in the cache holds its data, its logs and its process id.
+#[derive(Debug)]
+pub struct Process {
+    folder: PathBuf,
+    /// The keeper, where this process is the owner.
+    keeper: Option<Keeper>,
+}
+
+impl Process {
+    /// Starts a broker in a fresh folder and waits until it is ready.
+    ///
+    /// # Errors
+    /// [`PortTaken`]; when the broker ends before it is ready; on Ctrl-C. Nothing is left behind then.
+    pub fn start(
+        prepared: &Prepared,
+        cache: &Cache,
+        port: u16,
+        lifetime: Lifetime,
+        archive: &str,
+    ) -> Result<Self> {
+        let folder = cache.run_folder()?.keep();
+        Self::start_in(folder, prepared, port, lifetime, archive)
+    }
+
+    /// As [`Process::start`], in this folder, which exists.
+    ///
+    /// # Errors
+    /// As there. The folder is removed then.
+    pub fn start_in(
+        folder: PathBuf,
+        prepared: &Prepared,
+        port: u16,
+        lifetime: Lifetime,
+        archive: &str,
+    ) -> Result<Self> {
+        let mut process = match Self::spawn(&folder, prepared, port, lifetime, archive) {
+            Ok(process) => process,
+            Err(error) => {
+                let _ = fs::remove_dir_all(&folder);
+                return Err(error);
+            }
+        };
+        match process.wait_until_ready(port) {
+            Ok(()) => {
+                if lifetime == Lifetime::Kept {
+                    process.keeper = None;
+                }
+                Ok(process)
+            }
+            Err(error) => {
+                process.end();
+                Err(error)
+            }
+        }
+    }
+
+    fn spawn(
+        folder: &Path,
+        prepared: &Prepared,
+        port: u16,
+        lifetime: Lifetime,
+        archive: &str,
+    ) -> Result<Self> {
+        let data = folder.join("data");
+        fs::create_dir(&data)?;
+        for entry in fs::read_dir(prepared.template())? {
+            let entry = entry?;
+            fs::copy(entry.path(), data.join(entry.file_name()))?;
+        }
+        let properties = folder.join("server.properties");
+        fs::write(&properties, properties_for(port, free_port()?, &data))?;
+        let mut java = vec![prepared.java.path.clone().into_os_string()];
+        java.extend(
+            [
+                "-Xmx256m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                archive,
+            ]
+            .map(Into::into),
+        );
+        java.push(define("kafka.logs.dir", folder).into());
+        java.push(define("log4j2.configurationFile", &prepared.logging()).into());
+        java.extend(["-cp", &prepared.class_path, "kafka.Kafka"].map(Into::into));
+        java.push(properties.into());
+        let keeper = Keeper::start(lifetime, folder, "", java)?;
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            keeper: Some(keeper),
+        })
+    }
+
+    /// The broker that runs in this folder, if one does.
+    pub fn find(folder: &Path) -> Option<Self> {
+        let process = Self {
+            folder: folder.to_path_buf(),
+            keeper: None,
+        };
+        let pid = process.pid()?;
+        is_running(pid, folder).then_some(process)
+    }
+
+    /// The folder with its data and logs.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The process id of the JVM.
+    pub fn pid(&self) -> Option<Pid> {
+        read_pid(&self.folder.join("pid"))
+    }
+
+    /// Sends the JVM a signal: SIGSTOP pauses the broker, SIGCONT resumes it.
+    ///
+    /// # Errors
+    /// When it has gone.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.pid().context("the broker has gone")?;
+        kill(pid, signal).context("the broker has gone")
+    }
+
+    /// Waits until the broker and its folder have gone.
+    ///
+    /// # Errors
+    /// When they are still there after `limit`.
+    pub fn wait_until_gone(&self, limit: Duration) -> Result<()> {
+        wait::until("Kafka to stop", limit, || {
+            Ok((!self.folder.exists()).then_some(()))
+        })
+    }
+
+    /// Kills the broker; its keeper then removes the folder. Waits for that also when Ctrl-C was pressed.
+    pub fn end(&mut self) {
+        let pid = self.pid();
+        if let Some(pid) = pid.filter(|&pid| is_running(pid, &self.folder)) {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+        if let Some(keeper) = self.keeper.take() {
+            keeper.end();
+        } else {
+            for _ in 0..250 {
+                if !self.folder.exists() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+
+    fn wait_until_ready(&mut self, port: u16) -> Result<()> {
+        let log = self.folder.join("server.log");
+        wait::until("Kafka to be ready", READY_LIMIT, || {
+            let text = fs::read(&log).unwrap_or_default();
+            let said = |words: &str| {
+                text.windows(words.len())
+                    .any(|part| part == words.as_bytes())
+            };
+            if said("Kafka Server started") {
+                return Ok(Some(()));
+            }
+            if said("Address already in use") {
+                bail!(PortTaken(port));
+            }
+            let ended = match &mut self.keeper {
+                Some(keeper) => keeper.has_ended()?,
+                None => false,
+            };
+            if ended || self.folder.join("exit").exists() {
+                bail!(
+                    "Kafka ended before it was ready. Its last words:\n{}",
+                    last_lines(&text, 8)
+                );
+            }
+            Ok(None)
+        })
+    }
+}
+
+/// A port that nothing listens on at this moment.
+///
+/// # Errors
+/// When loopback cannot be listened on at all.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Ends what is left of brokers whose keeper was killed, and removes their folders.
+///
+/// # Errors
+/// When the cache cannot be read.
+pub fn reap(cache: &Cache) -> Result<()> {
+    for entry in fs::read_dir(cache.run())? {
+        let folder = entry?.path();
+        // A folder without a keeper is one that another process is about to start a broker in.
+        let Some(keeper) = read_pid(&folder.join("keeper")) else {
+            continue;
+        };
+        if is_running(keeper, &folder) {
+            continue;
+        }
+        if let Some(mut process) = Process::find(&folder) {
+            process.end();
+        }
+        let _ = fs::remove_dir_all(&folder);
+    }
+    Ok(())
+}
+
+fn read_pid(file: &Path) -> Option<Pid> {
+    let pid = fs::read_to_string(file).ok()?.trim().parse().ok()?;
+    Some(Pid::from_raw(pid))
+}
+
+/// Is `pid` a live process that works in `folder`? (Process ids are used again.)
+fn is_running(pid: Pid, folder: &Path) -> bool {
+    command_line(pid).contains(&*folder.to_string_lossy())
+}
+
+/// What a process was started with; empty where there is none, or only its exit status is left.
+fn command_line(pid: Pid) -> String {
+    let words = if Path::new("/proc/self/cmdline").exists() {
+        fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+    } else {
+        Command::new("ps")
+            .args(["-ww", "-o", "args=", "-p", &pid.to_string()])
+            .output()
+            .map(|output| output.stdout)
+            .unwrap_or_default()
+    };
+    String::from_utf8_lossy(&words).into_owned()
+}

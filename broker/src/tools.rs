@@ -1,0 +1,164 @@
+//! Kafka's own command-line tools, under the slides' names and with the slides' arguments.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::lab::{Lab, Place};
+use crate::prepared::{Prepared, define};
+use crate::{Cache, Docker, IMAGE, Java};
+
+/// A tool: its name and its main class.
+const TOOLS: &[(&str, &str)] = &[
+    ("kafka-topics", "org.apache.kafka.tools.TopicCommand"),
+    (
+        "kafka-console-producer",
+        "org.apache.kafka.tools.ConsoleProducer",
+    ),
+    (
+        "kafka-console-consumer",
+        "org.apache.kafka.tools.consumer.ConsoleConsumer",
+    ),
+    (
+        "kafka-consumer-groups",
+        "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    ),
+    ("kafka-configs", "org.apache.kafka.tools.ConfigCommand"),
+    ("kafka-get-offsets", "org.apache.kafka.tools.GetOffsetShell"),
+];
+
+/// Options that Kafka 4 renamed: the tool, the name on the slides, the new one. Kafka still takes the old names, but
+/// says so on *standard output*, between the messages.
+const RENAMED: &[(&str, &str, &str)] = &[
+    ("kafka-console-producer", "--property", "--reader-property"),
+    (
+        "kafka-console-consumer",
+        "--property",
+        "--formatter-property",
+    ),
+    (
+        "kafka-console-producer",
+        "--producer-property",
+        "--command-property",
+    ),
+    (
+        "kafka-console-consumer",
+        "--consumer-property",
+        "--command-property",
+    ),
+    (
+        "kafka-console-producer",
+        "--producer.config",
+        "--command-config",
+    ),
+    (
+        "kafka-console-consumer",
+        "--consumer.config",
+        "--command-config",
+    ),
+];
+
+/// The names of the tools.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TOOLS.iter().map(|(name, _)| *name)
+}
+
+/// The command that runs the tool `name` against `lab`: in its container, or in a JVM here. `--bootstrap-server` is
+/// added where it is missing.
+///
+/// # Errors
+/// When there is no such tool, or neither Java nor Docker to run it with.
+pub fn command(lab: &Lab, name: &str, arguments: &[String]) -> Result<Command> {
+    let Some((_, class)) = TOOLS.iter().find(|(tool, _)| *tool == name) else {
+        let known: Vec<_> = names().collect();
+        bail!(
+            "there is no tool `{name}`; the lab knows {}",
+            known.join(", ")
+        );
+    };
+    let mut all = arguments.to_vec();
+    for argument in &mut all {
+        rename(name, argument);
+    }
+    let given = |argument: &String| argument.split('=').next() == Some("--bootstrap-server");
+    if !all.iter().any(given) {
+        all.extend(["--bootstrap-server".to_string(), lab.bootstrap.clone()]);
+    }
+    match lab.place() {
+        Place::Docker { docker, container } => Ok(in_container(docker, container, name, &all)),
+        Place::Jvm(_) => in_jvm(&Java::find()?, class, &all),
+        Place::Yours => match (Java::find(), Docker::find()) {
+            (Ok(java), _) => in_jvm(&java, class, &all),
+            (_, Ok(docker)) => {
+                let mut command = docker.command();
+                command.args(["run", "--rm", "-i", "--network", "host", IMAGE]);
+                command.arg(script(name)).args(&all);
+                Ok(command)
+            }
+            (Err(no_java), Err(no_docker)) => {
+                bail!("{name} needs Java or Docker. {no_java:#}; {no_docker:#}")
+            }
+        },
+    }
+}
+
+fn rename(tool: &str, argument: &mut String) {
+    let (option, value) = match argument.split_once('=') {
+        Some((option, value)) => (option, Some(value)),
+        None => (argument.as_str(), None),
+    };
+    let renamed = RENAMED
+        .iter()
+        .find(|(of, old, _)| *of == tool && *old == option);
+    if let Some((_, _, new)) = renamed {
+        *argument = match value {
+            Some(value) => format!("{new}={value}"),
+            None => (*new).to_string(),
+        };
+    }
+}
+
+fn script(name: &str) -> String {
+    format!("/opt/kafka/bin/{name}.sh")
+}
+
+fn in_jvm(java: &Java, class: &str, arguments: &[String]) -> Result<Command> {
+    let prepared = Prepared::get(&Cache::open()?, java.clone())?;
+    let mut command = Command::new(&java.path);
+    command
+        .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+        .arg(define(
+            "log4j2.configurationFile",
+            &prepared.tools_logging(),
+        ))
+        .args(["-cp", &prepared.class_path, class])
+        .args(arguments);
+    Ok(command)
+}
+
+/// In the container a tool would outlive us: `docker exec` passes no signal on. With a terminal it gets one of its own;
+/// without, a shell in the container ends it when our end of its input closes.
+fn in_container(docker: &Docker, container: &str, name: &str, arguments: &[String]) -> Command {
+    use std::io::IsTerminal;
+    let mut command = docker.command();
+    command.arg("exec");
+    let mut inner: Vec<OsString> = Vec::new();
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        command.arg("-it");
+    } else {
+        command.arg("-i");
+        if name == "kafka-console-consumer" {
+            inner.extend(["sh", "-c", END_WITH_INPUT].map(Into::into));
+        }
+    }
+    inner.push(script(name).into());
+    command.arg(container).args(inner).args(arguments);
+    command
+}
+
+const END_WITH_INPUT: &str = r#"exec 3<&0
+"$0" "$@" </dev/null 3<&- &
+tool=$!
+(cat <&3 >/dev/null; kill $tool) 2>/dev/null &
+wait $tool"#;

@@ -1,0 +1,73 @@
+//! Waiting for something to be seen: with a deadline that says what it waited for, and an end on Ctrl-C.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// How often to look again.
+const PAUSE: Duration = Duration::from_millis(15);
+
+/// Someone pressed Ctrl-C: every wait under way, and every later one, ends with [`Interrupted`].
+pub fn interrupt() {
+    INTERRUPTED.store(true, Ordering::Relaxed);
+}
+
+/// The error of a wait that Ctrl-C ended.
+#[derive(Debug)]
+pub struct Interrupted;
+
+impl std::error::Error for Interrupted {}
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("stopped by Ctrl-C")
+    }
+}
+
+/// # Errors
+/// [`Interrupted`] if someone pressed Ctrl-C.
+pub fn check_interrupt() -> Result<()> {
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        bail!(Interrupted);
+    }
+    Ok(())
+}
+
+/// Looks again and again until `look` sees something, and returns that.
+///
+/// # Errors
+/// When `look` fails, on Ctrl-C, or when it has seen nothing for `limit`: `waited 30 s for {what}`.
+pub fn until<T>(
+    what: &str,
+    limit: Duration,
+    mut look: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(seen) = look()? {
+            return Ok(seen);
+        }
+        check_interrupt()?;
+        if Instant::now() >= deadline {
+            bail!("waited {} s for {what}", limit.as_secs_f32());
+        }
+        sleep(PAUSE);
+    }
+}
+
+/// Looks on for all of `period`: for what must *not* happen, or for what a person should have time to read.
+///
+/// # Errors
+/// On Ctrl-C.
+pub fn pass(period: Duration) -> Result<()> {
+    let end = Instant::now() + period;
+    while Instant::now() < end {
+        check_interrupt()?;
+        sleep(PAUSE);
+    }
+    Ok(())
+}
