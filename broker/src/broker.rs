@@ -28,7 +28,7 @@ pub struct Broker {
 enum Inner {
     Jvm(Process),
     #[cfg(feature = "testcontainers")]
-    Container(crate::private_container::PrivateContainer),
+    Container(Box<crate::private_container::PrivateContainer>),
 }
 
 impl Broker {
@@ -42,7 +42,8 @@ impl Broker {
         let (port, inner) = match &way {
             #[cfg(feature = "testcontainers")]
             Way::Docker(_) => on_free_port(|port| {
-                crate::private_container::PrivateContainer::start(port).map(Inner::Container)
+                crate::private_container::PrivateContainer::start(port)
+                    .map(|container| Inner::Container(Box::new(container)))
             })?,
             Way::Jvm(java) => {
                 let cache = Cache::open()?;

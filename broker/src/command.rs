@@ -17,13 +17,24 @@ use crate::wait;
 /// # Errors
 /// When it cannot be started, takes longer than `limit`, or on Ctrl-C. A status other than 0 is no error here.
 pub fn run(command: &mut Command, limit: Duration) -> Result<Output> {
+    let mut err = tempfile::tempfile()?;
+    let mut output = run_loud(command.stderr(err.try_clone()?), limit)?;
+    err.rewind()?;
+    err.read_to_end(&mut output.stderr)?;
+    Ok(output)
+}
+
+/// As [`run`], but leaves standard error to the command, for its progress and its messages.
+///
+/// # Errors
+/// As there.
+pub fn run_loud(command: &mut Command, limit: Duration) -> Result<Output> {
     let name = command.get_program().to_string_lossy().into_owned();
-    // Files, not pipes: a full pipe would stop the command while nobody reads.
-    let (mut out, mut err) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    // A file, not a pipe: a full pipe would stop the command while nobody reads.
+    let mut out = tempfile::tempfile()?;
     let mut child = command
         .stdin(Stdio::null())
         .stdout(out.try_clone()?)
-        .stderr(err.try_clone()?)
         .process_group(0)
         .spawn()
         .with_context(|| format!("`{name}` could not be started"))?;
@@ -41,8 +52,6 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Output> {
     };
     out.rewind()?;
     out.read_to_end(&mut output.stdout)?;
-    err.rewind()?;
-    err.read_to_end(&mut output.stderr)?;
     Ok(output)
 }
 

@@ -23,7 +23,7 @@ mod way;
 
 pub use broker::Broker;
 pub use cache::Cache;
-pub use command::run;
+pub use command::{last_lines, run, run_loud};
 pub use docker::Docker;
 pub use java::Java;
 pub use keeper::Lifetime;

@@ -1,1 +1,92 @@
-fn main() {}
+//! `cargo lab`: Kafka for the lab, its programs, and the demo.
+
+mod demo;
+mod doctor;
+mod kafka;
+mod run;
+mod tool;
+
+use std::process::ExitCode;
+
+use broker::wait::{self, Interrupted};
+use clap::{Parser, Subcommand};
+
+/// The exit status after Ctrl-C, as shells have it: 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// Kafka in practice: starts a real Kafka, runs the lab's programs, and shows what they do to each other.
+#[derive(Parser)]
+#[command(name = "cargo lab", bin_name = "cargo lab", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the tasks with the solutions and tells what happens; starts Kafka if none runs, and stops it then
+    Demo {
+        /// Only this task, 1 to 4
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=4))]
+        task: Option<u32>,
+        /// On a cluster of your own: delete and recreate the lab's topics and groups there first
+        #[arg(long)]
+        reset: bool,
+    },
+    /// Checks that all is there: compiler, Docker or Java, Kafka, the topic
+    Doctor,
+    /// Starts Kafka on localhost:9092 with the lab's topics
+    Up,
+    /// Stops it, and removes its data
+    Down,
+    /// Says which Kafka runs, and what its topics and groups hold
+    Status,
+    /// Empties the lab's topics and forgets its groups
+    Reset {
+        /// On a cluster of your own, too
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Builds and runs a lab program: yours, or its solution
+    Run {
+        /// producer, consumer, consumer_group_a, consumer_group_b or consumer_crash
+        #[arg(value_parser = checks::programs::PROGRAMS.to_vec())]
+        program: String,
+        /// The solution instead of yours
+        #[arg(long)]
+        solution: bool,
+    },
+    /// Kafka's own tools, with the slides' arguments: kafka-topics, kafka-console-producer, kafka-console-consumer,
+    /// kafka-consumer-groups, kafka-configs, kafka-get-offsets. `--bootstrap-server` is filled in
+    #[command(external_subcommand)]
+    Tool(Vec<String>),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Err(error) = ctrlc::set_handler(wait::interrupt) {
+        eprintln!("Ctrl-C cannot be handled: {error}");
+        return ExitCode::FAILURE;
+    }
+    let done = match arguments.command {
+        Command::Demo { task, reset } => demo::demo(task, reset),
+        Command::Doctor => doctor::doctor(),
+        Command::Up => kafka::up(),
+        Command::Down => kafka::down(),
+        Command::Status => kafka::status(),
+        Command::Reset { yes } => kafka::reset(yes),
+        Command::Run { program, solution } => run::run(&program, solution),
+        Command::Tool(words) => tool::tool(&words),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) if error.is::<Interrupted>() => {
+            eprintln!("Stopped by Ctrl-C. Nothing was left running.");
+            ExitCode::from(INTERRUPTED)
+        }
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,32 @@
+//! The tasks, judged by what programs do and by what Kafka holds; and the tools for that.
+//!
+//! - [`programs`] builds the lab programs of this workspace and says where they are.
+//! - [`Program`] is one run of a program: started, stopped, killed; its lines with their times.
+//! - [`Kafka`] is a cluster seen from outside: records, committed offsets, members.
+//! - [`Stage`] is where a task takes place: a cluster, programs, and what was found out.
+//! - [`TASKS`] are the tasks of the lecture. Each one causes what it is about, and compares it with the slides.
 
+mod events;
+mod group;
+pub mod holes;
+mod kafka;
+mod lines;
+mod program;
+pub mod programs;
+mod stage;
+mod table;
+mod task1_producer;
+mod task2_consumer;
+mod task2_crash;
+mod task3_scaling;
+mod task4_crash;
+mod tasks;
+
+pub use events::random_events;
+pub use group::GroupTable;
+pub use kafka::{Kafka, Member, Record};
+pub use program::{Line, Program};
+pub use stage::{Finding, Stage};
+pub use table::table;
+pub use task2_crash::crash_in_a_batch;
+pub use tasks::{TASKS, Task};

@@ -1,0 +1,159 @@
+//! `cargo lab up`, `down`, `status` and `reset`: Kafka for the lab.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use broker::Lifetime;
+use broker::lab::{Lab, Place};
+use checks::{GroupTable, Kafka, table};
+use common::{ANALYTICS_SERVICE, CLICKSTREAM, CRASH_DEMO_GROUP, SCALE_GROUP};
+
+/// The lab's topics and their partitions.
+const TOPICS: &[(&str, i32)] = &[(CLICKSTREAM, 3)];
+
+const GROUPS: &[&str] = &[ANALYTICS_SERVICE, SCALE_GROUP, CRASH_DEMO_GROUP];
+
+/// A program that was killed stays a member for its session timeout, 10 s.
+const MEMBERS_LIMIT: Duration = Duration::from_secs(20);
+
+pub fn up() -> Result<ExitCode> {
+    let lab = start(Lifetime::Kept)?;
+    for (topic, partitions) in TOPICS {
+        println!("Topic {topic}, {partitions} partitions.");
+    }
+    if let Place::Docker { .. } | Place::Jvm(_) = lab.place() {
+        println!("It runs until `cargo lab down`, which also removes its data.");
+    }
+    if !lab.bootstrap.ends_with("localhost:9092") {
+        println!(
+            "Programs started without `cargo lab` need BOOTSTRAP_SERVERS={}.",
+            lab.bootstrap
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The lab's Kafka with its topics, started if it does not run; says so in a line.
+pub fn start(lifetime: Lifetime) -> Result<Lab> {
+    let lab = Lab::up(lifetime)?;
+    match lab.started {
+        Some(after) => println!("{lab}, started in {:.1} s.", after.as_secs_f32()),
+        None => println!("{lab}, running."),
+    }
+    let kafka = Kafka::at(&lab.bootstrap);
+    for (topic, partitions) in TOPICS {
+        match kafka.partitions(topic)? {
+            None => kafka.create_topic(topic, *partitions)?,
+            Some(found) if found == *partitions => {}
+            Some(found) => bail!(
+                "topic {topic} has {found} partitions, but the lab needs {partitions}: \
+                 `cargo lab reset` makes it anew"
+            ),
+        }
+    }
+    Ok(lab)
+}
+
+/// The lab's Kafka, which must run.
+pub fn running() -> Result<Lab> {
+    match Lab::find()? {
+        Some(lab) => Ok(lab),
+        None => bail!("no Kafka runs for the lab; `cargo lab up` starts one"),
+    }
+}
+
+pub fn down() -> Result<ExitCode> {
+    match Lab::find()? {
+        Some(mut lab) => {
+            lab.down()?;
+            println!("Kafka has stopped, and its data is gone.");
+        }
+        None => println!("No Kafka runs for the lab."),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn status() -> Result<ExitCode> {
+    let Some(lab) = Lab::find()? else {
+        println!("No Kafka runs for the lab; `cargo lab up` starts one.");
+        return Ok(ExitCode::FAILURE);
+    };
+    println!("{lab}");
+    let kafka = Kafka::at(&lab.bootstrap);
+    let mut rows = Vec::new();
+    for (topic, _) in TOPICS {
+        rows.push(match kafka.partitions(topic)? {
+            Some(partitions) => {
+                let ends = kafka.ends(topic)?;
+                let ends: Vec<String> = ends.iter().map(ToString::to_string).collect();
+                [topic.to_string(), partitions.to_string(), ends.join(", ")]
+            }
+            None => [
+                topic.to_string(),
+                "missing: `cargo lab up`".to_string(),
+                String::new(),
+            ],
+        });
+    }
+    println!(
+        "{}",
+        table(&["topic", "partitions", "end offsets"], &[], rows)
+    );
+    for group in GROUPS {
+        let group = GroupTable::read(&kafka, group, CLICKSTREAM)?;
+        if group
+            .rows
+            .iter()
+            .any(|row| row.committed.is_some() || row.owner.is_some())
+        {
+            println!("{group}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn reset(yes: bool) -> Result<ExitCode> {
+    let lab = running()?;
+    if let (Place::Yours, false) = (lab.place(), yes) {
+        bail!(
+            "this would delete topics and groups on your own cluster at {}; `cargo lab reset --yes` does",
+            lab.bootstrap
+        );
+    }
+    empty(&Kafka::at(&lab.bootstrap))?;
+    println!("The lab's topics are empty, and its groups are forgotten.");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Does the cluster hold events or groups of the lab?
+pub fn is_used(kafka: &Kafka) -> Result<bool> {
+    for (topic, _) in TOPICS {
+        if kafka.partitions(topic)?.is_some() && kafka.ends(topic)?.iter().sum::<i64>() > 0 {
+            return Ok(true);
+        }
+    }
+    for group in GROUPS {
+        let table = GroupTable::read(kafka, group, CLICKSTREAM)?;
+        if table
+            .rows
+            .iter()
+            .any(|row| row.committed.is_some() || row.owner.is_some())
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Deletes the lab's groups, and makes its topics anew.
+pub fn empty(kafka: &Kafka) -> Result<()> {
+    for group in GROUPS {
+        kafka.delete_group(group, MEMBERS_LIMIT)?;
+    }
+    for (topic, partitions) in TOPICS {
+        kafka.delete_topic(topic)?;
+        kafka.create_topic(topic, *partitions)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! `cargo lab kafka-…`: Kafka's own tools, and a word where they answer with a stack trace or with nothing.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+use broker::tools;
+
+use crate::kafka;
+
+pub fn tool(words: &[String]) -> Result<ExitCode> {
+    let (name, arguments) = words.split_first().context("no tool was named")?;
+    if !tools::names().any(|tool| tool == name) {
+        let known: Vec<_> = tools::names().collect();
+        anyhow::bail!(
+            "there is no command `{name}`. `cargo lab --help` lists them; Kafka's tools here are {}",
+            known.join(", ")
+        );
+    }
+    let mut command = tools::command(&kafka::running()?, name, arguments)?;
+    if name == "kafka-consumer-groups" {
+        return groups(command, arguments);
+    }
+    // The tool takes our place, so that Ctrl-C, input, output and the exit status are its own.
+    Err(command.exec()).with_context(|| format!("{name} could not be started"))
+}
+
+/// Runs `kafka-consumer-groups` and explains what it leaves unexplained.
+fn groups(mut command: Command, arguments: &[String]) -> Result<ExitCode> {
+    let output = command.stdin(Stdio::null()).output()?;
+    let out = String::from_utf8_lossy(&output.stdout);
+    let err = String::from_utf8_lossy(&output.stderr);
+    let group = value_of(arguments, "--group").unwrap_or("the group");
+    if out.contains("GroupIdNotFoundException") || err.contains("GroupIdNotFoundException") {
+        println!(
+            "There is no consumer group {group}: no consumer has joined it yet, or it left nothing behind (its last \
+             member has gone and it never committed)."
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    print!("{out}");
+    eprint!("{err}");
+    let describes = arguments.iter().any(|argument| argument == "--describe");
+    let has_rows = out.lines().any(|line| line.contains("CURRENT-OFFSET"));
+    if describes && output.status.success() {
+        let all_committed = !out.lines().any(uncommitted);
+        if !has_rows {
+            println!(
+                "Group {group} has no members and has committed nothing, so Kafka has no rows to show: every record \
+                 is still to be read."
+            );
+        } else if !all_committed {
+            println!(
+                "`-` in CURRENT-OFFSET means that nothing was committed there. That is not offset 0, and not lag 0."
+            );
+        }
+    }
+    Ok(ExitCode::from(
+        u8::try_from(output.status.code().unwrap_or(1)).unwrap_or(1),
+    ))
+}
+
+/// A row of a partition whose third column after the group and topic, CURRENT-OFFSET, is `-`.
+fn uncommitted(line: &str) -> bool {
+    let columns: Vec<&str> = line.split_whitespace().collect();
+    columns.len() > 4 && columns[2].parse::<i32>().is_ok() && columns[3] == "-"
+}
+
+/// The value of an option given as `--name value` or `--name=value`.
+fn value_of<'a>(arguments: &'a [String], option: &str) -> Option<&'a str> {
+    arguments.iter().enumerate().find_map(|(at, argument)| {
+        let rest = argument.strip_prefix(option)?;
+        match rest.strip_prefix('=') {
+            Some(value) => Some(value),
+            None if rest.is_empty() => arguments.get(at + 1).map(String::as_str),
+            None => None,
+        }
+    })
+}

@@ -1,0 +1,321 @@
+//! A Kafka cluster, seen from outside: what a lab program left there.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use broker::wait;
+use rdkafka::TopicPartitionList;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::Offset;
+
+/// How long the cluster may take to answer one question.
+const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+
+/// A cluster, by the address that clients start from.
+#[derive(Clone, Debug)]
+pub struct Kafka {
+    bootstrap: String,
+}
+
+/// A record of a topic.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub partition: i32,
+    pub offset: i64,
+    pub key: Option<String>,
+    pub value: String,
+}
+
+/// A member of a consumer group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// The client's `client.id`; `rdkafka` where it sets none.
+    pub client_id: String,
+    /// The id that the group coordinator gave it.
+    pub member_id: String,
+    /// What it owns of the topic.
+    pub partitions: Vec<i32>,
+}
+
+impl Kafka {
+    /// The cluster at `bootstrap`. Nothing is asked of it yet.
+    pub fn at(bootstrap: &str) -> Self {
+        Self {
+            bootstrap: bootstrap.to_string(),
+        }
+    }
+
+    /// The address that clients start from.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// How many partitions a topic has; `None` where there is no such topic.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub fn partitions(&self, topic: &str) -> Result<Option<i32>> {
+        let metadata = self.client("")?.fetch_metadata(Some(topic), ANSWER_LIMIT);
+        let metadata =
+            metadata.with_context(|| format!("Kafka at {} does not answer", self.bootstrap))?;
+        let topic = metadata.topics().first().context("no metadata")?;
+        match topic.error().map(RDKafkaErrorCode::from) {
+            None => Ok(Some(i32::try_from(topic.partitions().len())?)),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition) => Ok(None),
+            Some(code) => bail!("topic {}: {code}", topic.name()),
+        }
+    }
+
+    /// Creates a topic with a single replica of each partition, and waits until every partition has a leader.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub fn create_topic(&self, topic: &str, partitions: i32) -> Result<()> {
+        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let admin = self.admin()?;
+        // Right after a deletion the old topic may still be in the way for a moment.
+        wait::until(
+            &format!("topic {topic} to be created"),
+            ANSWER_LIMIT,
+            || {
+                let results = pollster::block_on(admin.create_topics([&new], &admin_options()))?;
+                match results.into_iter().next().context("no answer")? {
+                    Ok(_) => Ok(Some(())),
+                    Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(None),
+                    Err((_, code)) => bail!("topic {topic} could not be created: {code}"),
+                }
+            },
+        )?;
+        wait::until(&format!("topic {topic} to be ready"), ANSWER_LIMIT, || {
+            Ok(self.ends(topic).ok().filter(|ends| !ends.is_empty()))
+        })?;
+        Ok(())
+    }
+
+    /// Deletes a topic, if there is one.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub fn delete_topic(&self, topic: &str) -> Result<()> {
+        let results = pollster::block_on(self.admin()?.delete_topics(&[topic], &admin_options()))?;
+        match results.into_iter().next().context("no answer")? {
+            Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+            Err((_, code)) => bail!("topic {topic} could not be deleted: {code}"),
+        }
+        wait::until(&format!("topic {topic} to go"), ANSWER_LIMIT, || {
+            Ok(self.partitions(topic)?.is_none().then_some(()))
+        })
+    }
+
+    /// Deletes a consumer group, if there is one. A member that was killed holds it until its session times out.
+    ///
+    /// # Errors
+    /// When it has members for longer than `limit`.
+    pub fn delete_group(&self, group: &str, limit: Duration) -> Result<()> {
+        let admin = self.admin()?;
+        let what =
+            format!("the members of {group} to leave (is a program of yours still running?)");
+        wait::until(&what, limit, || {
+            let results = pollster::block_on(admin.delete_groups(&[group], &admin_options()))?;
+            match results.into_iter().next().context("no answer")? {
+                Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => Ok(Some(())),
+                Err((
+                    _,
+                    RDKafkaErrorCode::NonEmptyGroup
+                    | RDKafkaErrorCode::CoordinatorNotAvailable
+                    | RDKafkaErrorCode::CoordinatorLoadInProgress
+                    | RDKafkaErrorCode::NotCoordinator,
+                )) => Ok(None),
+                Err((_, code)) => bail!("group {group} could not be deleted: {code}"),
+            }
+        })
+    }
+
+    /// The end offset of each partition: that of the next record.
+    ///
+    /// # Errors
+    /// When the topic does not exist, or the cluster does not answer.
+    pub fn ends(&self, topic: &str) -> Result<Vec<i64>> {
+        Ok(self
+            .watermarks(topic)?
+            .into_iter()
+            .map(|(_, end)| end)
+            .collect())
+    }
+
+    /// The first offset that is still there and the end offset, of each partition.
+    fn watermarks(&self, topic: &str) -> Result<Vec<(i64, i64)>> {
+        let count = self.partitions(topic)?;
+        let count = count.with_context(|| format!("there is no topic {topic}"))?;
+        let client = self.client("")?;
+        (0..count)
+            .map(|partition| Ok(client.fetch_watermarks(topic, partition, ANSWER_LIMIT)?))
+            .collect()
+    }
+
+    /// All records of a topic, in the order of partitions and offsets.
+    ///
+    /// # Errors
+    /// When they cannot all be read in time.
+    pub fn records(&self, topic: &str) -> Result<Vec<Record>> {
+        let watermarks = self.watermarks(topic)?;
+        let client = self.client("")?;
+        let mut from = TopicPartitionList::new();
+        for partition in 0..i32::try_from(watermarks.len())? {
+            from.add_partition_offset(topic, partition, Offset::Beginning)?;
+        }
+        client.assign(&from)?;
+        let mut records: Vec<Record> = Vec::new();
+        let mut missing: i64 = watermarks.iter().map(|(low, end)| end - low).sum();
+        wait::until("all records to be read", ANSWER_LIMIT, || {
+            while missing > 0 {
+                let Some(message) = client.poll(Duration::from_millis(200)) else {
+                    return Ok(None);
+                };
+                let record = record(&message?);
+                if usize::try_from(record.partition).is_ok_and(|p| record.offset < watermarks[p].1)
+                {
+                    missing -= 1;
+                    records.push(record);
+                }
+            }
+            Ok(Some(()))
+        })?;
+        records.sort_by_key(|record| (record.partition, record.offset));
+        Ok(records)
+    }
+
+    /// Publishes events, keyed by user, and waits until all are acknowledged.
+    ///
+    /// # Errors
+    /// When the cluster refuses one.
+    pub fn publish(&self, topic: &str, events: &[common::Event]) -> Result<()> {
+        let producer: BaseProducer = self
+            .config("")
+            .set("message.timeout.ms", "15000")
+            .create()?;
+        for event in events {
+            let payload = serde_json::to_string(event)?;
+            let record = BaseRecord::to(topic).key(&event.user_id).payload(&payload);
+            producer.send(record).map_err(|(error, _)| anyhow!(error))?;
+        }
+        Ok(producer.flush(ANSWER_LIMIT)?)
+    }
+
+    /// The committed offset of each partition; `None` where the group has committed nothing. (That is not 0.)
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>> {
+        let count = self.partitions(topic)?.unwrap_or(0);
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition_range(topic, 0, count - 1);
+        let client = self.client(group)?;
+        let answer = client.committed_offsets(asked, ANSWER_LIMIT)?;
+        let mut elements = answer.elements();
+        elements.sort_by_key(rdkafka::topic_partition_list::TopicPartitionListElem::partition);
+        Ok(elements
+            .iter()
+            .map(|partition| match partition.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// The members of a group, and what each owns of `topic`.
+    ///
+    /// # Errors
+    /// When the cluster does not answer, or with what no consumer protocol says.
+    pub fn members(&self, group: &str, topic: &str) -> Result<Vec<Member>> {
+        let groups = self
+            .client("")?
+            .fetch_group_list(Some(group), ANSWER_LIMIT)?;
+        let members = groups.groups().iter().flat_map(|group| group.members());
+        members
+            .map(|member| {
+                let assignment = member.assignment().unwrap_or_default();
+                Ok(Member {
+                    client_id: member.client_id().to_string(),
+                    member_id: member.id().to_string(),
+                    partitions: assigned(assignment, topic).context("an unknown assignment")?,
+                })
+            })
+            .collect()
+    }
+
+    fn client(&self, group: &str) -> Result<BaseConsumer> {
+        Ok(self.config(group).create()?)
+    }
+
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
+        Ok(self.config("").create()?)
+    }
+
+    fn config(&self, group: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap)
+            .set_log_level(RDKafkaLogLevel::Emerg);
+        if !group.is_empty() {
+            config.set("group.id", group);
+        }
+        config
+    }
+}
+
+fn admin_options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(ANSWER_LIMIT))
+        .operation_timeout(Some(ANSWER_LIMIT))
+}
+
+fn record(message: &BorrowedMessage<'_>) -> Record {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().map(text),
+        value: text(message.payload().unwrap_or_default()),
+    }
+}
+
+/// What an assignment of the consumer protocol says of one topic: a version, then for each topic its name and its
+/// partitions, all big-endian. (`ConsumerProtocolAssignment` in Kafka's sources.) An empty one is no assignment yet.
+fn assigned(mut bytes: &[u8], topic: &str) -> Option<Vec<i32>> {
+    fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
+        let (head, tail) = bytes.split_at_checked(count)?;
+        *bytes = tail;
+        Some(head)
+    }
+    fn int(bytes: &mut &[u8]) -> Option<i32> {
+        Some(i32::from_be_bytes(take(bytes, 4)?.try_into().ok()?))
+    }
+    fn short(bytes: &mut &[u8]) -> Option<i16> {
+        Some(i16::from_be_bytes(take(bytes, 2)?.try_into().ok()?))
+    }
+
+    let mut found = Vec::new();
+    if bytes.is_empty() {
+        return Some(found);
+    }
+    let _version = short(&mut bytes)?;
+    for _ in 0..int(&mut bytes)? {
+        let length = usize::try_from(short(&mut bytes)?).ok()?;
+        let name = take(&mut bytes, length)?;
+        for _ in 0..int(&mut bytes)? {
+            let partition = int(&mut bytes)?;
+            if name == topic.as_bytes() {
+                found.push(partition);
+            }
+        }
+    }
+    found.sort_unstable();
+    Some(found)
+}

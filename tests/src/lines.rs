@@ -1,0 +1,68 @@
+//! Reading what lab programs print: the numbers in a line, never its wording.
+
+use std::collections::BTreeMap;
+
+/// The number behind `name=` in a line such as `A: partition=2 offset=17`.
+pub fn field(line: &str, name: &str) -> Option<i64> {
+    let pattern = format!("{name}=");
+    let (_, rest) = line.match_indices(&pattern).find_map(|(at, found)| {
+        let before = line[..at].chars().next_back();
+        let starts_word = before.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+        starts_word.then(|| line.split_at(at + found.len()))
+    })?;
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit() && c != '-')
+        .unwrap_or(rest.len());
+    rest[..end].parse().ok()
+}
+
+/// Partition and offset, in a line that names both.
+pub fn position(line: &str) -> Option<(i32, i64)> {
+    let partition = field(line, "partition")?.try_into().ok()?;
+    Some((partition, field(line, "offset")?))
+}
+
+/// The partition numbers in a line such as `A: assigned partitions [0, 1, 2]`: all whole numbers behind `word`.
+pub fn partitions_after(line: &str, word: &str) -> Option<Vec<i32>> {
+    let (_, rest) = line.split_once(word)?;
+    let numbers = rest.split(|c: char| !c.is_ascii_digit());
+    Some(numbers.filter_map(|number| number.parse().ok()).collect())
+}
+
+/// The counts by event type in the last `{…}` of a line: JSON, or a Python literal.
+pub fn counts(line: &str) -> Option<BTreeMap<String, u64>> {
+    let start = line.rfind('{')?;
+    let end = start + line[start..].find('}')? + 1;
+    serde_json::from_str(&line[start..end].replace('\'', "\"")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_positions() {
+        let line = "Delivered → topic=clickstream partition=1 offset=42";
+        assert_eq!(position(line), Some((1, 42)));
+        assert_eq!(position("start_partition=1 offset=2"), None);
+        assert_eq!(field("a=12, b=-3", "b"), Some(-3));
+    }
+
+    #[test]
+    fn reads_partitions() {
+        let line = "A: assigned partitions [0, 2]";
+        assert_eq!(partitions_after(line, "assigned"), Some(vec![0, 2]));
+        assert_eq!(partitions_after("A2: revoked", "revoked"), Some(vec![]));
+        assert_eq!(partitions_after(line, "revoked"), None);
+    }
+
+    #[test]
+    fn reads_counts_of_either_language() {
+        let expected =
+            BTreeMap::from([("page_view".to_string(), 47), ("purchase".to_string(), 12)]);
+        let json = r#"Running totals: {"page_view":47,"purchase":12}"#;
+        assert_eq!(counts(json), Some(expected.clone()));
+        assert_eq!(counts("{'page_view': 47, 'purchase': 12}"), Some(expected));
+        assert_eq!(counts("nothing here"), None);
+    }
+}

@@ -1,0 +1,231 @@
+//! One run of a lab program.
+
+use std::io::{BufRead, BufReader, ErrorKind, PipeReader, PipeWriter, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use broker::wait;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// How many of a program's last lines an error shows.
+const LAST_LINES: usize = 5;
+
+/// A line that a program printed, without its end, and when.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub at: Instant,
+    pub text: String,
+}
+
+/// A running or ended program. Dropping it kills it and everything in its process group.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    child: Child,
+    group: Pid,
+    out: Stream,
+    err: Stream,
+    /// The other end of a full pipe. Were it closed, the program would end with a broken pipe.
+    stalled: Option<PipeReader>,
+    _folder: TempDir,
+}
+
+/// What came on one stream so far, and the thread that reads it.
+#[derive(Debug)]
+struct Stream {
+    lines: Arc<Mutex<Vec<Line>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Program {
+    /// Starts a program against the cluster at `bootstrap`, in a fresh folder, as the leader of a process group.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(name: &str, executable: &Path, bootstrap: &str) -> Result<Self> {
+        let (reader, writer) = std::io::pipe()?;
+        Self::spawn(name, executable, bootstrap, writer, Some(reader))
+    }
+
+    /// As [`Program::start`], but with a full pipe for standard output that nobody reads: the program blocks in its
+    /// first print, so in the middle of processing, until it is killed.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_stalled(name: &str, executable: &Path, bootstrap: &str) -> Result<Self> {
+        let (reader, writer) = full_pipe()?;
+        let mut program = Self::spawn(name, executable, bootstrap, writer, None)?;
+        program.stalled = Some(reader);
+        Ok(program)
+    }
+
+    fn spawn(
+        name: &str,
+        executable: &Path,
+        bootstrap: &str,
+        out: PipeWriter,
+        out_reader: Option<PipeReader>,
+    ) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let (err_reader, err) = std::io::pipe()?;
+        let child = Command::new(executable)
+            .env("BOOTSTRAP_SERVERS", bootstrap)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("{} could not be started", executable.display()))?;
+        let group = Pid::from_raw(child.id().cast_signed());
+        Ok(Self {
+            name: name.to_string(),
+            child,
+            group,
+            out: Stream::read(out_reader),
+            err: Stream::read(Some(err_reader)),
+            stalled: None,
+            _folder: folder,
+        })
+    }
+
+    /// What it printed on standard output so far.
+    pub fn lines(&self) -> Vec<Line> {
+        self.out.lines().clone()
+    }
+
+    /// Waits until what it has printed so far satisfies `look`.
+    ///
+    /// # Errors
+    /// When it has not after `limit`, or the program ends before; with its last lines.
+    pub fn wait_for<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        look: impl Fn(&[Line]) -> Option<T>,
+    ) -> Result<T> {
+        let what = format!("{} to print {what}", self.name);
+        let seen = wait::until(&what, limit, || {
+            // Ended before its last lines were read? They are complete once both readers are done.
+            let ended = self.all_read();
+            if let Some(seen) = look(&self.out.lines()) {
+                return Ok(Some(seen));
+            }
+            if ended {
+                bail!("{} ended; {what} was expected", self.name);
+            }
+            Ok(None)
+        });
+        seen.with_context(|| self.last_lines())
+    }
+
+    /// Waits until it has ended by itself, and all it printed has been read.
+    ///
+    /// # Errors
+    /// When it has not after `limit`.
+    pub fn wait_for_end(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let what = format!("{} to end", self.name);
+        let status = wait::until(&what, limit, || {
+            let status = self.child.try_wait()?;
+            Ok(status.filter(|_| self.all_read()))
+        });
+        status.with_context(|| self.last_lines())
+    }
+
+    /// Is it still running?
+    ///
+    /// # Errors
+    /// When the system cannot tell.
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Presses Ctrl-C: sends SIGINT.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub fn interrupt(&self) -> Result<()> {
+        killpg(self.group, Signal::SIGINT).with_context(|| format!("{} has ended", self.name))
+    }
+
+    /// Kills it, as `kill -9` does, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub fn kill(&mut self) -> Result<()> {
+        killpg(self.group, Signal::SIGKILL).with_context(|| format!("{} has ended", self.name))?;
+        self.wait_for_end(Duration::from_secs(10)).map(drop)
+    }
+
+    /// Its last lines on both streams, for a message.
+    pub fn last_lines(&self) -> String {
+        let mut text = format!("{}'s last lines:", self.name);
+        for (stream, name) in [(&self.out, "out"), (&self.err, "err")] {
+            let lines = stream.lines();
+            for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {
+                text += &format!("\n  {name}| {}", line.text);
+            }
+        }
+        text
+    }
+
+    fn all_read(&self) -> bool {
+        self.out.reader.is_finished() && self.err.reader.is_finished()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = killpg(self.group, Signal::SIGKILL);
+        let _ = self.child.wait();
+    }
+}
+
+impl Stream {
+    /// Reads to the end; without a pipe there is nothing to read.
+    fn read(from: Option<PipeReader>) -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let to = Arc::clone(&lines);
+        let reader = thread::spawn(move || {
+            let Some(from) = from else { return };
+            for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+                let text = String::from_utf8_lossy(&line).trim_end().to_string();
+                let at = Instant::now();
+                lock(&to).push(Line { at, text });
+            }
+        });
+        Self { lines, reader }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
+        lock(&self.lines)
+    }
+}
+
+/// A pipe that takes not one byte more.
+fn full_pipe() -> Result<(PipeReader, PipeWriter)> {
+    let (reader, mut writer) = std::io::pipe()?;
+    let flags = OFlag::from_bits_retain(fcntl(&writer, FcntlArg::F_GETFL)?);
+    fcntl(&writer, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    loop {
+        match writer.write(b"\n") {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    fcntl(&writer, FcntlArg::F_SETFL(flags))?;
+    Ok((reader, writer))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

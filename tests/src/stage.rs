@@ -1,0 +1,134 @@
+//! Where a task takes place.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use common::CLICKSTREAM;
+
+use crate::{GroupTable, Kafka, Program, random_events};
+
+/// A cluster, the programs to run on it, and what was found out so far.
+pub struct Stage {
+    pub kafka: Kafka,
+    programs: BTreeMap<String, PathBuf>,
+    narrator: Box<dyn FnMut(&str) + Send>,
+    findings: Vec<Finding>,
+}
+
+/// What should be so, and what was seen.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub task: u32,
+    /// What the slides say.
+    pub claim: String,
+    pub seen: String,
+    pub holds: bool,
+}
+
+impl Stage {
+    /// A stage on this cluster with these programs. The narrator is told what happens, a few lines at a time.
+    pub fn new(
+        kafka: Kafka,
+        programs: BTreeMap<String, PathBuf>,
+        narrator: impl FnMut(&str) + Send + 'static,
+    ) -> Self {
+        Self {
+            kafka,
+            programs,
+            narrator: Box::new(narrator),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// When it was not built, or cannot be started.
+    pub fn start(&self, program: &str) -> Result<Program> {
+        Program::start(program, self.path(program)?, self.kafka.bootstrap())
+    }
+
+    /// Starts a program that blocks in its first print: in the middle of processing.
+    ///
+    /// # Errors
+    /// As [`Stage::start`].
+    pub fn start_stalled(&self, program: &str) -> Result<Program> {
+        Program::start_stalled(program, self.path(program)?, self.kafka.bootstrap())
+    }
+
+    fn path(&self, program: &str) -> Result<&PathBuf> {
+        self.programs
+            .get(program)
+            .with_context(|| format!("{program} was not built"))
+    }
+
+    /// Tells what happens.
+    pub fn say(&mut self, text: impl AsRef<str>) {
+        (self.narrator)(text.as_ref());
+    }
+
+    /// Shows lines that a program printed: the first and the last few, and how many are left out.
+    pub fn show(&mut self, program: &str, lines: &[String], first: usize, last: usize) {
+        let skipped = lines.len().saturating_sub(first + last);
+        for (at, line) in lines.iter().enumerate() {
+            if skipped > 0 && at == first {
+                self.say(format!("  {program} | … {skipped} more"));
+            }
+            if skipped == 0 || at < first || at >= lines.len() - last {
+                self.say(format!("  {program} | {line}"));
+            }
+        }
+    }
+
+    /// Shows the group at this moment.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub fn show_group(&mut self, group: &str) -> Result<()> {
+        let table = GroupTable::read(&self.kafka, group, CLICKSTREAM)?;
+        self.say(table.to_string());
+        Ok(())
+    }
+
+    /// Notes whether what the slides say was seen.
+    pub fn find(&mut self, task: u32, claim: &str, holds: bool, seen: impl Into<String>) {
+        self.findings.push(Finding {
+            task,
+            claim: claim.to_string(),
+            seen: seen.into(),
+            holds,
+        });
+    }
+
+    /// All findings so far.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Publishes this many random events; returns their number in the topic before.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub fn publish(&mut self, count: u64) -> Result<()> {
+        let before: i64 = self.kafka.ends(CLICKSTREAM)?.iter().sum();
+        let events = random_events(before.try_into()?, count);
+        self.kafka.publish(CLICKSTREAM, &events)
+    }
+
+    /// Sees to it that the topic holds at least this many events.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub fn need_events(&mut self, count: u64) -> Result<()> {
+        let there: i64 = self.kafka.ends(CLICKSTREAM)?.iter().sum();
+        let missing = count.saturating_sub(there.try_into()?);
+        if missing > 0 {
+            self.publish(missing)?;
+            self.say(format!(
+                "Published {missing} events to {CLICKSTREAM}, to have something to read."
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+//! Task 1: 100 events are published, reported, and spread over the partitions by their key.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::Result;
+use common::{CLICKSTREAM, Event};
+
+use crate::lines::position;
+use crate::table::table;
+use crate::{Record, Stage};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How many events each user has in each partition.
+type Spread = BTreeMap<String, BTreeMap<i32, usize>>;
+
+/// Runs the producer once.
+///
+/// # Errors
+/// When it does not end, or the cluster does not answer.
+pub fn run(stage: &mut Stage) -> Result<()> {
+    let before = stage.kafka.ends(CLICKSTREAM)?;
+    let mut producer = stage.start("producer")?;
+    let status = producer.wait_for_end(LIMIT)?;
+    let lines: Vec<String> = producer.lines().into_iter().map(|line| line.text).collect();
+    stage.show("producer", &lines, 3, 2);
+
+    let mut records = stage.kafka.records(CLICKSTREAM)?;
+    records.retain(|record| is_new(record, &before));
+    let spread = spread(&records);
+    stage.say("What Kafka holds now:");
+    stage.say(distribution(&records, &spread));
+
+    stage.find(
+        1,
+        "100 events are published, then the producer ends",
+        records.len() == 100 && status.success(),
+        format!("{} events in {CLICKSTREAM}, {status}", records.len()),
+    );
+    let reported: BTreeSet<_> = lines
+        .iter()
+        .filter(|line| line.contains("Delivered"))
+        .filter_map(|line| position(line))
+        .collect();
+    let held: BTreeSet<_> = records.iter().map(|r| (r.partition, r.offset)).collect();
+    stage.find(
+        1,
+        "every delivery is reported with its partition and offset",
+        !held.is_empty() && reported == held,
+        format!(
+            "{} of {} reported",
+            reported.intersection(&held).count(),
+            held.len()
+        ),
+    );
+    let scattered = spread
+        .values()
+        .filter(|partitions| partitions.len() > 1)
+        .count();
+    let keyed = records
+        .iter()
+        .filter(|record| is_keyed_by_user(record))
+        .count();
+    stage.find(
+        1,
+        "all events of a user land on the same partition",
+        !spread.is_empty() && scattered == 0 && keyed == records.len(),
+        format!(
+            "{} users, {scattered} of them on several partitions",
+            spread.len()
+        ),
+    );
+    Ok(())
+}
+
+fn is_new(record: &Record, before: &[i64]) -> bool {
+    usize::try_from(record.partition)
+        .is_ok_and(|p| before.get(p).is_some_and(|end| record.offset >= *end))
+}
+
+fn event(record: &Record) -> Option<Event> {
+    serde_json::from_str(&record.value).ok()
+}
+
+fn is_keyed_by_user(record: &Record) -> bool {
+    event(record).is_some_and(|event| record.key == Some(event.user_id))
+}
+
+fn spread(records: &[Record]) -> Spread {
+    let mut spread = Spread::new();
+    for record in records {
+        if let Some(event) = event(record) {
+            *spread
+                .entry(event.user_id)
+                .or_default()
+                .entry(record.partition)
+                .or_default() += 1;
+        }
+    }
+    spread
+}
+
+fn distribution(records: &[Record], spread: &Spread) -> String {
+    let partitions: BTreeSet<i32> = records.iter().map(|record| record.partition).collect();
+    let rows = partitions.into_iter().map(|partition| {
+        let events = records
+            .iter()
+            .filter(|record| record.partition == partition)
+            .count();
+        let mut users: Vec<(u32, String)> = spread
+            .iter()
+            .filter_map(|(user, partitions)| {
+                let number = user.trim_start_matches("user_").parse().unwrap_or(0);
+                Some((number, format!("{user} ({})", partitions.get(&partition)?)))
+            })
+            .collect();
+        users.sort();
+        let users: Vec<String> = users.into_iter().map(|(_, text)| text).collect();
+        [partition.to_string(), events.to_string(), users.join(", ")]
+    });
+    table(&["partition", "events", "users (events)"], &[0, 1], rows)
+}

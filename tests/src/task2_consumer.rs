@@ -1,0 +1,169 @@
+//! Task 2: batches are processed, then committed; a restart goes on at the committed offsets.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use common::{ANALYTICS_SERVICE, CLICKSTREAM, Event};
+
+use crate::lines::counts;
+use crate::{Line, Program, Stage};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Ctrl-C may take 5 s by the contract.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Runs the consumer three times, stopped by Ctrl-C each time: on 100 events, on 30 more, on 10 more.
+///
+/// # Errors
+/// When it does not commit what it should in time, or the cluster does not answer.
+pub fn run(stage: &mut Stage) -> Result<()> {
+    stage.need_events(100)?;
+    let available: i64 = stage.kafka.ends(CLICKSTREAM)?.iter().sum();
+    let batches = usize::try_from(available / 20)?;
+
+    stage.say(format!("Run 1: {available} events wait to be read."));
+    let run1 = Run::new(stage, batches)?;
+    let lines = run1.lines();
+    let first_batch = lines
+        .iter()
+        .position(|line| line.contains("Committed"))
+        .unwrap_or(0)
+        + 1;
+    stage.show("consumer", &lines[..first_batch], 40, 0);
+    stage.say(format!("  … and so on, {batches} batches in all. Ctrl-C."));
+    run1.stop(stage)?;
+    stage.show_group(ANALYTICS_SERVICE)?;
+    stage.find(
+        2,
+        "whole batches of 20 are committed, after they were processed",
+        sum(&run1.after) == i64::try_from(batches * 20)?,
+        format!("{batches} batches, committed offsets {:?}", run1.after),
+    );
+    run1.compare_output(
+        stage,
+        "the running totals and the purchases are those of all events read",
+    )?;
+
+    stage.say("Run 2: 30 more events. The committed offset is the bookmark.");
+    stage.publish(30)?;
+    let run2 = Run::new(stage, 1)?;
+    stage.show("consumer", &run2.lines(), 40, 0);
+    run2.stop(stage)?;
+    stage.find(
+        2,
+        "a restart resumes at the committed offsets",
+        sum(&run2.after) == sum(&run1.after) + 20,
+        format!("from {:?} to {:?}", run1.after, run2.after),
+    );
+    run2.compare_output(stage, "and reprocesses nothing")?;
+
+    stage.say("Run 3: 10 more events. The 10 that run 2 had read, but not committed, come again.");
+    stage.publish(10)?;
+    let run3 = Run::new(stage, 1)?;
+    run3.stop(stage)?;
+    stage.show_group(ANALYTICS_SERVICE)?;
+    stage.find(
+        2,
+        "what was read but not committed is delivered again",
+        sum(&run3.after) == sum(&run2.after) + 20,
+        format!("from {:?} to {:?}", run2.after, run3.after),
+    );
+    run3.compare_output(stage, "and is counted with the new events")
+}
+
+/// A run that has committed what it should.
+struct Run {
+    program: std::cell::RefCell<Program>,
+    before: Vec<Option<i64>>,
+    after: Vec<Option<i64>>,
+}
+
+impl Run {
+    /// Starts the consumer and waits until it has reported this many batches.
+    fn new(stage: &Stage, batches: usize) -> Result<Self> {
+        let before = stage.kafka.committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
+        let mut program = stage.start("consumer")?;
+        program.wait_for(&format!("{batches} committed batches"), LIMIT, |lines| {
+            let committed = lines.iter().filter(|line| line.text.contains("Committed"));
+            (committed.count() >= batches).then_some(())
+        })?;
+        let after = stage.kafka.committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
+        Ok(Self {
+            program: program.into(),
+            before,
+            after,
+        })
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let lines = self.program.borrow().lines();
+        lines.into_iter().map(|line: Line| line.text).collect()
+    }
+
+    /// Ctrl-C.
+    fn stop(&self, stage: &mut Stage) -> Result<()> {
+        let mut program = self.program.borrow_mut();
+        program.interrupt()?;
+        let status = program.wait_for_end(STOP_LIMIT)?;
+        stage.find(
+            2,
+            "Ctrl-C ends the consumer in good order",
+            matches!(status.code(), Some(0 | 130)),
+            status.to_string(),
+        );
+        Ok(())
+    }
+
+    /// Compares what it printed with the events between the commits before and after.
+    fn compare_output(&self, stage: &mut Stage, claim: &str) -> Result<()> {
+        let mut expected_counts = BTreeMap::new();
+        let mut expected_purchases = Vec::new();
+        for record in stage.kafka.records(CLICKSTREAM)? {
+            let at = usize::try_from(record.partition)?;
+            let from = self.before[at].unwrap_or(0);
+            let to = self.after[at].unwrap_or(0);
+            if !(from..to).contains(&record.offset) {
+                continue;
+            }
+            let event: Event = serde_json::from_str(&record.value)?;
+            let event_type = serde_json::to_value(event.event_type)?;
+            let event_type = event_type.as_str().unwrap_or_default().to_string();
+            if let ("purchase", Some(amount)) = (event_type.as_str(), event.amount) {
+                expected_purchases.push(format!("user={} amount=${amount:.2}", event.user_id));
+            }
+            *expected_counts.entry(event_type).or_insert(0) += 1;
+        }
+        let lines = self.lines();
+        let totals = lines
+            .iter()
+            .filter(|line| !line.contains("Batch summary"))
+            .filter_map(|line| counts(line))
+            .next_back()
+            .unwrap_or_default();
+        let mut purchases: Vec<String> = lines
+            .iter()
+            .filter_map(|line| Some(line.split_once("Purchase: ")?.1.to_string()))
+            .collect();
+        purchases.sort();
+        expected_purchases.sort();
+        stage.find(
+            2,
+            claim,
+            totals == expected_counts && purchases == expected_purchases,
+            format!(
+                "{} events in the totals, {} purchases; in Kafka {} and {}",
+                totals.values().sum::<u64>(),
+                purchases.len(),
+                expected_counts.values().sum::<u64>(),
+                expected_purchases.len()
+            ),
+        );
+        Ok(())
+    }
+}
+
+fn sum(committed: &[Option<i64>]) -> i64 {
+    committed.iter().flatten().sum()
+}

@@ -1,0 +1,54 @@
+//! Task 2's other half: a consumer that is killed between processing a batch and committing it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use broker::wait;
+use common::{ANALYTICS_SERVICE, CLICKSTREAM};
+
+use crate::Stage;
+
+/// Longer than the 5 s after which librdkafka commits by itself (`auto.commit.interval.ms`).
+const AUTO_COMMIT: Duration = Duration::from_secs(6);
+
+/// A dead member holds its partitions for its session timeout, 10 s here; more on a busy machine.
+const RESTART_LIMIT: Duration = Duration::from_secs(40);
+
+/// Stalls the consumer in the middle of its first batch, kills it there, and runs it again.
+///
+/// # Errors
+/// When it does not read in time, or the cluster does not answer.
+pub fn crash_in_a_batch(stage: &mut Stage) -> Result<()> {
+    stage.publish(20)?;
+    let mut stalled = stage.start_stalled("consumer")?;
+    wait::until("the consumer to own all partitions", RESTART_LIMIT, || {
+        let members = stage.kafka.members(ANALYTICS_SERVICE, CLICKSTREAM)?;
+        let owned: usize = members.iter().map(|member| member.partitions.len()).sum();
+        Ok((owned == 3).then_some(()))
+    })?;
+    wait::pass(AUTO_COMMIT)?;
+    let committed = stage.kafka.committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
+    stalled.kill()?;
+    stage.find(
+        2,
+        "nothing is committed before it is processed",
+        committed.iter().flatten().sum::<i64>() == 0,
+        format!("committed offsets {committed:?} in the middle of the first batch"),
+    );
+
+    let mut again = stage.start("consumer")?;
+    let repeated = again.wait_for("the batch again", RESTART_LIMIT, |lines| {
+        let done = lines.iter().any(|line| line.text.contains("Committed"));
+        done.then_some(())
+    });
+    stage.find(
+        2,
+        "a crash before the commit repeats the batch",
+        repeated.is_ok(),
+        match repeated {
+            Ok(()) => "all 20 events came again".to_string(),
+            Err(error) => format!("{error:#}"),
+        },
+    );
+    Ok(())
+}
