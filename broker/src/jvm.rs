@@ -151,14 +151,13 @@ impl Process {
         kill(pid, signal).context("the broker has gone")
     }
 
-    /// Waits until the broker and its folder have gone.
+    /// Waits until the JVM has ended by itself.
     ///
     /// # Errors
-    /// When they are still there after `limit`.
-    pub fn wait_until_gone(&self, limit: Duration) -> Result<()> {
-        wait::until("Kafka to stop", limit, || {
-            Ok((!self.folder.exists()).then_some(()))
-        })
+    /// When it is still there after `limit`; on Ctrl-C.
+    pub fn wait_for_exit(&self, limit: Duration) -> Result<()> {
+        let exit = self.folder.join("exit");
+        wait::until("Kafka to stop", limit, || Ok(exit.exists().then_some(())))
     }
 
     /// Kills the broker; its keeper then removes the folder. Waits for that also when Ctrl-C was pressed.

@@ -98,9 +98,12 @@ impl Prepared {
         }
         // One run for the archive: it holds the classes that this run loaded.
         let archive = format!("-XX:ArchiveClassesAtExit={}", self.archive().display());
-        let run = Process::start(self, cache, free_port()?, Lifetime::Owned, &archive)?;
-        run.signal(Signal::SIGTERM)?;
-        run.wait_until_gone(Duration::from_secs(60))
+        let mut run = Process::start(self, cache, free_port()?, Lifetime::Owned, &archive)?;
+        let archived = run
+            .signal(Signal::SIGTERM)
+            .and_then(|()| run.wait_for_exit(Duration::from_secs(60)));
+        run.end();
+        archived
     }
 }
 

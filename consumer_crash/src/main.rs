@@ -19,6 +19,7 @@ fn main() -> Result<(), Error> {
     let shutdown = Shutdown::on_ctrl_c()?;
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap_servers())
+        .set("client.id", "consumer_crash")
         .set("group.id", CRASH_DEMO_GROUP)
         .set("auto.offset.reset", "earliest")
         .set("session.timeout.ms", SESSION_TIMEOUT_MS)

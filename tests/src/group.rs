@@ -65,8 +65,7 @@ impl fmt::Display for GroupTable {
             [
                 row.partition.to_string(),
                 row.owner.clone().unwrap_or_else(|| "nobody".to_string()),
-                row.committed
-                    .map_or_else(|| "no commit".to_string(), |offset| offset.to_string()),
+                offset(row.committed),
                 row.end.to_string(),
                 row.lag()
                     .map_or_else(|| "-".to_string(), |lag| lag.to_string()),
@@ -80,4 +79,14 @@ impl fmt::Display for GroupTable {
             table(&header, &[0, 2, 3, 4], rows)
         )
     }
+}
+
+/// Committed offsets by partition: `21, 47, no commit`.
+pub fn offsets(committed: &[Option<i64>]) -> String {
+    let offsets: Vec<String> = committed.iter().copied().map(offset).collect();
+    offsets.join(", ")
+}
+
+fn offset(committed: Option<i64>) -> String {
+    committed.map_or_else(|| "no commit".to_string(), |offset| offset.to_string())
 }

@@ -61,7 +61,7 @@ impl Kafka {
     /// # Errors
     /// When the cluster does not answer.
     pub fn partitions(&self, topic: &str) -> Result<Option<i32>> {
-        let metadata = self.client("")?.fetch_metadata(Some(topic), ANSWER_LIMIT);
+        let metadata = self.client()?.fetch_metadata(Some(topic), ANSWER_LIMIT);
         let metadata =
             metadata.with_context(|| format!("Kafka at {} does not answer", self.bootstrap))?;
         let topic = metadata.topics().first().context("no metadata")?;
@@ -153,7 +153,7 @@ impl Kafka {
     fn watermarks(&self, topic: &str) -> Result<Vec<(i64, i64)>> {
         let count = self.partitions(topic)?;
         let count = count.with_context(|| format!("there is no topic {topic}"))?;
-        let client = self.client("")?;
+        let client = self.client()?;
         (0..count)
             .map(|partition| Ok(client.fetch_watermarks(topic, partition, ANSWER_LIMIT)?))
             .collect()
@@ -165,7 +165,7 @@ impl Kafka {
     /// When they cannot all be read in time.
     pub fn records(&self, topic: &str) -> Result<Vec<Record>> {
         let watermarks = self.watermarks(topic)?;
-        let client = self.client("")?;
+        let client = self.client()?;
         let mut from = TopicPartitionList::new();
         for partition in 0..i32::try_from(watermarks.len())? {
             from.add_partition_offset(topic, partition, Offset::Beginning)?;
@@ -196,10 +196,7 @@ impl Kafka {
     /// # Errors
     /// When the cluster refuses one.
     pub fn publish(&self, topic: &str, events: &[common::Event]) -> Result<()> {
-        let producer: BaseProducer = self
-            .config("")
-            .set("message.timeout.ms", "15000")
-            .create()?;
+        let producer: BaseProducer = self.config().set("message.timeout.ms", "15000").create()?;
         for event in events {
             let payload = serde_json::to_string(event)?;
             let record = BaseRecord::to(topic).key(&event.user_id).payload(&payload);
@@ -216,7 +213,7 @@ impl Kafka {
         let count = self.partitions(topic)?.unwrap_or(0);
         let mut asked = TopicPartitionList::new();
         asked.add_partition_range(topic, 0, count - 1);
-        let client = self.client(group)?;
+        let client = self.client_of(group)?;
         let answer = client.committed_offsets(asked, ANSWER_LIMIT)?;
         let mut elements = answer.elements();
         elements.sort_by_key(rdkafka::topic_partition_list::TopicPartitionListElem::partition);
@@ -234,9 +231,7 @@ impl Kafka {
     /// # Errors
     /// When the cluster does not answer, or with what no consumer protocol says.
     pub fn members(&self, group: &str, topic: &str) -> Result<Vec<Member>> {
-        let groups = self
-            .client("")?
-            .fetch_group_list(Some(group), ANSWER_LIMIT)?;
+        let groups = self.client()?.fetch_group_list(Some(group), ANSWER_LIMIT)?;
         let members = groups.groups().iter().flat_map(|group| group.members());
         members
             .map(|member| {
@@ -250,22 +245,28 @@ impl Kafka {
             .collect()
     }
 
-    fn client(&self, group: &str) -> Result<BaseConsumer> {
-        Ok(self.config(group).create()?)
+    /// A consumer that asks, and joins no group. Without a group's name librdkafka lets it read nothing.
+    fn client(&self) -> Result<BaseConsumer> {
+        self.client_of("lab-observer")
+    }
+
+    fn client_of(&self, group: &str) -> Result<BaseConsumer> {
+        let mut config = self.config();
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false");
+        Ok(config.create()?)
     }
 
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
-        Ok(self.config("").create()?)
+        Ok(self.config().create()?)
     }
 
-    fn config(&self, group: &str) -> ClientConfig {
+    fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.bootstrap)
             .set_log_level(RDKafkaLogLevel::Emerg);
-        if !group.is_empty() {
-            config.set("group.id", group);
-        }
         config
     }
 }

@@ -21,9 +21,10 @@ mod task2_crash;
 mod task3_scaling;
 mod task4_crash;
 mod tasks;
+pub mod variant;
 
 pub use events::random_events;
-pub use group::GroupTable;
+pub use group::{GroupTable, offsets};
 pub use kafka::{Kafka, Member, Record};
 pub use program::{Line, Program};
 pub use stage::{Finding, Stage};

@@ -18,6 +18,9 @@ use tempfile::TempDir;
 /// How many of a program's last lines an error shows.
 const LAST_LINES: usize = 5;
 
+/// Where a lab program is told which cluster to use.
+const BOOTSTRAP_SERVERS: &str = "BOOTSTRAP_SERVERS";
+
 /// A line that a program printed, without its end, and when.
 #[derive(Clone, Debug)]
 pub struct Line {
@@ -46,13 +49,15 @@ struct Stream {
 }
 
 impl Program {
-    /// Starts a program against the cluster at `bootstrap`, in a fresh folder, as the leader of a process group.
+    /// Starts a lab program against the cluster at `bootstrap`.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start(name: &str, executable: &Path, bootstrap: &str) -> Result<Self> {
-        let (reader, writer) = std::io::pipe()?;
-        Self::spawn(name, executable, bootstrap, writer, Some(reader))
+        Self::run(
+            name,
+            Command::new(executable).env(BOOTSTRAP_SERVERS, bootstrap),
+        )
     }
 
     /// As [`Program::start`], but with a full pipe for standard output that nobody reads: the program blocks in its
@@ -62,29 +67,44 @@ impl Program {
     /// As there.
     pub fn start_stalled(name: &str, executable: &Path, bootstrap: &str) -> Result<Self> {
         let (reader, writer) = full_pipe()?;
-        let mut program = Self::spawn(name, executable, bootstrap, writer, None)?;
+        let mut command = Command::new(executable);
+        let mut program = Self::spawn(
+            name,
+            command.env(BOOTSTRAP_SERVERS, bootstrap),
+            writer,
+            None,
+        )?;
         program.stalled = Some(reader);
         Ok(program)
     }
 
+    /// Starts a command in a fresh folder, as the leader of a process group.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run(name: &str, command: &mut Command) -> Result<Self> {
+        let (reader, writer) = std::io::pipe()?;
+        Self::spawn(name, command, writer, Some(reader))
+    }
+
     fn spawn(
         name: &str,
-        executable: &Path,
-        bootstrap: &str,
+        command: &mut Command,
         out: PipeWriter,
         out_reader: Option<PipeReader>,
     ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let (err_reader, err) = std::io::pipe()?;
-        let child = Command::new(executable)
-            .env("BOOTSTRAP_SERVERS", bootstrap)
+        let child = command
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
             .process_group(0)
             .spawn()
-            .with_context(|| format!("{} could not be started", executable.display()))?;
+            .with_context(|| format!("{name} could not be started"))?;
+        // The command holds our ends of the pipes, and the readers would wait for those too.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         let group = Pid::from_raw(child.id().cast_signed());
         Ok(Self {
             name: name.to_string(),
@@ -102,6 +122,11 @@ impl Program {
         self.out.lines().clone()
     }
 
+    /// What it printed on standard error so far.
+    pub fn errors(&self) -> Vec<Line> {
+        self.err.lines().clone()
+    }
+
     /// Waits until what it has printed so far satisfies `look`.
     ///
     /// # Errors
@@ -112,8 +137,8 @@ impl Program {
         limit: Duration,
         look: impl Fn(&[Line]) -> Option<T>,
     ) -> Result<T> {
-        let what = format!("{} to print {what}", self.name);
-        let seen = wait::until(&what, limit, || {
+        let waited_for = format!("{} to print {what}", self.name);
+        let seen = wait::until(&waited_for, limit, || {
             // Ended before its last lines were read? They are complete once both readers are done.
             let ended = self.all_read();
             if let Some(seen) = look(&self.out.lines()) {

@@ -53,48 +53,29 @@ pub fn target(program: &str, version: Version) -> (String, String) {
 /// # Errors
 /// When one does not compile.
 pub fn build(programs: &[&str], version: Version) -> Result<BTreeMap<String, PathBuf>> {
-    let targets: BTreeMap<_, _> = programs.iter().map(|p| (target(p, version), *p)).collect();
-    let mut found = BTreeMap::new();
-    for built in cargo_build(targets.keys())? {
-        let key = (built.package, built.executable.name);
-        if let Some(program) = targets.get(&key) {
-            found.insert((*program).to_string(), built.executable.path);
-        }
-    }
-    for program in programs {
-        if !found.contains_key(*program) {
-            bail!("Cargo built no executable for {program}");
-        }
-    }
-    Ok(found)
+    let targets: Vec<_> = programs
+        .iter()
+        .map(|program| target(program, version))
+        .collect();
+    let built = build_in(workspace(), &targets)?;
+    let named = programs.iter().map(ToString::to_string);
+    Ok(named.zip(built).collect())
 }
 
-struct Built {
-    package: String,
-    executable: Executable,
-}
-
-struct Executable {
-    name: String,
-    path: PathBuf,
-}
-
-/// The parts that matter here of a line that Cargo prints with `--message-format=json`.
-#[derive(Deserialize)]
-struct Message {
-    manifest_path: Option<PathBuf>,
-    target: Option<Target>,
-    executable: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    name: String,
-}
-
-fn cargo_build<'a>(targets: impl Iterator<Item = &'a (String, String)>) -> Result<Vec<Built>> {
+/// Builds executables, given by package and name, in the workspace at `folder`; returns their paths, in that order.
+///
+/// # Errors
+/// When one does not compile.
+pub fn build_in(folder: &Path, targets: &[(String, String)]) -> Result<Vec<PathBuf>> {
     let mut cargo = cargo("build");
-    cargo.arg("--message-format=json-render-diagnostics");
+    cargo
+        .current_dir(folder)
+        // Wherever the folder is, what was built before is found again.
+        .args([
+            "--target-dir".as_ref(),
+            workspace().join("target").as_os_str(),
+        ])
+        .arg("--message-format=json-render-diagnostics");
     for (package, executable) in targets {
         cargo.args(["--package", package, "--bin", executable]);
     }
@@ -102,26 +83,30 @@ fn cargo_build<'a>(targets: impl Iterator<Item = &'a (String, String)>) -> Resul
     if !output.status.success() {
         bail!("the build failed; the compiler's messages are above");
     }
-    let mut built = Vec::new();
+    let mut built = BTreeMap::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: Message = serde_json::from_str(line).context("Cargo printed no JSON")?;
-        if let (Some(manifest), Some(target), Some(path)) =
-            (message.manifest_path, message.target, message.executable)
-        {
-            let folder = manifest
-                .parent()
-                .and_then(Path::file_name)
-                .unwrap_or_default();
-            built.push(Built {
-                package: folder.to_string_lossy().into_owned(),
-                executable: Executable {
-                    name: target.name,
-                    path,
-                },
-            });
+        if let (Some(target), Some(path)) = (message.target, message.executable) {
+            built.insert(target.name, path);
         }
     }
-    Ok(built)
+    let paths = targets
+        .iter()
+        .map(|(_, executable)| built.remove(executable));
+    let paths: Option<Vec<PathBuf>> = paths.collect();
+    paths.context("Cargo built less than it was asked for")
+}
+
+/// The parts that matter here of a line that Cargo prints with `--message-format=json`.
+#[derive(Deserialize)]
+struct Message {
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
 }
 
 /// A Cargo command in this workspace.

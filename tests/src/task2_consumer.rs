@@ -1,13 +1,14 @@
 //! Task 2: batches are processed, then committed; a restart goes on at the committed offsets.
 
 use std::collections::BTreeMap;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::Result;
 use common::{ANALYTICS_SERVICE, CLICKSTREAM, Event};
 
 use crate::lines::counts;
-use crate::{Line, Program, Stage};
+use crate::{Program, Stage, offsets};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -24,7 +25,7 @@ pub fn run(stage: &mut Stage) -> Result<()> {
     let batches = usize::try_from(available / 20)?;
 
     stage.say(format!("Run 1: {available} events wait to be read."));
-    let run1 = Run::new(stage, batches)?;
+    let mut run1 = Run::new(stage, batches)?;
     let lines = run1.lines();
     let first_batch = lines
         .iter()
@@ -33,13 +34,16 @@ pub fn run(stage: &mut Stage) -> Result<()> {
         + 1;
     stage.show("consumer", &lines[..first_batch], 40, 0);
     stage.say(format!("  … and so on, {batches} batches in all. Ctrl-C."));
-    run1.stop(stage)?;
+    let mut ended = vec![run1.stop()?];
     stage.show_group(ANALYTICS_SERVICE)?;
     stage.find(
         2,
         "whole batches of 20 are committed, after they were processed",
         sum(&run1.after) == i64::try_from(batches * 20)?,
-        format!("{batches} batches, committed offsets {:?}", run1.after),
+        format!(
+            "{batches} batches, committed offsets {}",
+            offsets(&run1.after)
+        ),
     );
     run1.compare_output(
         stage,
@@ -48,34 +52,51 @@ pub fn run(stage: &mut Stage) -> Result<()> {
 
     stage.say("Run 2: 30 more events. The committed offset is the bookmark.");
     stage.publish(30)?;
-    let run2 = Run::new(stage, 1)?;
+    let mut run2 = Run::new(stage, 1)?;
     stage.show("consumer", &run2.lines(), 40, 0);
-    run2.stop(stage)?;
+    ended.push(run2.stop()?);
     stage.find(
         2,
         "a restart resumes at the committed offsets",
         sum(&run2.after) == sum(&run1.after) + 20,
-        format!("from {:?} to {:?}", run1.after, run2.after),
+        format!("from {} to {}", offsets(&run1.after), offsets(&run2.after)),
     );
     run2.compare_output(stage, "and reprocesses nothing")?;
 
     stage.say("Run 3: 10 more events. The 10 that run 2 had read, but not committed, come again.");
     stage.publish(10)?;
-    let run3 = Run::new(stage, 1)?;
-    run3.stop(stage)?;
+    let mut run3 = Run::new(stage, 1)?;
+    ended.push(run3.stop()?);
     stage.show_group(ANALYTICS_SERVICE)?;
     stage.find(
         2,
         "what was read but not committed is delivered again",
         sum(&run3.after) == sum(&run2.after) + 20,
-        format!("from {:?} to {:?}", run2.after, run3.after),
+        format!("from {} to {}", offsets(&run2.after), offsets(&run3.after)),
     );
-    run3.compare_output(stage, "and is counted with the new events")
+    run3.compare_output(stage, "and is counted with the new events")?;
+
+    let ended: Vec<String> = ended
+        .iter()
+        .filter(|status| !matches!(status.code(), Some(0 | 130)))
+        .map(ToString::to_string)
+        .collect();
+    stage.find(
+        2,
+        "Ctrl-C ends the consumer in good order",
+        ended.is_empty(),
+        if ended.is_empty() {
+            "3 of 3 times".to_string()
+        } else {
+            ended.join(", ")
+        },
+    );
+    Ok(())
 }
 
 /// A run that has committed what it should.
 struct Run {
-    program: std::cell::RefCell<Program>,
+    program: Program,
     before: Vec<Option<i64>>,
     after: Vec<Option<i64>>,
 }
@@ -91,29 +112,21 @@ impl Run {
         })?;
         let after = stage.kafka.committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
         Ok(Self {
-            program: program.into(),
+            program,
             before,
             after,
         })
     }
 
     fn lines(&self) -> Vec<String> {
-        let lines = self.program.borrow().lines();
-        lines.into_iter().map(|line: Line| line.text).collect()
+        let lines = self.program.lines();
+        lines.into_iter().map(|line| line.text).collect()
     }
 
     /// Ctrl-C.
-    fn stop(&self, stage: &mut Stage) -> Result<()> {
-        let mut program = self.program.borrow_mut();
-        program.interrupt()?;
-        let status = program.wait_for_end(STOP_LIMIT)?;
-        stage.find(
-            2,
-            "Ctrl-C ends the consumer in good order",
-            matches!(status.code(), Some(0 | 130)),
-            status.to_string(),
-        );
-        Ok(())
+    fn stop(&mut self) -> Result<ExitStatus> {
+        self.program.interrupt()?;
+        self.program.wait_for_end(STOP_LIMIT)
     }
 
     /// Compares what it printed with the events between the commits before and after.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use broker::wait;
 use common::{ANALYTICS_SERVICE, CLICKSTREAM};
 
-use crate::Stage;
+use crate::{Stage, offsets};
 
 /// Longer than the 5 s after which librdkafka commits by itself (`auto.commit.interval.ms`).
 const AUTO_COMMIT: Duration = Duration::from_secs(6);
@@ -33,7 +33,10 @@ pub fn crash_in_a_batch(stage: &mut Stage) -> Result<()> {
         2,
         "nothing is committed before it is processed",
         committed.iter().flatten().sum::<i64>() == 0,
-        format!("committed offsets {committed:?} in the middle of the first batch"),
+        format!(
+            "in the middle of the first batch: committed offsets {}",
+            offsets(&committed)
+        ),
     );
 
     let mut again = stage.start("consumer")?;

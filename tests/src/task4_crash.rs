@@ -1,13 +1,14 @@
 //! Task 4: a crash before the commit, and what is delivered again.
 
 use std::collections::BTreeMap;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use common::{CLICKSTREAM, CRASH_DEMO_GROUP};
 
-use crate::Stage;
 use crate::lines::position;
+use crate::{Stage, offsets};
 
 /// The second run waits until the first one's session of 10 s has timed out; a busy machine takes longer.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -23,7 +24,7 @@ pub fn run(stage: &mut Stage) -> Result<()> {
     stage.need_events(100)?;
     let committed = stage.kafka.committed(CRASH_DEMO_GROUP, CLICKSTREAM)?;
     stage.say("Run 1.");
-    let first = crash(stage)?;
+    let (first, ended_first) = crash(stage)?;
     stage.show_group(CRASH_DEMO_GROUP)?;
     let after = stage.kafka.committed(CRASH_DEMO_GROUP, CLICKSTREAM)?;
     stage.find(
@@ -32,14 +33,25 @@ pub fn run(stage: &mut Stage) -> Result<()> {
         after == committed,
         match committed.iter().flatten().count() {
             0 => "no commit in any partition".to_string(),
-            _ => format!("committed offsets {after:?}, as before"),
+            _ => format!("committed offsets {}", offsets(&after)),
         },
     );
 
     stage
         .say("Run 2. The group still waits for the dead member; its session times out after 10 s.");
-    let second = crash(stage)?;
+    let (second, ended_second) = crash(stage)?;
     stage.show_group(CRASH_DEMO_GROUP)?;
+    let died = |read: &Read, status: ExitStatus| count(read) == 15 && !status.success();
+    stage.find(
+        4,
+        "the program dies after 15 messages, as if the power had gone",
+        died(&first, ended_first) && died(&second, ended_second),
+        format!(
+            "{} messages, {ended_first}; {} messages, {ended_second}",
+            count(&first),
+            count(&second)
+        ),
+    );
     let starts_again = [&first, &second].iter().all(|run| {
         run.iter().all(|(partition, offsets)| {
             let at = usize::try_from(*partition).unwrap_or(usize::MAX);
@@ -56,7 +68,7 @@ pub fn run(stage: &mut Stage) -> Result<()> {
         starts_again,
         format!("run 1 read {}; run 2 {}", told(&first), told(&second)),
     );
-    let processed: usize = first.values().chain(second.values()).map(Vec::len).sum();
+    let processed = count(&first) + count(&second);
     stage.find(
         4,
         "30 messages are processed in two runs, and none of them counts as read",
@@ -69,8 +81,12 @@ pub fn run(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
+fn count(read: &Read) -> usize {
+    read.values().map(Vec::len).sum()
+}
+
 /// Runs the simulator until it crashes.
-fn crash(stage: &mut Stage) -> Result<Read> {
+fn crash(stage: &mut Stage) -> Result<(Read, ExitStatus)> {
     let start = Instant::now();
     let mut program = stage.start("consumer_crash")?;
     let status = program.wait_for_end(LIMIT)?;
@@ -86,14 +102,7 @@ fn crash(stage: &mut Stage) -> Result<Read> {
     for (partition, offset) in texts.iter().filter_map(|line| position(line)) {
         read.entry(partition).or_default().push(offset);
     }
-    let count: usize = read.values().map(Vec::len).sum();
-    stage.find(
-        4,
-        "the program dies after 15 messages, as if the power had gone",
-        count == 15 && !status.success(),
-        format!("{count} messages, {status}"),
-    );
-    Ok(read)
+    Ok((read, status))
 }
 
 /// `offsets 0–14 of partition 2`.

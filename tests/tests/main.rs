@@ -1,1 +1,52 @@
-fn main() {}
+//! `cargo test`: the lab as its users meet it, on a real Kafka.
+//!
+//! Each test that needs a broker has one to itself: in Docker by testcontainers where Docker answers, or else in a plain
+//! JVM. Where neither can be had, these tests fail and say so.
+
+mod commands;
+mod demo;
+mod holes;
+mod misuse;
+mod outcomes;
+mod packages;
+mod starters;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use broker::{Way, wait};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    if !arguments.list {
+        match Way::for_private() {
+            Ok(way) => println!("Kafka for the tests: {way}"),
+            Err(error) => {
+                println!("Kafka for the tests: NONE, so most of them will fail. {error:#}")
+            }
+        }
+    }
+    // Ctrl-C ends every wait, so that all that was started is stopped in good order.
+    if let Err(error) = ctrlc::set_handler(wait::interrupt) {
+        println!("Ctrl-C cannot be handled: {error}");
+        return ExitCode::FAILURE;
+    }
+    let trials = [
+        holes::trials(),
+        packages::trials(),
+        starters::trials(),
+        outcomes::trials(),
+        misuse::trials(),
+        commands::trials(),
+        demo::trials(),
+    ];
+    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
+}
+
+/// A test by its name; it fails with the error's whole chain.
+fn trial(name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    Trial::test(name, || {
+        test().map_err(|error| Failed::from(format!("{error:?}")))
+    })
+}

@@ -36,6 +36,7 @@ fn main() -> Result<(), Error> {
     let shutdown = Shutdown::on_ctrl_c()?;
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap_servers())
+        .set("client.id", "consumer")
         .set("group.id", ANALYTICS_SERVICE)
         .set("auto.offset.reset", "earliest")
         .set("session.timeout.ms", SESSION_TIMEOUT_MS)

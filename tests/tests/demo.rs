@@ -1,0 +1,95 @@
+//! `cargo lab demo`, and Ctrl-C in it.
+
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use broker::wait;
+use checks::Program;
+use libtest_mimic::Trial;
+
+use crate::commands::Lab;
+use crate::trial;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// The demo takes about 50 s; more on a busy machine, and with the first build.
+const STORY_LIMIT: Duration = Duration::from_secs(300);
+
+/// What the demo says when it has come to a point where Ctrl-C might leave something behind.
+const POINTS: &[&str] = &[
+    "Finished",
+    "It stops when the demo ends",
+    "Run 1:",
+    "Consumer B joins",
+    "kill -9",
+    "Run 2. The group",
+];
+
+pub fn trials() -> Vec<Trial> {
+    POINTS
+        .iter()
+        .map(|point| {
+            trial(
+                &format!("demo::ctrl_c_leaves_nothing_running::{point}"),
+                || ctrl_c_at(point),
+            )
+        })
+        .chain([trial("demo::a_killed_demo_takes_kafka_with_it", killed)])
+        .collect()
+}
+
+/// Starts the demo and waits until it has said these words.
+fn start_until(lab: &Lab, words: &str) -> Result<Program> {
+    // One stream, so that Cargo's words are waited for like the demo's own.
+    let mut shell = lab.shell("exec \"$0\" demo 2>&1");
+    let mut demo = Program::run("demo", &mut shell)?;
+    demo.wait_for(&format!("`{words}`"), STORY_LIMIT, |lines| {
+        lines
+            .iter()
+            .any(|line| line.text.contains(words))
+            .then_some(())
+    })?;
+    Ok(demo)
+}
+
+fn ctrl_c_at(point: &str) -> Result<()> {
+    let lab = Lab::new()?;
+    let mut demo = start_until(&lab, point)?;
+    demo.interrupt()?;
+    let status = demo.wait_for_end(LIMIT)?;
+    ensure!(
+        status.code() == Some(130),
+        "{status}: {}",
+        demo.last_lines()
+    );
+    nothing_runs(&lab)
+}
+
+fn killed() -> Result<()> {
+    let lab = Lab::new()?;
+    start_until(&lab, "Consumer B joins")?.kill()?;
+    nothing_runs(&lab)
+}
+
+/// Nobody listens on the lab's port any more, and no program talks to it.
+fn nothing_runs(lab: &Lab) -> Result<()> {
+    let port = lab.port();
+    wait::until("Kafka to be gone", LIMIT, || {
+        Ok(TcpStream::connect(("127.0.0.1", port))
+            .is_err()
+            .then_some(()))
+    })?;
+    let address = format!("BOOTSTRAP_SERVERS=localhost:{port} ");
+    wait::until("all programs to be gone", LIMIT, || {
+        let ps = Command::new("ps")
+            .args(["axeww", "-o", "command="])
+            .output()?;
+        let running = String::from_utf8_lossy(&ps.stdout);
+        let left = running
+            .lines()
+            .any(|line| format!("{line} ").contains(&address));
+        Ok((!left).then_some(()))
+    })
+}

@@ -1,0 +1,64 @@
+//! Each task's expected outcome, with the solutions.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Result, bail};
+use broker::Broker;
+use checks::programs::{self, PROGRAMS, Version};
+use checks::{Kafka, Stage, TASKS, crash_in_a_batch};
+use common::CLICKSTREAM;
+use libtest_mimic::Trial;
+
+use crate::trial;
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials: Vec<Trial> = TASKS
+        .iter()
+        .map(|task| {
+            trial(
+                &format!("outcomes::task{}_{}", task.number, task.programs[0]),
+                || with_solutions(task.run),
+            )
+        })
+        .collect();
+    trials.push(trial("outcomes::task2_consumer_killed_in_a_batch", || {
+        with_solutions(crash_in_a_batch)
+    }));
+    trials
+}
+
+fn with_solutions(task: impl FnOnce(&mut Stage) -> Result<()>) -> Result<()> {
+    on_stage(programs::build(PROGRAMS, Version::Solution)?, task)
+}
+
+/// Runs a task on a broker of its own. Fails with the task's whole story where a finding does not hold.
+pub fn on_stage(
+    programs: BTreeMap<String, PathBuf>,
+    task: impl FnOnce(&mut Stage) -> Result<()>,
+) -> Result<()> {
+    let broker = Broker::start()?;
+    let kafka = Kafka::at(broker.bootstrap());
+    kafka.create_topic(CLICKSTREAM, 3)?;
+    let story = Arc::new(Mutex::new(format!("{broker}\n")));
+    let told = Arc::clone(&story);
+    let mut stage = Stage::new(kafka, programs, move |text| {
+        let mut story = told.lock().unwrap_or_else(PoisonError::into_inner);
+        *story += text;
+        story.push('\n');
+    });
+    let ended = task(&mut stage);
+    let mut differ = Vec::new();
+    for finding in stage.findings().iter().filter(|finding| !finding.holds) {
+        differ.push(format!("{}: {}", finding.claim, finding.seen));
+    }
+    if let Err(error) = ended {
+        differ.push(format!("{error:#}"));
+    }
+    if differ.is_empty() {
+        return Ok(());
+    }
+    let story = story.lock().unwrap_or_else(PoisonError::into_inner);
+    bail!("{story}\nDiffers from the slides:\n{}", differ.join("\n"))
+}

@@ -1,0 +1,85 @@
+//! What a student builds stays small and readable.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+use checks::programs::{PROGRAMS, cargo, workspace};
+use libtest_mimic::Trial;
+
+use crate::trial;
+
+/// All that a lab program may name as a dependency.
+const ALLOWED: &[&str] = &["common", "ctrlc", "rand", "rdkafka", "serde", "serde_json"];
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials: Vec<Trial> = [PROGRAMS, &["common", "solutions"]]
+        .concat()
+        .into_iter()
+        .map(|package| {
+            trial(
+                &format!("packages::depends_only_on_the_cards_crates::{package}"),
+                move || {
+                    for dependency in tree(package, "1")?.lines().skip(1) {
+                        ensure!(
+                            ALLOWED.contains(&dependency),
+                            "{package} depends on {dependency}"
+                        );
+                    }
+                    Ok(())
+                },
+            )
+        })
+        .collect();
+    trials.push(trial(
+        "packages::a_student_builds_no_testcontainers_no_tokio_no_cmake",
+        || {
+            for package in [PROGRAMS, &["lab"]].concat() {
+                for heavy in ["testcontainers", "tokio", "cmake"] {
+                    let found = tree(package, "99")?.lines().any(|line| line == heavy);
+                    ensure!(!found, "{package} builds {heavy}");
+                }
+            }
+            Ok(())
+        },
+    ));
+    trials.push(trial("packages::lab_programs_are_short", || {
+        for file in [checks::holes::FILES, &["consumer_crash/src/main.rs"]].concat() {
+            for path in [
+                workspace().join(file),
+                workspace().join("solutions").join(file),
+            ] {
+                let lines = fs::read_to_string(&path)
+                    .unwrap_or_default()
+                    .lines()
+                    .count();
+                ensure!(lines <= 120, "{} has {lines} lines", path.display());
+            }
+        }
+        Ok(())
+    }));
+    trials
+}
+
+/// The names of what a package builds, this deep.
+fn tree(package: &str, depth: &str) -> Result<String> {
+    let arguments = [
+        "--edges",
+        "normal,build",
+        "--prefix",
+        "none",
+        "--format",
+        "{lib}",
+        "--depth",
+        depth,
+    ];
+    let output = cargo("tree")
+        .args(["--package", package])
+        .args(arguments)
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
