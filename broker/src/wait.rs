@@ -16,6 +16,11 @@ pub fn interrupt() {
     INTERRUPTED.store(true, Ordering::Relaxed);
 }
 
+/// Did someone press Ctrl-C?
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
 /// The error of a wait that Ctrl-C ended.
 #[derive(Debug)]
 pub struct Interrupted;
@@ -31,7 +36,7 @@ impl std::fmt::Display for Interrupted {
 /// # Errors
 /// [`Interrupted`] if someone pressed Ctrl-C.
 pub fn check_interrupt() -> Result<()> {
-    if INTERRUPTED.load(Ordering::Relaxed) {
+    if interrupted() {
         bail!(Interrupted);
     }
     Ok(())

@@ -8,7 +8,7 @@ mod tool;
 
 use std::process::ExitCode;
 
-use broker::wait::{self, Interrupted};
+use broker::wait;
 use clap::{Parser, Subcommand};
 
 /// The exit status after Ctrl-C, as shells have it: 128 and the number of SIGINT.
@@ -80,7 +80,8 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(code) => code,
-        Err(error) if error.is::<Interrupted>() => {
+        // Whatever failed since: Ctrl-C is why.
+        Err(_) if wait::interrupted() => {
             eprintln!("Stopped by Ctrl-C. Nothing was left running.");
             ExitCode::from(INTERRUPTED)
         }

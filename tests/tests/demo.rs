@@ -17,33 +17,36 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// The demo takes about 50 s; more on a busy machine, and with the first build.
 const STORY_LIMIT: Duration = Duration::from_secs(300);
 
-/// What the demo says when it has come to a point where Ctrl-C might leave something behind.
-const POINTS: &[&str] = &[
-    "Finished",
-    "It stops when the demo ends",
-    "Run 1:",
-    "Consumer B joins",
-    "kill -9",
-    "Run 2. The group",
+/// Where Ctrl-C might leave something behind: which demo, and what it has said then.
+const POINTS: &[(&str, &str)] = &[
+    ("demo", "Finished"),
+    ("demo", "It stops when the demo ends"),
+    ("demo 2", "Run 1:"),
+    ("demo 3", "Consumer B joins"),
+    ("demo 3", "kill -9"),
+    ("demo 4", "Run 2. The group"),
 ];
 
 pub fn trials() -> Vec<Trial> {
     POINTS
         .iter()
-        .map(|point| {
+        .map(|(demo, point)| {
             trial(
-                &format!("demo::ctrl_c_leaves_nothing_running::{point}"),
-                || ctrl_c_at(point),
+                &format!("demo::ctrl_c_leaves_nothing_running::{demo}, {point}"),
+                || ctrl_c_at(demo, point),
             )
         })
-        .chain([trial("demo::a_killed_demo_takes_kafka_with_it", killed)])
+        .chain([
+            trial("demo::a_killed_demo_takes_kafka_with_it", killed),
+            trial("demo::tells_all_tasks_and_succeeds", whole),
+        ])
         .collect()
 }
 
 /// Starts the demo and waits until it has said these words.
-fn start_until(lab: &Lab, words: &str) -> Result<Program> {
+fn start_until(lab: &Lab, demo: &str, words: &str) -> Result<Program> {
     // One stream, so that Cargo's words are waited for like the demo's own.
-    let mut shell = lab.shell("exec \"$0\" demo 2>&1");
+    let mut shell = lab.shell(&format!("exec \"$0\" {demo} 2>&1"));
     let mut demo = Program::run("demo", &mut shell)?;
     demo.wait_for(&format!("`{words}`"), STORY_LIMIT, |lines| {
         lines
@@ -54,9 +57,9 @@ fn start_until(lab: &Lab, words: &str) -> Result<Program> {
     Ok(demo)
 }
 
-fn ctrl_c_at(point: &str) -> Result<()> {
+fn ctrl_c_at(demo: &str, point: &str) -> Result<()> {
     let lab = Lab::new()?;
-    let mut demo = start_until(&lab, point)?;
+    let mut demo = start_until(&lab, demo, point)?;
     demo.interrupt()?;
     let status = demo.wait_for_end(LIMIT)?;
     ensure!(
@@ -69,7 +72,14 @@ fn ctrl_c_at(point: &str) -> Result<()> {
 
 fn killed() -> Result<()> {
     let lab = Lab::new()?;
-    start_until(&lab, "Consumer B joins")?.kill()?;
+    start_until(&lab, "demo 3", "Consumer B joins")?.kill()?;
+    nothing_runs(&lab)
+}
+
+fn whole() -> Result<()> {
+    let lab = Lab::new()?;
+    let told = lab.run("demo")?;
+    ensure!(told.contains("All as the slides say"), "{told}");
     nothing_runs(&lab)
 }
 

@@ -47,6 +47,6 @@ fn main() -> ExitCode {
 /// A test by its name; it fails with the error's whole chain.
 fn trial(name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     Trial::test(name, || {
-        test().map_err(|error| Failed::from(format!("{error:?}")))
+        test().map_err(|error| Failed::from(format!("{error:#}")))
     })
 }
