@@ -1,9 +1,10 @@
 //! Kafka's own command-line tools, under the slides' names and with the slides' arguments.
 
-use std::ffi::OsString;
-use std::process::Command;
+use std::io::IsTerminal;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::lab::{Lab, Place};
 use crate::prepared::{Prepared, define};
@@ -86,7 +87,10 @@ pub fn command(lab: &Lab, name: &str, arguments: &[String]) -> Result<Command> {
         all.extend(["--bootstrap-server".to_string(), lab.bootstrap.clone()]);
     }
     match lab.place() {
-        Place::Docker { docker, container } => Ok(in_container(docker, container, name, &all)),
+        Place::Docker { docker, container } => {
+            let ends_with_input = ends_with_input(lab, name);
+            Ok(in_container(docker, container, ends_with_input, name, &all))
+        }
         Place::Jvm(_) => in_jvm(&Java::find()?, class, &all),
         Place::Yours => match (Java::find(), Docker::find()) {
             (Ok(java), _) => in_jvm(&java, class, &all),
@@ -101,6 +105,34 @@ pub fn command(lab: &Lab, name: &str, arguments: &[String]) -> Result<Command> {
             }
         },
     }
+}
+
+/// Runs the tool `name` in this terminal and returns its exit status. Where it can, the tool takes our place, so that
+/// Ctrl-C, input and output are its own; then this does not return.
+///
+/// # Errors
+/// As [`command`].
+pub fn run(lab: &Lab, name: &str, arguments: &[String]) -> Result<ExitStatus> {
+    let mut command = command(lab, name, arguments)?;
+    let failed = || format!("{name} could not be started");
+    if !ends_with_input(lab, name) {
+        return Err(command.exec()).with_context(failed);
+    }
+    // We hold the other end of its input until it has ended, or until we end.
+    let mut child = command.stdin(Stdio::piped()).spawn().with_context(failed)?;
+    let _held = child.stdin.take();
+    Ok(child.wait()?)
+}
+
+/// In a container a tool would outlive us: `docker exec` passes no signal on. With a terminal it gets one of its own;
+/// without, a tool that reads no input is ended when our end of its input closes.
+fn ends_with_input(lab: &Lab, name: &str) -> bool {
+    let in_container = matches!(lab.place(), Place::Docker { .. });
+    in_container && name == "kafka-console-consumer" && !has_terminal()
+}
+
+fn has_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
 fn rename(tool: &str, argument: &mut String) {
@@ -137,23 +169,19 @@ fn in_jvm(java: &Java, class: &str, arguments: &[String]) -> Result<Command> {
     Ok(command)
 }
 
-/// In the container a tool would outlive us: `docker exec` passes no signal on. With a terminal it gets one of its own;
-/// without, a shell in the container ends it when our end of its input closes.
-fn in_container(docker: &Docker, container: &str, name: &str, arguments: &[String]) -> Command {
-    use std::io::IsTerminal;
+fn in_container(
+    docker: &Docker,
+    container: &str,
+    ends_with_input: bool,
+    name: &str,
+    arguments: &[String],
+) -> Command {
     let mut command = docker.command();
-    command.arg("exec");
-    let mut inner: Vec<OsString> = Vec::new();
-    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        command.arg("-it");
-    } else {
-        command.arg("-i");
-        if name == "kafka-console-consumer" {
-            inner.extend(["sh", "-c", END_WITH_INPUT].map(Into::into));
-        }
+    command.args(["exec", if has_terminal() { "-it" } else { "-i" }, container]);
+    if ends_with_input {
+        command.args(["sh", "-c", END_WITH_INPUT]);
     }
-    inner.push(script(name).into());
-    command.arg(container).args(inner).args(arguments);
+    command.arg(script(name)).args(arguments);
     command
 }
 

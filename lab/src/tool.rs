@@ -1,7 +1,7 @@
 //! `cargo lab kafka-…`: Kafka's own tools, and a word where they answer with a stack trace or with nothing.
 
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
 use broker::tools;
@@ -17,12 +17,17 @@ pub fn tool(words: &[String]) -> Result<ExitCode> {
             known.join(", ")
         );
     }
-    let mut command = tools::command(&kafka::running()?, name, arguments)?;
+    let lab = kafka::running()?;
     if name == "kafka-consumer-groups" {
-        return groups(command, arguments);
+        return groups(tools::command(&lab, name, arguments)?, arguments);
     }
-    // The tool takes our place, so that Ctrl-C, input, output and the exit status are its own.
-    Err(command.exec()).with_context(|| format!("{name} could not be started"))
+    Ok(code(tools::run(&lab, name, arguments)?))
+}
+
+/// The same exit status for us; 128 and its number after a signal, as shells have it.
+fn code(status: ExitStatus) -> ExitCode {
+    let code = status.code().or_else(|| Some(128 + status.signal()?));
+    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
 /// Runs `kafka-consumer-groups` and explains what it leaves unexplained.

@@ -1,9 +1,11 @@
 //! The slides' Kafka commands through `cargo lab`, on a Kafka that it started.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use checks::programs::{build_in, workspace};
 use libtest_mimic::Trial;
 
@@ -24,7 +26,7 @@ pub fn trials() -> Vec<Trial> {
 /// The `lab` executable with a port of its own, so that it never meets the Kafka someone is working with.
 pub struct Lab {
     port: u16,
-    executable: std::path::PathBuf,
+    executable: PathBuf,
 }
 
 impl Lab {
@@ -32,8 +34,11 @@ impl Lab {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?
             .local_addr()?
             .port();
-        let lab = ("lab".to_string(), "lab".to_string());
-        let executable = build_in(workspace(), &[lab])?.remove(0);
+        static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+        let build =
+            || Ok(build_in(workspace(), &[("lab".to_string(), "lab".to_string())])?.remove(0));
+        let built = BUILT.get_or_init(|| build().map_err(|error: Error| format!("{error:#}")));
+        let executable = built.clone().map_err(Error::msg)?;
         Ok(Self { port, executable })
     }
 

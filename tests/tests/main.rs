@@ -11,10 +11,14 @@ mod outcomes;
 mod packages;
 mod starters;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use broker::{Way, wait};
+use checks::programs::{PROGRAMS, Version, build};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -43,6 +47,21 @@ fn main() -> ExitCode {
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }
+
+/// The executables of the starters or of the solutions, built once.
+fn programs(version: Version) -> Result<BTreeMap<String, PathBuf>> {
+    static OWN: Built = OnceLock::new();
+    static SOLUTIONS: Built = OnceLock::new();
+    let built = match version {
+        Version::Own => &OWN,
+        Version::Solution => &SOLUTIONS,
+    };
+    let result =
+        built.get_or_init(|| build(PROGRAMS, version).map_err(|error| format!("{error:#}")));
+    result.clone().map_err(Error::msg)
+}
+
+type Built = OnceLock<Result<BTreeMap<String, PathBuf>, String>>;
 
 /// A test by its name; it fails with the error's whole chain.
 fn trial(name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {

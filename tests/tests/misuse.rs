@@ -5,10 +5,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use broker::Broker;
 use checks::Program;
-use checks::programs::{self, PROGRAMS, Version};
+use checks::programs::Version;
 use libtest_mimic::Trial;
 
-use crate::trial;
+use crate::{programs, trial};
 
 /// By the contract.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ pub fn trials() -> Vec<Trial> {
 
 fn says(bootstrap: &str, words: &str) -> Result<()> {
     for version in [Version::Own, Version::Solution] {
-        for (name, path) in programs::build(PROGRAMS, version)? {
+        for (name, path) in programs(version)? {
             let mut program = Program::start(&name, &path, bootstrap)?;
             let status = program.wait_for_end(LIMIT)?;
             ensure!(status.code() == Some(1), "{name}: {status}");

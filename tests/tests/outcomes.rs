@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 use broker::Broker;
-use checks::programs::{self, PROGRAMS, Version};
+use checks::programs::Version;
 use checks::{Kafka, Stage, TASKS, crash_in_a_batch};
 use common::CLICKSTREAM;
 use libtest_mimic::Trial;
 
-use crate::trial;
+use crate::{programs, trial};
 
 pub fn trials() -> Vec<Trial> {
     let mut trials: Vec<Trial> = TASKS
@@ -30,7 +30,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn with_solutions(task: impl FnOnce(&mut Stage) -> Result<()>) -> Result<()> {
-    on_stage(programs::build(PROGRAMS, Version::Solution)?, task)
+    on_stage(programs(Version::Solution)?, task)
 }
 
 /// Runs a task on a broker of its own. Fails with the task's whole story where a finding does not hold.

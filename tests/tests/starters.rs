@@ -1,18 +1,17 @@
 //! The starters build without a warning, run, and show the wrong behaviour that their task is about.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use broker::{Broker, wait};
-use checks::programs::{self, PROGRAMS, Version, cargo};
+use checks::programs::{PROGRAMS, Version, cargo};
 use checks::{Kafka, Program, TASKS, crash_in_a_batch, holes, random_events, variant};
 use common::{ANALYTICS_SERVICE, CLICKSTREAM, Event};
 use libtest_mimic::Trial;
 
 use crate::outcomes::on_stage;
-use crate::trial;
+use crate::{programs, trial};
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
@@ -49,13 +48,9 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-fn starters() -> Result<BTreeMap<String, PathBuf>> {
-    programs::build(PROGRAMS, Version::Own)
-}
-
 /// The task must differ from the slides with the starters, and these words must be in what it says.
 fn fails(task: fn(&mut checks::Stage) -> Result<()>, words: &str) -> Result<()> {
-    let Err(error) = on_stage(starters()?, task) else {
+    let Err(error) = on_stage(programs(Version::Own)?, task) else {
         anyhow::bail!("the starters pass");
     };
     let text = format!("{error:#}");
@@ -93,8 +88,8 @@ fn without_warnings() -> Result<()> {
 /// On a broker that answers late, as a real one may, not one event of a producer that does not flush arrives.
 fn nothing_arrives() -> Result<()> {
     let (broker, kafka) = broker()?;
-    let programs = starters()?;
-    let mut producer = Program::start("producer", &programs["producer"], kafka.bootstrap())?;
+    let starters = programs(Version::Own)?;
+    let mut producer = Program::start("producer", &starters["producer"], kafka.bootstrap())?;
     let status = producer.wait_for_end(Duration::from_secs(30))?;
     let arrived: i64 = kafka.ends(CLICKSTREAM)?.iter().sum();
     ensure!(arrived == 0, "{arrived} events arrived; {broker}");
@@ -133,9 +128,9 @@ fn scattered_users() -> Result<()> {
 /// With the default, offsets move by a timer: also past the last whole batch.
 fn commits_by_the_clock() -> Result<()> {
     let (_broker, kafka) = broker()?;
-    let programs = starters()?;
+    let starters = programs(Version::Own)?;
     kafka.publish(CLICKSTREAM, &random_events(0, 25))?;
-    let _consumer = Program::start("consumer", &programs["consumer"], kafka.bootstrap())?;
+    let _consumer = Program::start("consumer", &starters["consumer"], kafka.bootstrap())?;
     wait::until(
         "all 25 events to be committed",
         Duration::from_secs(30),
