@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::Cache;
 use crate::jvm::{PortTaken, Process, free_port, reap};
-use crate::keeper::Lifetime;
+use crate::keeper::{Folder, Lifetime};
 use crate::prepared::Prepared;
 use crate::way::Way;
 
@@ -51,7 +51,8 @@ impl Broker {
                 let prepared = Prepared::get(&cache, java.clone())?;
                 let archive = prepared.use_archive();
                 on_free_port(|port| {
-                    Process::start(&prepared, &cache, port, Lifetime::Owned, &archive)
+                    let (folder, lifetime) = (Folder::Fresh, Lifetime::Owned);
+                    Process::start(&prepared, &cache, folder, port, lifetime, &archive)
                         .map(Inner::Jvm)
                 })?
             }

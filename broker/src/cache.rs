@@ -1,10 +1,15 @@
 //! The folder outside the build where Kafka's jars, what was made from them, and running brokers lie.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use tempfile::TempDir;
+
+use crate::wait;
+
+/// As long as it may take another process to fetch the jars.
+const LOCK_LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// `KAFKA_LAB_CACHE`, or `kafka-lab` in the user's cache folder.
 #[derive(Clone, Debug)]
@@ -58,7 +63,7 @@ impl Cache {
         if is_whole(&folder) {
             return Ok(folder);
         }
-        let _guard = self.lock()?;
+        let _guard = self.lock("making")?;
         if is_whole(&folder) {
             return Ok(folder);
         }
@@ -85,17 +90,19 @@ impl Cache {
         is_whole(&self.root.join(name))
     }
 
-    /// A fresh folder for a running broker.
-    pub(crate) fn run_folder(&self) -> Result<TempDir> {
-        Ok(tempfile::Builder::new()
-            .prefix("private-")
-            .tempdir_in(self.run())?)
-    }
-
-    /// Waits until no other process is making something. The lock goes with the process that holds it.
-    fn lock(&self) -> Result<File> {
-        let file = File::create(self.root.join("lock"))?;
-        file.lock()?;
+    /// Waits until no other process holds the lock `name`, and takes it. It goes with the process that holds it.
+    ///
+    /// # Errors
+    /// When another process holds it for too long; on Ctrl-C.
+    pub(crate) fn lock(&self, name: &str) -> Result<File> {
+        let path = self.root.join(format!("{name}.lock"));
+        let file = File::create(&path)?;
+        let what = format!("another `cargo lab` to let go of {}", path.display());
+        wait::until(&what, LOCK_LIMIT, || match file.try_lock() {
+            Ok(()) => Ok(Some(())),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        })?;
         Ok(file)
     }
 }

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::command::last_lines;
-use crate::keeper::{Keeper, Lifetime};
+use crate::keeper::{Folder, Keeper, Lifetime, PID_OF_KEEPER, STARTING};
 use crate::prepared::{Prepared, define, properties_for};
 use crate::{Cache, wait};
 
@@ -39,87 +39,52 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a broker in a fresh folder and waits until it is ready.
+    /// Starts a broker and waits until it is ready. `archive` is the JVM option that uses or makes the class archive.
     ///
     /// # Errors
     /// [`PortTaken`]; when the broker ends before it is ready; on Ctrl-C. Nothing is left behind then.
     pub fn start(
         prepared: &Prepared,
         cache: &Cache,
+        folder: Folder<'_>,
         port: u16,
         lifetime: Lifetime,
         archive: &str,
     ) -> Result<Self> {
-        let folder = cache.run_folder()?.keep();
-        Self::start_in(folder, prepared, port, lifetime, archive)
-    }
-
-    /// As [`Process::start`], in this folder, which exists.
-    ///
-    /// # Errors
-    /// As there. The folder is removed then.
-    pub fn start_in(
-        folder: PathBuf,
-        prepared: &Prepared,
-        port: u16,
-        lifetime: Lifetime,
-        archive: &str,
-    ) -> Result<Self> {
-        let mut process = match Self::spawn(&folder, prepared, port, lifetime, archive) {
-            Ok(process) => process,
-            Err(error) => {
-                let _ = fs::remove_dir_all(&folder);
-                return Err(error);
+        let keeper = Keeper::start(cache, lifetime, folder, "", |folder| {
+            let data = folder.join("data");
+            fs::create_dir(&data)?;
+            for entry in fs::read_dir(prepared.template())? {
+                let entry = entry?;
+                fs::copy(entry.path(), data.join(entry.file_name()))?;
             }
-        };
-        match process.wait_until_ready(port) {
-            Ok(()) => {
-                if lifetime == Lifetime::Kept {
-                    process.keeper = None;
-                }
-                Ok(process)
-            }
-            Err(error) => {
-                process.end();
-                Err(error)
-            }
-        }
-    }
-
-    fn spawn(
-        folder: &Path,
-        prepared: &Prepared,
-        port: u16,
-        lifetime: Lifetime,
-        archive: &str,
-    ) -> Result<Self> {
-        let data = folder.join("data");
-        fs::create_dir(&data)?;
-        for entry in fs::read_dir(prepared.template())? {
-            let entry = entry?;
-            fs::copy(entry.path(), data.join(entry.file_name()))?;
-        }
-        let properties = folder.join("server.properties");
-        fs::write(&properties, properties_for(port, free_port()?, &data))?;
-        let mut java = vec![prepared.java.path.clone().into_os_string()];
-        java.extend(
-            [
+            let properties = folder.join("server.properties");
+            fs::write(&properties, properties_for(port, free_port()?, &data))?;
+            let mut java = vec![prepared.java.path.clone().into_os_string()];
+            let options = [
                 "-Xmx256m",
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
                 archive,
-            ]
-            .map(Into::into),
-        );
-        java.push(define("kafka.logs.dir", folder).into());
-        java.push(define("log4j2.configurationFile", &prepared.logging()).into());
-        java.extend(["-cp", &prepared.class_path, "kafka.Kafka"].map(Into::into));
-        java.push(properties.into());
-        let keeper = Keeper::start(lifetime, folder, "", java)?;
-        Ok(Self {
-            folder: folder.to_path_buf(),
+            ];
+            java.extend(options.map(Into::into));
+            java.push(define("kafka.logs.dir", folder).into());
+            java.push(define("log4j2.configurationFile", &prepared.logging()).into());
+            java.extend(["-cp", &prepared.class_path, "kafka.Kafka"].map(Into::into));
+            java.push(properties.into());
+            Ok(java)
+        })?;
+        let mut process = Self {
+            folder: keeper.folder.clone(),
             keeper: Some(keeper),
-        })
+        };
+        let ready = process.wait_until_ready(port);
+        if ready.is_err() {
+            process.end();
+        } else if lifetime == Lifetime::Kept {
+            process.keeper = None;
+        }
+        ready.map(|()| process)
     }
 
     /// The broker that runs in this folder, if one does.
@@ -221,13 +186,11 @@ pub fn free_port() -> Result<u16> {
 /// # Errors
 /// When the cache cannot be read.
 pub fn reap(cache: &Cache) -> Result<()> {
+    let _guard = cache.lock(STARTING)?;
     for entry in fs::read_dir(cache.run())? {
         let folder = entry?.path();
-        // A folder without a keeper is one that another process is about to start a broker in.
-        let Some(keeper) = read_pid(&folder.join("keeper")) else {
-            continue;
-        };
-        if is_running(keeper, &folder) {
+        let keeper = read_pid(&folder.join(PID_OF_KEEPER));
+        if keeper.is_some_and(|keeper| is_running(keeper, &folder)) {
             continue;
         }
         if let Some(mut process) = Process::find(&folder) {

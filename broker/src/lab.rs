@@ -1,14 +1,13 @@
 //! The lab's Kafka: the one broker that students work with, on `localhost:9092`.
 
-use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::jvm::{PortTaken, Process, reap};
-use crate::keeper::{Keeper, Lifetime};
+use crate::keeper::{Folder, Keeper, Lifetime};
 use crate::prepared::Prepared;
 use crate::way::bootstrap_servers;
 use crate::{Cache, Docker, Java, Way};
@@ -59,8 +58,9 @@ impl Lab {
         if let Some(servers) = bootstrap_servers() {
             return Ok(Some(Self::running(servers, Place::Yours)));
         }
-        let bootstrap = format!("localhost:{}", port()?);
-        if let Some(process) = Process::find(&jvm_folder(&Cache::open()?)?) {
+        let port = port()?;
+        let bootstrap = format!("localhost:{port}");
+        if let Some(process) = Process::find(&Cache::open()?.run().join(jvm_folder(port))) {
             return Ok(Some(Self::running(bootstrap, Place::Jvm(process))));
         }
         let container = container()?;
@@ -90,7 +90,7 @@ impl Lab {
         let start = Instant::now();
         let started = match &way {
             Way::Yours(_) => return Self::find()?.context("BOOTSTRAP_SERVERS changed"),
-            Way::Docker(docker) => Self::start_container(docker, port, lifetime),
+            Way::Docker(docker) => Self::start_container(&cache, docker, port, lifetime),
             Way::Jvm(java) => Self::start_jvm(&cache, java, port, lifetime),
         };
         let mut lab = started.map_err(|error| match error.downcast_ref::<PortTaken>() {
@@ -118,34 +118,41 @@ impl Lab {
         // Before anything is downloaded or written: is the port free?
         TcpListener::bind(("127.0.0.1", port)).map_err(|_| PortTaken(port))?;
         let prepared = Prepared::get(cache, java.clone())?;
-        let folder = jvm_folder(cache)?;
-        fs::create_dir(&folder).with_context(|| {
-            format!(
-                "another `cargo lab up` is at work in {}; if none is, remove that folder",
-                folder.display()
-            )
-        })?;
-        let process =
-            Process::start_in(folder, &prepared, port, lifetime, &prepared.use_archive())?;
+        let folder = jvm_folder(port);
+        let archive = prepared.use_archive();
+        let process = Process::start(
+            &prepared,
+            cache,
+            Folder::Named(&folder),
+            port,
+            lifetime,
+            &archive,
+        )?;
         let mut lab = Self::running(format!("localhost:{port}"), Place::Jvm(process));
         lab.lifetime = lifetime;
         Ok(lab)
     }
 
-    fn start_container(docker: &Docker, port: u16, lifetime: Lifetime) -> Result<Self> {
+    fn start_container(
+        cache: &Cache,
+        docker: &Docker,
+        port: u16,
+        lifetime: Lifetime,
+    ) -> Result<Self> {
         let container = container()?;
         // One that has stopped would be in the way.
         docker.remove(&container)?;
         let keeper = match lifetime {
             Lifetime::Kept => None,
             Lifetime::Owned => {
-                let folder = Cache::open()?.run_folder()?.keep();
                 let after = format!("DOCKER_HOST='{}' docker rm -f -v {container}", docker.host);
+                let nothing = |_: &Path| Ok(["sleep", "86400"].map(Into::into).to_vec());
                 Some(Keeper::start(
-                    Lifetime::Owned,
-                    &folder,
+                    cache,
+                    lifetime,
+                    Folder::Fresh,
                     &after,
-                    ["sleep", "86400"],
+                    nothing,
                 )?)
             }
         };
@@ -227,6 +234,7 @@ fn container() -> Result<String> {
     })
 }
 
-fn jvm_folder(cache: &Cache) -> Result<PathBuf> {
-    Ok(cache.run().join(format!("lab-{}", port()?)))
+/// The name of the folder that the lab's JVM works in.
+fn jvm_folder(port: u16) -> String {
+    format!("lab-{port}")
 }

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 
 use crate::command::{last_lines, run};
 use crate::jvm::{Process, free_port};
-use crate::keeper::Lifetime;
+use crate::keeper::{Folder, Lifetime};
 use crate::{Cache, Java, jars};
 
 /// A Kafka that is ready to be started.
@@ -98,7 +98,14 @@ impl Prepared {
         }
         // One run for the archive: it holds the classes that this run loaded.
         let archive = format!("-XX:ArchiveClassesAtExit={}", self.archive().display());
-        let mut run = Process::start(self, cache, free_port()?, Lifetime::Owned, &archive)?;
+        let mut run = Process::start(
+            self,
+            cache,
+            Folder::Fresh,
+            free_port()?,
+            Lifetime::Owned,
+            &archive,
+        )?;
         let archived = run
             .signal(Signal::SIGTERM)
             .and_then(|()| run.wait_for_exit(Duration::from_secs(60)));

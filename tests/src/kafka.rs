@@ -17,6 +17,9 @@ use rdkafka::topic_partition_list::Offset;
 /// How long the cluster may take to answer one question.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
+/// The replication factor that leaves the choice to the cluster (KIP-464).
+const CLUSTERS_DEFAULT: i32 = -1;
+
 /// A cluster, by the address that clients start from.
 #[derive(Clone, Debug)]
 pub struct Kafka {
@@ -72,12 +75,12 @@ impl Kafka {
         }
     }
 
-    /// Creates a topic with a single replica of each partition, and waits until every partition has a leader.
+    /// Creates a topic with as many replicas as the cluster gives by default, and waits until it can be used.
     ///
     /// # Errors
     /// When the cluster refuses.
     pub fn create_topic(&self, topic: &str, partitions: i32) -> Result<()> {
-        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(CLUSTERS_DEFAULT));
         let admin = self.admin()?;
         // Right after a deletion the old topic may still be in the way for a moment.
         wait::until(
