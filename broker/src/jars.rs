@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::command::{last_lines, run};
+use crate::command::run;
 use crate::wait::Interrupted;
 use crate::{Cache, KAFKA_VERSION};
 
@@ -93,6 +93,13 @@ fn is_whole(folder: &Path) -> bool {
     expected.is_some() && list(folder).ok() == expected
 }
 
+/// What Maven says first of what went wrong; the rest is about Maven.
+fn first_error(text: &str) -> &str {
+    text.lines()
+        .find(|line| line.contains("ERROR"))
+        .unwrap_or("nothing")
+}
+
 /// Has Maven resolve and check the jars, then writes down what came.
 fn download(folder: &Path) -> Result<()> {
     eprintln!("Kafka {KAFKA_VERSION}: fetching its jars with Maven (54 MB, once) …");
@@ -121,7 +128,7 @@ fn download(folder: &Path) -> Result<()> {
         bail!(
             "Maven could not fetch Kafka's jars. Check the network (and the proxy in ~/.m2/settings.xml) and try again; \
              or name an unpacked Kafka in KAFKA_HOME. Maven said:\n{}",
-            last_lines(&output.stdout, 4)
+            first_error(&String::from_utf8_lossy(&output.stdout))
         );
     }
     let manifest = serde_json::to_vec(&list(folder)?)?;
