@@ -75,7 +75,7 @@ fn list(folder: &Path) -> Result<BTreeMap<String, u64>> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("no folder {}", folder.display()))?;
     let mut jars = BTreeMap::new();
-    for entry in entries {
+    for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.ends_with(".jar") {
