@@ -27,7 +27,8 @@ pub fn class_path(cache: &Cache) -> Result<String> {
         Some(home) => home.join("libs"),
         None => cache.complete(&format!("jars-{KAFKA_VERSION}"), is_whole, download)?,
     };
-    let mut jars: Vec<PathBuf> = list(&folder)?
+    let mut jars: Vec<PathBuf> = list(&folder)
+        .unwrap_or_default()
         .into_keys()
         .map(|name| folder.join(name))
         .collect();
@@ -72,8 +73,6 @@ fn is_kafka(jar: &Path) -> bool {
 
 /// The jars of a folder with their sizes in bytes.
 fn list(folder: &Path) -> Result<BTreeMap<String, u64>> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("no folder {}", folder.display()))?;
     let mut jars = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
