@@ -32,6 +32,16 @@ pub enum EventType {
     Search,
 }
 
+impl EventType {
+    /// Every type there is.
+    pub const ALL: [Self; 4] = [
+        Self::PageView,
+        Self::AddToCart,
+        Self::Purchase,
+        Self::Search,
+    ];
+}
+
 /// How many events there were of each type. Types that never came are left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]

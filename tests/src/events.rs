@@ -7,12 +7,6 @@ use rand::RngExt;
 
 /// This many events of random users, with ids from `first_id` on.
 pub fn random_events(first_id: u64, count: u64) -> Vec<Event> {
-    let event_types = [
-        EventType::PageView,
-        EventType::AddToCart,
-        EventType::Purchase,
-        EventType::Search,
-    ];
     let mut rng = rand::rng();
     let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
     (first_id..first_id + count)
@@ -21,7 +15,7 @@ pub fn random_events(first_id: u64, count: u64) -> Vec<Event> {
             Event {
                 event_id,
                 user_id: format!("user_{}", rng.random_range(1..=20)),
-                event_type: event_types[rng.random_range(0..event_types.len())],
+                event_type: EventType::ALL[rng.random_range(0..EventType::ALL.len())],
                 timestamp: now,
                 amount: rng.random_bool(0.3).then_some(f64::from(cents) / 100.0),
             }

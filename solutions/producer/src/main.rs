@@ -49,18 +49,12 @@ impl ProducerContext for DeliveryReport {
 
 /// An event that a random user caused just now. Three in ten carry an amount.
 fn random_event(event_id: u64) -> Result<Event, Error> {
-    let event_types = [
-        EventType::PageView,
-        EventType::AddToCart,
-        EventType::Purchase,
-        EventType::Search,
-    ];
     let mut rng = rand::rng();
     let cents: u32 = rng.random_range(1_000..=50_000);
     Ok(Event {
         event_id,
         user_id: format!("user_{}", rng.random_range(1..=20)),
-        event_type: event_types[rng.random_range(0..event_types.len())],
+        event_type: EventType::ALL[rng.random_range(0..EventType::ALL.len())],
         timestamp: UNIX_EPOCH.elapsed()?.as_secs_f64(),
         amount: rng.random_bool(0.3).then_some(f64::from(cents) / 100.0),
     })
