@@ -12,6 +12,9 @@ use crate::{Line, Program, Stage};
 /// A rebalance takes up to 3 s (a heartbeat), a kill 10 s (the session timeout); a busy machine takes longer.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Kafka has told that a member owns its partitions; how long the member may take to say so itself.
+const SAY_LIMIT: Duration = Duration::from_secs(15);
+
 /// A member is taken for dead 10 s after its last heartbeat, and it sends one every 3 s: not before 7 s after a kill.
 const NOT_BEFORE: Duration = Duration::from_millis(6_500);
 
@@ -132,7 +135,7 @@ fn wait_for_owners(stage: &Stage, expected: &[usize]) -> Result<Vec<usize>> {
 fn wait_for_assignment(member: &mut Program, start: Instant, count: usize) -> Result<Vec<i32>> {
     member.wait_for(
         &format!("`assigned` and {count} partitions"),
-        LIMIT,
+        SAY_LIMIT,
         |lines| {
             let new = lines.iter().filter(|line| line.at >= start);
             let assigned = new
