@@ -7,8 +7,9 @@ use anyhow::{Result, bail};
 use nix::sys::signal::Signal;
 
 use crate::Cache;
-use crate::jvm::{PortTaken, Process, free_port, reap};
+use crate::jvm::{PortTaken, Process, reap};
 use crate::keeper::{Folder, Lifetime};
+use crate::ports::Ports;
 use crate::prepared::Prepared;
 use crate::way::Way;
 
@@ -18,6 +19,7 @@ const PORT_ATTEMPTS: u32 = 5;
 /// A Kafka that we started, for ourselves. It ends when this is dropped, or when this process dies.
 #[derive(Debug)]
 pub struct Broker {
+    ports: Ports,
     bootstrap: String,
     way: String,
     ready_after: Duration,
@@ -37,12 +39,25 @@ impl Broker {
     /// # Errors
     /// When neither can be had, or it does not become ready; on Ctrl-C.
     pub fn start() -> Result<Self> {
+        Self::start_with(None)
+    }
+
+    /// As [`Broker::start`], with a second listener that tells clients to come to port `gate`, where something passes on
+    /// what they say to [`Broker::behind_gate`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_behind(gate: u16) -> Result<Self> {
+        Self::start_with(Some(gate))
+    }
+
+    fn start_with(gate: Option<u16>) -> Result<Self> {
         let way = Way::for_private()?;
         let start = Instant::now();
-        let (port, inner) = match &way {
+        let (ports, inner) = match &way {
             #[cfg(feature = "testcontainers")]
-            Way::Docker(_) => on_free_port(|port| {
-                crate::private_container::PrivateContainer::start(port)
+            Way::Docker(_) => on_free_ports(gate, |ports| {
+                crate::private_container::PrivateContainer::start(ports)
                     .map(|container| Inner::Container(Box::new(container)))
             })?,
             Way::Jvm(java) => {
@@ -50,20 +65,26 @@ impl Broker {
                 reap(&cache)?;
                 let prepared = Prepared::get(&cache, java.clone())?;
                 let archive = prepared.use_archive();
-                on_free_port(|port| {
+                on_free_ports(gate, |ports| {
                     let (folder, lifetime) = (Folder::Fresh, Lifetime::Owned);
-                    Process::start(&prepared, &cache, folder, port, lifetime, &archive)
+                    Process::start(&prepared, &cache, folder, ports, lifetime, &archive)
                         .map(Inner::Jvm)
                 })?
             }
             other => bail!("a private broker cannot be started in {other}"),
         };
         Ok(Self {
-            bootstrap: format!("localhost:{port}"),
+            ports,
+            bootstrap: format!("localhost:{}", ports.client),
             way: way.to_string(),
             ready_after: start.elapsed(),
             inner,
         })
+    }
+
+    /// The port of the listener behind the gate, if there is one.
+    pub fn behind_gate(&self) -> Option<u16> {
+        self.ports.gate.map(|gate| gate.inside)
     }
 
     /// `localhost:PORT`.
@@ -140,14 +161,14 @@ impl Drop for Broker {
     }
 }
 
-fn on_free_port<T>(start: impl Fn(u16) -> Result<T>) -> Result<(u16, T)> {
+fn on_free_ports<T>(gate: Option<u16>, start: impl Fn(Ports) -> Result<T>) -> Result<(Ports, T)> {
     for _ in 1..PORT_ATTEMPTS {
-        let port = free_port()?;
-        match start(port) {
+        let ports = Ports::free(gate)?;
+        match start(ports) {
             Err(error) if error.is::<PortTaken>() => {}
-            other => return Ok((port, other?)),
+            other => return Ok((ports, other?)),
         }
     }
-    let port = free_port()?;
-    Ok((port, start(port)?))
+    let ports = Ports::free(gate)?;
+    Ok((ports, start(ports)?))
 }

@@ -1,7 +1,6 @@
 //! Kafka as a plain JVM process, under a keeper that ends it with its owner and removes what it wrote.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use nix::unistd::Pid;
 
 use crate::command::last_lines;
 use crate::keeper::{Folder, Keeper, Lifetime, PID_OF_KEEPER, STARTING};
+use crate::ports::{Ports, free_port};
 use crate::prepared::{Prepared, define, properties_for};
 use crate::{Cache, wait};
 
@@ -47,7 +47,7 @@ impl Process {
         prepared: &Prepared,
         cache: &Cache,
         folder: Folder<'_>,
-        port: u16,
+        ports: Ports,
         lifetime: Lifetime,
         archive: &str,
     ) -> Result<Self> {
@@ -59,7 +59,7 @@ impl Process {
                 fs::copy(entry.path(), data.join(entry.file_name()))?;
             }
             let properties = folder.join("server.properties");
-            fs::write(&properties, properties_for(port, free_port()?, &data))?;
+            fs::write(&properties, properties_for(ports, free_port()?, &data))?;
             let mut java = vec![prepared.java.path.clone().into_os_string()];
             let options = [
                 "-Xmx256m",
@@ -78,7 +78,7 @@ impl Process {
             folder: keeper.folder.clone(),
             keeper: Some(keeper),
         };
-        let ready = process.wait_until_ready(port);
+        let ready = process.wait_until_ready(ports.client);
         if ready.is_err() {
             process.end();
         } else if lifetime == Lifetime::Kept {
@@ -171,14 +171,6 @@ impl Process {
             Ok(None)
         })
     }
-}
-
-/// A port that nothing listens on at this moment.
-///
-/// # Errors
-/// When loopback cannot be listened on at all.
-pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Ends what is left of brokers whose keeper was killed, and removes their folders.

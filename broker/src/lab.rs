@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::jvm::{PortTaken, Process, reap};
 use crate::keeper::{Folder, Keeper, Lifetime};
+use crate::ports::Ports;
 use crate::prepared::Prepared;
 use crate::way::bootstrap_servers;
 use crate::{Cache, Docker, Java, Way};
@@ -124,7 +125,7 @@ impl Lab {
             &prepared,
             cache,
             Folder::Named(&folder),
-            port,
+            Ports::client(port),
             lifetime,
             &archive,
         )?;

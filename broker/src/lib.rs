@@ -14,6 +14,7 @@ mod java;
 mod jvm;
 mod keeper;
 pub mod lab;
+mod ports;
 mod prepared;
 #[cfg(feature = "testcontainers")]
 mod private_container;

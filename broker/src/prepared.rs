@@ -11,8 +11,9 @@ use anyhow::{Result, bail};
 use nix::sys::signal::Signal;
 
 use crate::command::{last_lines, run};
-use crate::jvm::{Process, free_port};
+use crate::jvm::Process;
 use crate::keeper::{Folder, Lifetime};
+use crate::ports::{Ports, free_port};
 use crate::{Cache, Java, jars};
 
 /// A Kafka that is ready to be started.
@@ -81,7 +82,7 @@ impl Prepared {
         let properties = self.folder.join("server.properties");
         fs::write(
             &properties,
-            properties_for(free_port()?, free_port()?, &self.template()),
+            properties_for(Ports::free(None)?, free_port()?, &self.template()),
         )?;
         let mut format = Command::new(&self.java.path);
         format
@@ -102,7 +103,7 @@ impl Prepared {
             self,
             cache,
             Folder::Fresh,
-            free_port()?,
+            Ports::free(None)?,
             Lifetime::Owned,
             &archive,
         )?;
@@ -119,13 +120,15 @@ const LOGGING: &str = include_str!("../kafka/log4j2.yaml");
 const TOOLS_LOGGING: &str = include_str!("../kafka/tools-log4j2.yaml");
 
 /// The broker's configuration: on loopback only.
-pub fn properties_for(port: u16, controller_port: u16, data: &Path) -> String {
+pub fn properties_for(ports: Ports, controller_port: u16, data: &Path) -> String {
     format!(
         "{PROPERTIES}\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
-         advertised.listeners=PLAINTEXT://localhost:{port}\n\
+         listeners={},CONTROLLER://127.0.0.1:{controller_port}\n\
+         advertised.listeners={}\n\
          controller.quorum.voters=1@127.0.0.1:{controller_port}\n\
          log.dirs={}\n",
+        ports.listeners("127.0.0.1"),
+        ports.advertised(),
         data.display()
     )
 }

@@ -9,6 +9,7 @@ use testcontainers::{ContainerAsync, GenericImage, ImageExt};
 use tokio::runtime::Runtime;
 
 use crate::jvm::PortTaken;
+use crate::ports::Ports;
 
 /// A container whose owner was killed ends itself after this many seconds.
 const LIFE: &str = "1800";
@@ -22,18 +23,18 @@ pub struct PrivateContainer {
 }
 
 impl PrivateContainer {
-    /// Starts Kafka with its client listener on this port of loopback, and waits until it is ready.
+    /// Starts Kafka with its listeners on these ports of loopback, and waits until it is ready.
     ///
     /// # Errors
     /// [`PortTaken`]; when the image cannot be had, or Kafka does not come up.
-    pub fn start(port: u16) -> Result<Self> {
+    pub fn start(ports: Ports) -> Result<Self> {
         let (name, tag) = crate::IMAGE
             .rsplit_once(':')
             .unwrap_or((crate::IMAGE, "latest"));
         let runtime = Runtime::new()?;
         let request = GenericImage::new(name, tag)
             .with_wait_for(WaitFor::message_on_stdout("Kafka Server started"))
-            .with_mapped_port(port, port.tcp())
+            .with_mapped_port(ports.client, ports.client.tcp())
             .with_startup_timeout(Duration::from_secs(120))
             .with_cmd(["timeout", LIFE, "/etc/kafka/docker/run"])
             .with_host_config_modifier(|host| {
@@ -48,19 +49,14 @@ impl PrivateContainer {
             .with_env_var("KAFKA_PROCESS_ROLES", "broker,controller")
             .with_env_var(
                 "KAFKA_LISTENERS",
-                format!(
-                    "HOST://0.0.0.0:{port},PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093"
-                ),
+                format!("{},CONTROLLER://localhost:9093", ports.listeners("0.0.0.0")),
             )
-            .with_env_var(
-                "KAFKA_ADVERTISED_LISTENERS",
-                format!("HOST://localhost:{port},PLAINTEXT://localhost:9092"),
-            )
+            .with_env_var("KAFKA_ADVERTISED_LISTENERS", ports.advertised())
             .with_env_var(
                 "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP",
-                "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,HOST:PLAINTEXT",
+                "CONTROLLER:PLAINTEXT,CLIENT:PLAINTEXT,GATE:PLAINTEXT",
             )
-            .with_env_var("KAFKA_INTER_BROKER_LISTENER_NAME", "PLAINTEXT")
+            .with_env_var("KAFKA_INTER_BROKER_LISTENER_NAME", "CLIENT")
             .with_env_var("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER")
             .with_env_var("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@localhost:9093")
             .with_env_var("KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", "1")
@@ -71,12 +67,16 @@ impl PrivateContainer {
             .with_env_var("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0")
             .with_env_var("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
             .with_env_var("KAFKA_LOG4J_LOGGERS", "kafka.request.logger=DEBUG");
+        let request = match ports.gate {
+            Some(gate) => request.with_mapped_port(gate.inside, gate.inside.tcp()),
+            None => request,
+        };
         let started = runtime.block_on(request.start());
         let container = started.map_err(|error| {
             let text = error.to_string();
             if text.contains("address already in use") || text.contains("port is already allocated")
             {
-                return PortTaken(port).into();
+                return PortTaken(ports.client).into();
             }
             anyhow!("testcontainers could not start {}: {text}", crate::IMAGE)
         })?;

@@ -1,11 +1,13 @@
 //! `cargo lab`: Kafka for the lab, its programs, and the demo.
 
+mod check;
 mod demo;
 mod doctor;
 mod kafka;
 mod run;
 mod tool;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use broker::wait;
@@ -32,6 +34,17 @@ enum Command {
         /// On a cluster of your own: delete and recreate the lab's topics and groups there first
         #[arg(long)]
         reset: bool,
+    },
+    /// Judges your programs by what they do: every check with its points, what it expected, saw, and a hint
+    Check {
+        /// Only this task
+        task: Option<u32>,
+        /// A folder of executables or Python scripts with the programs' names, instead of your crates
+        #[arg(long, value_name = "DIR")]
+        programs: Option<PathBuf>,
+        /// One JSON object on standard output
+        #[arg(long)]
+        json: bool,
     },
     /// Checks that all is there: compiler, Docker or Java, Kafka, the topic
     Doctor,
@@ -70,6 +83,11 @@ fn main() -> ExitCode {
     }
     let done = match arguments.command {
         Command::Demo { task, reset } => demo::demo(task, reset),
+        Command::Check {
+            task,
+            programs,
+            json,
+        } => check::check(task, programs.as_deref(), json),
         Command::Doctor => doctor::doctor(),
         Command::Up => kafka::up(),
         Command::Down => kafka::down(),

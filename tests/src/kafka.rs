@@ -1,11 +1,15 @@
 //! A Kafka cluster, seen from outside: what a lab program left there.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use broker::wait;
 use rdkafka::TopicPartitionList;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -99,6 +103,38 @@ impl Kafka {
             Ok(self.ends(topic).ok().filter(|ends| !ends.is_empty()))
         })?;
         Ok(())
+    }
+
+    /// Changes one setting of a topic.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub fn set_topic_config(&self, topic: &str, name: &str, value: &str) -> Result<()> {
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+        let results = pollster::block_on(self.admin()?.alter_configs([&change], &admin_options()))?;
+        match results.into_iter().next().context("no answer")? {
+            Ok(_) => Ok(()),
+            Err((_, code)) => bail!("{name} of topic {topic} could not be set: {code}"),
+        }
+    }
+
+    /// Removes every member of a group at once, as if it had left; a dead one would stay until its session times out.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub fn remove_members(&self, group: &str, topic: &str) -> Result<()> {
+        for member in self.members(group, topic)? {
+            self.remove_member(group, &member.member_id)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Kafka::remove_members`], for one of them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn remove_member(&self, group: &str, member_id: &str) -> Result<()> {
+        leave_group(&self.bootstrap, group, member_id)
     }
 
     /// Deletes a topic, if there is one.
@@ -288,6 +324,34 @@ fn record(message: &BorrowedMessage<'_>) -> Record {
         key: message.key().map(text),
         value: text(message.payload().unwrap_or_default()),
     }
+}
+
+/// Sends LeaveGroup, version 1, in another member's name; clients offer no call for that. The single broker is the
+/// coordinator of every group.
+fn leave_group(bootstrap: &str, group: &str, member: &str) -> Result<()> {
+    const LEAVE_GROUP: i16 = 13;
+    fn text(to: &mut Vec<u8>, text: &str) -> Result<()> {
+        to.extend(i16::try_from(text.len())?.to_be_bytes());
+        to.extend(text.as_bytes());
+        Ok(())
+    }
+    let mut request = Vec::new();
+    request.extend(LEAVE_GROUP.to_be_bytes());
+    request.extend(1_i16.to_be_bytes());
+    request.extend(0_i32.to_be_bytes());
+    text(&mut request, "lab-observer")?;
+    text(&mut request, group)?;
+    text(&mut request, member)?;
+
+    let mut broker = TcpStream::connect(bootstrap)?;
+    broker.set_read_timeout(Some(ANSWER_LIMIT))?;
+    broker.write_all(&i32::try_from(request.len())?.to_be_bytes())?;
+    broker.write_all(&request)?;
+    let mut length = [0; 4];
+    broker.read_exact(&mut length)?;
+    let mut answer = vec![0; usize::try_from(u32::from_be_bytes(length))?];
+    broker.read_exact(&mut answer)?;
+    Ok(())
 }
 
 /// What an assignment of the consumer protocol says of one topic: a version, then for each topic its name and its

@@ -6,14 +6,24 @@
 //! - [`Stage`] is where a task takes place: a cluster, programs, and what was found out.
 //! - [`TASKS`] are the tasks of the lecture. Each one causes what it is about, and compares it with the slides.
 
+mod check;
+mod consumer_checks;
+mod crash_checks;
 mod events;
+mod gate;
 mod group;
 pub mod holes;
+mod judge;
 mod kafka;
+mod lane;
 mod lines;
+mod producer_checks;
 mod program;
 pub mod programs;
+mod scaling_checks;
+mod slice;
 mod stage;
+mod submission;
 mod table;
 mod task1_producer;
 mod task2_consumer;
@@ -23,11 +33,15 @@ mod task4_crash;
 mod tasks;
 pub mod variant;
 
+pub use check::{Check, Judged, Verdict};
 pub use events::random_events;
 pub use group::{GroupTable, offsets};
+pub use judge::{all_checks, judge};
 pub use kafka::{Kafka, Member, Record};
+pub use lane::Lane;
 pub use program::{Line, Program};
 pub use stage::{Finding, Stage};
+pub use submission::Submission;
 pub use table::table;
 pub use task2_crash::crash_in_a_batch;
 pub use tasks::{TASKS, Task};

@@ -1,6 +1,6 @@
 //! One run of a lab program.
 
-use std::io::{BufRead, BufReader, ErrorKind, PipeReader, PipeWriter, Write};
+use std::io::{BufRead, BufReader, ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -17,6 +17,12 @@ use tempfile::TempDir;
 
 /// How many of a program's last lines an error shows.
 const LAST_LINES: usize = 5;
+
+/// How many bytes of a line are kept together; the rest counts as lines of its own.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// How many bytes of a stream are kept.
+const MOST_OUTPUT: usize = 8 * 1024 * 1024;
 
 /// Where a lab program is told which cluster to use.
 const BOOTSTRAP_SERVERS: &str = "BOOTSTRAP_SERVERS";
@@ -60,20 +66,14 @@ impl Program {
         )
     }
 
-    /// As [`Program::start`], but with a full pipe for standard output that nobody reads: the program blocks in its
-    /// first print, so in the middle of processing, until it is killed.
+    /// As [`Program::run`], but with a full pipe for standard output that nobody reads: the program blocks in its first
+    /// print, so in the middle of processing, until it is killed.
     ///
     /// # Errors
     /// As there.
-    pub fn start_stalled(name: &str, executable: &Path, bootstrap: &str) -> Result<Self> {
+    pub fn run_stalled(name: &str, command: &mut Command) -> Result<Self> {
         let (reader, writer) = full_pipe()?;
-        let mut command = Command::new(executable);
-        let mut program = Self::spawn(
-            name,
-            command.env(BOOTSTRAP_SERVERS, bootstrap),
-            writer,
-            None,
-        )?;
+        let mut program = Self::spawn(name, command, writer, None)?;
         program.stalled = Some(reader);
         Ok(program)
     }
@@ -215,16 +215,29 @@ impl Drop for Program {
 }
 
 impl Stream {
-    /// Reads to the end; without a pipe there is nothing to read.
+    /// Reads to the end; without a pipe there is nothing to read. Of a flood, only the beginning is kept.
     fn read(from: Option<PipeReader>) -> Self {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let to = Arc::clone(&lines);
         let reader = thread::spawn(move || {
             let Some(from) = from else { return };
-            for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
-                let text = String::from_utf8_lossy(&line).trim_end().to_string();
-                let at = Instant::now();
-                lock(&to).push(Line { at, text });
+            let mut from = BufReader::new(from);
+            let mut kept = 0;
+            loop {
+                let mut line = Vec::new();
+                match from
+                    .by_ref()
+                    .take(LONGEST_LINE)
+                    .read_until(b'\n', &mut line)
+                {
+                    Ok(0) | Err(_) => return,
+                    Ok(read) => kept += read,
+                }
+                if kept < MOST_OUTPUT {
+                    let text = String::from_utf8_lossy(&line).trim_end().to_string();
+                    let at = Instant::now();
+                    lock(&to).push(Line { at, text });
+                }
             }
         });
         Self { lines, reader }

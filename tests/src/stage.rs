@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use common::CLICKSTREAM;
@@ -54,7 +55,10 @@ impl Stage {
     /// # Errors
     /// As [`Stage::start`].
     pub fn start_stalled(&self, program: &str) -> Result<Program> {
-        Program::start_stalled(program, self.path(program)?, self.kafka.bootstrap())
+        Program::run_stalled(
+            program,
+            Command::new(self.path(program)?).env("BOOTSTRAP_SERVERS", self.kafka.bootstrap()),
+        )
     }
 
     fn path(&self, program: &str) -> Result<&PathBuf> {

@@ -1,0 +1,114 @@
+//! Checks and verdicts.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::lane::{Lane, NotSubmitted};
+
+/// One thing that a program is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// A stable name: `producer.publishes_100`.
+    pub id: &'static str,
+    pub task: u32,
+    pub points: u32,
+    pub title: &'static str,
+    /// Looks at what happened on the lane, and causes it where it has not happened yet. An error is ours: not judged.
+    pub judge: fn(&Lane) -> Result<Verdict>,
+}
+
+/// What a check comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Passed {
+        expected: String,
+        saw: String,
+    },
+    Failed {
+        expected: String,
+        saw: String,
+        /// Where to look, without the answer.
+        hint: String,
+    },
+    /// Our fault, the broker's or the machine's. Never a zero.
+    NotJudged {
+        why: String,
+    },
+}
+
+/// What was expected and seen. Becomes a verdict by whether it holds.
+pub fn verdict(
+    holds: bool,
+    expected: impl Into<String>,
+    saw: impl Into<String>,
+    hint: impl Into<String>,
+) -> Verdict {
+    let (expected, saw) = (expected.into(), saw.into());
+    if holds {
+        Verdict::Passed { expected, saw }
+    } else {
+        Verdict::Failed {
+            expected,
+            saw,
+            hint: hint.into(),
+        }
+    }
+}
+
+impl Check {
+    /// The check's verdict on the submission of this lane.
+    pub fn judge(&self, lane: &Lane) -> Verdict {
+        (self.judge)(lane).unwrap_or_else(|error| match error.downcast_ref::<NotSubmitted>() {
+            Some(missing) => Verdict::Failed {
+                expected: format!("a program {}", missing.0),
+                saw: "it was not submitted".to_string(),
+                hint: "Is it in the folder, under this name?".to_string(),
+            },
+            None => Verdict::NotJudged {
+                why: format!("{error:#}"),
+            },
+        })
+    }
+}
+
+/// A check and its verdict, as the reports tell it: terminal, JSON, and whatever else.
+#[derive(Clone, Debug, Serialize)]
+pub struct Judged {
+    pub id: &'static str,
+    pub task: u32,
+    pub title: &'static str,
+    pub verdict: &'static str,
+    pub points: u32,
+    pub max_points: u32,
+    pub expected: String,
+    pub saw: String,
+    pub hint: String,
+}
+
+impl Judged {
+    /// The check's row in a report.
+    pub fn new(check: &Check, verdict: Verdict) -> Self {
+        let (name, points, expected, saw, hint) = match verdict {
+            Verdict::Passed { expected, saw } => {
+                ("passed", check.points, expected, saw, String::new())
+            }
+            Verdict::Failed {
+                expected,
+                saw,
+                hint,
+            } => ("failed", 0, expected, saw, hint),
+            Verdict::NotJudged { why } => ("not_judged", 0, String::new(), why, String::new()),
+        };
+        Self {
+            id: check.id,
+            task: check.task,
+            title: check.title,
+            verdict: name,
+            points,
+            max_points: check.points,
+            expected,
+            saw,
+            hint,
+        }
+    }
+}

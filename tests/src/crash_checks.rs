@@ -1,0 +1,187 @@
+//! Task 4: the checks of the crash simulator.
+
+use std::collections::BTreeMap;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::Result;
+use common::{CLICKSTREAM, CRASH_DEMO_GROUP};
+
+use crate::check::{Check, Verdict, verdict};
+use crate::lane::Lane;
+use crate::lines::position;
+use crate::{offsets, random_events};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "crash.after_fifteen",
+        task: 4,
+        points: 3,
+        title: "processes fifteen messages, then dies",
+        judge: after_fifteen,
+    },
+    Check {
+        id: "crash.dies_hard",
+        task: 4,
+        points: 3,
+        title: "dies as if the power had gone: says no goodbye, and fails",
+        judge: dies_hard,
+    },
+    Check {
+        id: "crash.commits_nothing",
+        task: 4,
+        points: 3,
+        title: "has committed nothing",
+        judge: commits_nothing,
+    },
+    Check {
+        id: "crash.starts_again",
+        task: 4,
+        points: 3,
+        title: "starts again at the same positions, so that nothing is lost",
+        judge: starts_again,
+    },
+];
+
+/// Two runs on the same 90 events.
+struct Crashed {
+    first: Crash,
+    second: Crash,
+    committed: Vec<Option<i64>>,
+    left: usize,
+}
+
+struct Crash {
+    /// The offsets read in each partition, in their order.
+    read: BTreeMap<i32, Vec<i64>>,
+    status: Option<ExitStatus>,
+    last_lines: String,
+}
+
+impl Crash {
+    fn count(&self) -> usize {
+        self.read.values().map(Vec::len).sum()
+    }
+}
+
+fn crashed(lane: &Lane) -> Result<Crashed> {
+    lane.kafka.publish(CLICKSTREAM, &random_events(0, 90))?;
+    let first = crash(lane)?;
+    let committed = lane.kafka.committed(CRASH_DEMO_GROUP, CLICKSTREAM)?;
+    let leaves = lane.requests("LEAVE_GROUP")?;
+    let left = leaves
+        .iter()
+        .filter(|request| request["request"]["groupId"] == CRASH_DEMO_GROUP)
+        .count();
+    lane.kafka.remove_members(CRASH_DEMO_GROUP, CLICKSTREAM)?;
+    let second = crash(lane)?;
+    Ok(Crashed {
+        first,
+        second,
+        committed,
+        left,
+    })
+}
+
+fn crash(lane: &Lane) -> Result<Crash> {
+    let mut program = lane.start("consumer_crash")?;
+    let status = program.wait_for_end(LIMIT).ok();
+    broker::wait::check_interrupt()?;
+    let mut read: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
+    for (partition, offset) in program
+        .lines()
+        .iter()
+        .filter_map(|line| position(&line.text))
+    {
+        read.entry(partition).or_default().push(offset);
+    }
+    Ok(Crash {
+        read,
+        status,
+        last_lines: program.last_lines(),
+    })
+}
+
+fn ended(crash: &Crash) -> String {
+    match crash.status {
+        Some(status) => status.to_string(),
+        None => format!(
+            "still running after {} s. {}",
+            LIMIT.as_secs(),
+            crash.last_lines
+        ),
+    }
+}
+
+fn after_fifteen(lane: &Lane) -> Result<Verdict> {
+    let run = lane.evidence(crashed)?;
+    Ok(verdict(
+        run.first.count() == 15 && run.first.status.is_some(),
+        "15 lines with partition and offset, then the end",
+        format!("{} such lines; {}", run.first.count(), ended(&run.first)),
+        "What is counted, and when?",
+    ))
+}
+
+fn dies_hard(lane: &Lane) -> Result<Verdict> {
+    let run = lane.evidence(crashed)?;
+    let failed = run.first.status.is_some_and(|status| !status.success());
+    Ok(verdict(
+        failed && run.left == 0,
+        "a signal or an exit status other than 0, and no word to the group",
+        format!(
+            "{}; {}",
+            ended(&run.first),
+            if run.left == 0 {
+                "the group heard nothing"
+            } else {
+                "it told the group that it leaves"
+            }
+        ),
+        "Without power nobody closes anything: no destructor, no `finally`, no unwinding.",
+    ))
+}
+
+fn commits_nothing(lane: &Lane) -> Result<Verdict> {
+    let run = lane.evidence(crashed)?;
+    Ok(verdict(
+        run.first.count() > 0 && run.committed.iter().all(Option::is_none),
+        "no committed offset in any partition",
+        format!("committed offsets: {}", offsets(&run.committed)),
+        "The crash comes before the commit, whoever would do it.",
+    ))
+}
+
+fn starts_again(lane: &Lane) -> Result<Verdict> {
+    let run = lane.evidence(crashed)?;
+    let from_start = |crash: &Crash| {
+        crash
+            .read
+            .values()
+            .all(|read| read.iter().copied().eq((0..).take(read.len())))
+    };
+    Ok(verdict(
+        run.first.count() > 0
+            && run.second.count() > 0
+            && from_start(&run.first)
+            && from_start(&run.second),
+        "both runs begin at the first offset of each partition that they read",
+        format!(
+            "run 1 read {:?}, run 2 {:?}",
+            ranges(&run.first),
+            ranges(&run.second)
+        ),
+        "Where does a group go on that has committed nothing?",
+    ))
+}
+
+/// Each partition with its first and its last offset.
+fn ranges(crash: &Crash) -> Vec<(i32, i64, i64)> {
+    let ends = crash
+        .read
+        .iter()
+        .filter_map(|(p, read)| Some((*p, *read.first()?, *read.last()?)));
+    ends.collect()
+}

@@ -1,0 +1,397 @@
+//! Task 3: the checks of the two members of a group.
+
+use std::collections::BTreeSet;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use broker::wait;
+use common::{CLICKSTREAM, SCALE_GROUP};
+
+use crate::check::{Check, Verdict, verdict};
+use crate::lane::Lane;
+use crate::lines::{partitions_after, position};
+use crate::{Program, random_events};
+
+/// How long a rebalance may take to be seen: members hear of it with their heartbeat, every 3 s.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a member may take to print what Kafka already knows.
+const SAY_LIMIT: Duration = Duration::from_secs(5);
+
+/// By the contract.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// By the contract, in milliseconds.
+const SESSION_TIMEOUT: i64 = 10_000;
+
+/// The session timeout passes within 7 to 14 s of a kill, and more on a busy machine. This does not decide a verdict.
+const TAKEOVER_LIMIT: Duration = Duration::from_secs(40);
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "scaling.alone_owns_all",
+        task: 3,
+        points: 2,
+        title: "A alone owns all three partitions",
+        judge: alone_owns_all,
+    },
+    Check {
+        id: "scaling.prints_assigned",
+        task: 3,
+        points: 2,
+        title: "prints the partitions it is assigned",
+        judge: prints_assigned,
+    },
+    Check {
+        id: "scaling.shares_2_and_1",
+        task: 3,
+        points: 3,
+        title: "A and B share the partitions 2 + 1",
+        judge: shares_2_and_1,
+    },
+    Check {
+        id: "scaling.prints_revoked",
+        task: 3,
+        points: 2,
+        title: "prints the partitions it loses",
+        judge: prints_revoked,
+    },
+    Check {
+        id: "scaling.each_event_once",
+        task: 3,
+        points: 3,
+        title: "each event is read by one of the two, and by one only",
+        judge: each_event_once,
+    },
+    Check {
+        id: "scaling.stops_on_ctrl_c",
+        task: 3,
+        points: 1,
+        title: "ends within 5 s of Ctrl-C",
+        judge: stops_on_ctrl_c,
+    },
+    Check {
+        id: "scaling.leaves_on_ctrl_c",
+        task: 3,
+        points: 2,
+        title: "hands its partitions over at once on Ctrl-C",
+        judge: leaves_on_ctrl_c,
+    },
+    Check {
+        id: "scaling.takes_over_after_kill",
+        task: 3,
+        points: 2,
+        title: "B takes over what a killed A owned",
+        judge: takes_over_after_kill,
+    },
+    Check {
+        id: "scaling.session_timeout_10_s",
+        task: 3,
+        points: 3,
+        title: "the group gives up on a silent member after 10 s",
+        judge: session_timeout_10_s,
+    },
+];
+
+/// What happened to the group: A alone, B joins, A is stopped, A comes back, A is killed.
+#[derive(Default)]
+struct Scaled {
+    /// How many partitions each member of the group owned.
+    alone: Vec<usize>,
+    shared: Vec<usize>,
+    /// What A printed until B had joined, and what B did.
+    a: Vec<String>,
+    b: Vec<String>,
+    /// Positions that each printed of the events published while both were members, and how many events those were.
+    read_by_a: Vec<(i32, i64)>,
+    read_by_b: Vec<(i32, i64)>,
+    published: usize,
+    stopped: Option<ExitStatus>,
+    /// Did the broker hear that A left, and did B then own all?
+    left: bool,
+    after_stop: Vec<usize>,
+    after_kill: Vec<usize>,
+    /// As the members told the group when they joined.
+    session_timeouts: BTreeSet<i64>,
+    last_lines: String,
+}
+
+fn scaled(lane: &Lane) -> Result<Scaled> {
+    let mut seen = Scaled::default();
+    lane.kafka.publish(CLICKSTREAM, &random_events(0, 60))?;
+    let mut a = lane.start("consumer_group_a")?;
+    seen.alone = wait_for_shares(lane, &[3], LIMIT)?;
+    let _ = a.wait_for("its assignment", SAY_LIMIT, |lines| {
+        lines
+            .iter()
+            .any(|line| line.text.contains("assigned"))
+            .then_some(())
+    });
+
+    let mut b = lane.start("consumer_group_b")?;
+    seen.shared = wait_for_shares(lane, &[1, 2], LIMIT)?;
+    let _ = a.wait_for("what it lost", SAY_LIMIT, |lines| {
+        lines
+            .iter()
+            .any(|line| line.text.contains("revoked"))
+            .then_some(())
+    });
+    let _ = b.wait_for("its assignment", SAY_LIMIT, |lines| {
+        lines
+            .iter()
+            .any(|line| line.text.contains("assigned"))
+            .then_some(())
+    });
+    wait::check_interrupt()?;
+    (seen.a, seen.b) = (texts(&a), texts(&b));
+
+    let ends = lane.kafka.ends(CLICKSTREAM)?;
+    seen.published = 60;
+    lane.kafka.publish(CLICKSTREAM, &random_events(60, 60))?;
+    let end = Instant::now() + SAY_LIMIT;
+    while Instant::now() < end {
+        seen.read_by_a = new_positions(&a, &ends);
+        seen.read_by_b = new_positions(&b, &ends);
+        if seen.read_by_a.len() + seen.read_by_b.len() >= seen.published {
+            break;
+        }
+        wait::pass(Duration::from_millis(50))?;
+    }
+
+    let leaving = left(lane)?;
+    let _ = a.interrupt();
+    seen.stopped = a.wait_for_end(STOP_LIMIT).ok();
+    seen.left = left(lane)? > leaving;
+    seen.last_lines = a.last_lines();
+    drop(a);
+    if !seen.left {
+        lane.kafka.remove_members(SCALE_GROUP, CLICKSTREAM)?;
+    }
+    seen.after_stop = wait_for_shares(lane, &[3], LIMIT)?;
+
+    let mut a = lane.start("consumer_group_a")?;
+    wait_for_shares(lane, &[1, 2], LIMIT)?;
+    seen.session_timeouts = session_timeouts(lane)?;
+    let dead = member_ids(lane)?;
+    if a.is_running()? {
+        a.kill()?;
+    }
+    if seen
+        .session_timeouts
+        .iter()
+        .any(|timeout| *timeout > SESSION_TIMEOUT)
+    {
+        // It would only cost time: how long the group waits is in what the members asked for.
+        for member in dead {
+            lane.kafka.remove_member(SCALE_GROUP, &member)?;
+        }
+    }
+    seen.after_kill = wait_for_shares(lane, &[3], TAKEOVER_LIMIT)?;
+    Ok(seen)
+}
+
+/// Waits until the members own this many partitions each; returns how many they own in the end.
+fn wait_for_shares(lane: &Lane, expected: &[usize], limit: Duration) -> Result<Vec<usize>> {
+    let end = Instant::now() + limit;
+    loop {
+        let members = lane.kafka.members(SCALE_GROUP, CLICKSTREAM)?;
+        let mut shares: Vec<usize> = members
+            .iter()
+            .map(|member| member.partitions.len())
+            .collect();
+        shares.sort_unstable();
+        if shares == expected || Instant::now() >= end {
+            return Ok(shares);
+        }
+        wait::pass(Duration::from_millis(50))?;
+    }
+}
+
+fn member_ids(lane: &Lane) -> Result<Vec<String>> {
+    let members = lane.kafka.members(SCALE_GROUP, CLICKSTREAM)?;
+    Ok(members.into_iter().map(|member| member.member_id).collect())
+}
+
+/// How often the broker was told that a member leaves the group.
+fn left(lane: &Lane) -> Result<usize> {
+    let requests = lane.requests("LEAVE_GROUP")?;
+    Ok(requests
+        .iter()
+        .filter(|request| request["request"]["groupId"] == SCALE_GROUP)
+        .count())
+}
+
+fn session_timeouts(lane: &Lane) -> Result<BTreeSet<i64>> {
+    let requests = lane.requests("JOIN_GROUP")?;
+    let joins = requests
+        .iter()
+        .filter(|request| request["request"]["groupId"] == SCALE_GROUP);
+    Ok(joins
+        .filter_map(|request| request["request"]["sessionTimeoutMs"].as_i64())
+        .collect())
+}
+
+fn texts(program: &Program) -> Vec<String> {
+    program.lines().into_iter().map(|line| line.text).collect()
+}
+
+/// The positions that a program printed, from these ends on.
+fn new_positions(program: &Program, ends: &[i64]) -> Vec<(i32, i64)> {
+    let positions = program
+        .lines()
+        .into_iter()
+        .filter_map(|line| position(&line.text));
+    positions
+        .filter(|(partition, offset)| {
+            usize::try_from(*partition).is_ok_and(|p| ends.get(p).is_some_and(|end| offset >= end))
+        })
+        .collect()
+}
+
+fn shares(shares: &[usize]) -> String {
+    match shares {
+        [] => format!("{SCALE_GROUP} has no members"),
+        _ => format!("the members of {SCALE_GROUP} own {shares:?} partitions"),
+    }
+}
+
+fn alone_owns_all(lane: &Lane) -> Result<Verdict> {
+    let seen = lane.evidence(scaled)?;
+    Ok(verdict(
+        seen.alone == [3],
+        format!("one member of {SCALE_GROUP} that owns 3 partitions"),
+        shares(&seen.alone),
+        "Does A subscribe, and under which group's name?",
+    ))
+}
+
+fn prints_assigned(lane: &Lane) -> Result<Verdict> {
+    let seen = lane.evidence(scaled)?;
+    let first = |lines: &[String]| {
+        lines
+            .iter()
+            .find_map(|line| partitions_after(line, "assigned"))
+    };
+    let (a, b) = (first(&seen.a), first(&seen.b));
+    Ok(verdict(
+        a.as_ref().is_some_and(|partitions| partitions.len() == 3) && b.is_some(),
+        "a line with `assigned` and the partition numbers, from A and from B",
+        format!("A: {}; B: {}", told(a.as_deref()), told(b.as_deref())),
+        "The client calls you back with each rebalance. What does it hand you?",
+    ))
+}
+
+fn told(partitions: Option<&[i32]>) -> String {
+    partitions.map_or_else(
+        || "no such line".to_string(),
+        |partitions| format!("{partitions:?}"),
+    )
+}
+
+fn shares_2_and_1(lane: &Lane) -> Result<Verdict> {
+    let seen = lane.evidence(scaled)?;
+    Ok(verdict(
+        seen.shared == [1, 2],
+        format!("two members of {SCALE_GROUP}, one with 2 partitions and one with 1"),
+        shares(&seen.shared),
+        "Only members of the same group share. Do both say the same name?",
+    ))
+}
+
+fn prints_revoked(lane: &Lane) -> Result<Verdict> {
+    let seen = lane.evidence(scaled)?;
+    let revoked = seen
+        .a
+        .iter()
+        .find_map(|line| partitions_after(line, "revoked"));
+    Ok(verdict(
+        revoked
+            .as_ref()
+            .is_some_and(|partitions| !partitions.is_empty()),
+        "when B joins, a line from A with `revoked` and partition numbers",
+        format!("A: {}", told(revoked.as_deref())),
+        "A rebalance takes before it gives.",
+    ))
+}
+
+fn each_event_once(lane: &Lane) -> Result<Verdict> {
+    let seen = lane.evidence(scaled)?;
+    let all: Vec<_> = seen.read_by_a.iter().chain(&seen.read_by_b).collect();
+    let different: BTreeSet<_> = all.iter().collect();
+    Ok(verdict(
+        all.len() == seen.published && different.len() == seen.published,
+        format!(
+            "{} events published while both were running, each with one line `partition=P offset=O`",
+            seen.published
+        ),
+        format!(
+            "A printed {}, B {}; {} different ones",
+            seen.read_by_a.len(),
+            seen.read_by_b.len(),
+            different.len()
+        ),
+        "If both read everything, they do not share. If some are missing, does each message get its line?",
+    ))
+}
+
+fn stops_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
+    let seen = lane.evidence(scaled)?;
+    Ok(verdict(
+        seen.stopped
+            .is_some_and(|status| matches!(status.code(), Some(0 | 130))),
+        "exit status 0 or 130 within 5 s of Ctrl-C",
+        match seen.stopped {
+            Some(status) => status.to_string(),
+            None => format!("still running. {}", seen.last_lines),
+        },
+        "Does the loop ever look whether someone asked it to stop?",
+    ))
+}
+
+fn leaves_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
+    let seen = lane.evidence(scaled)?;
+    Ok(verdict(
+        seen.left && seen.after_stop == [3],
+        "on Ctrl-C A tells the group that it leaves, and B owns all three",
+        if seen.left {
+            shares(&seen.after_stop)
+        } else {
+            "the broker heard no word of it".to_string()
+        },
+        "A consumer says goodbye when it is closed. Is it?",
+    ))
+}
+
+fn takes_over_after_kill(lane: &Lane) -> Result<Verdict> {
+    let seen = lane.evidence(scaled)?;
+    Ok(verdict(
+        seen.after_kill == [3],
+        "after kill -9 of A, B owns all three partitions once A's session has timed out",
+        shares(&seen.after_kill),
+        "Is B still there, and still a member?",
+    ))
+}
+
+fn session_timeout_10_s(lane: &Lane) -> Result<Verdict> {
+    let seen = lane.evidence(scaled)?;
+    let told: Vec<String> = seen
+        .session_timeouts
+        .iter()
+        .map(|ms| format!("{} s", ms / 1000))
+        .collect();
+    Ok(verdict(
+        !told.is_empty()
+            && seen
+                .session_timeouts
+                .iter()
+                .all(|timeout| *timeout == SESSION_TIMEOUT),
+        "members that ask for a session timeout of 10 s when they join",
+        if told.is_empty() {
+            "no member joined".to_string()
+        } else {
+            format!("they ask for {}", told.join(" and "))
+        },
+        "How long may a member be silent? There is a setting, and its default is long.",
+    ))
+}
