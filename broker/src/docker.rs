@@ -53,7 +53,7 @@ impl Docker {
             }
         }
         bail!(
-            "no Docker daemon answers ({}): install Docker and start it",
+            "no daemon answers ({}). Install Docker and start it, if you want Kafka in Docker",
             reasons.join("; ")
         );
     }

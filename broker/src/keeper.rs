@@ -70,7 +70,10 @@ impl Keeper {
             Folder::Named(name) => {
                 let folder = cache.run().join(name);
                 fs::create_dir(&folder).with_context(|| {
-                    format!("{} is in use by another `cargo lab`", folder.display())
+                    format!(
+                        "{} is in the way; `cargo lab down` ends what runs there",
+                        folder.display()
+                    )
                 })?;
                 folder
             }

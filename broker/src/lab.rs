@@ -82,6 +82,8 @@ impl Lab {
     /// When there is no way to start it, or its port is taken: a message that says what to do.
     pub fn up(lifetime: Lifetime) -> Result<Self> {
         let cache = Cache::open()?;
+        // Two at once: the second finds what the first has started.
+        let _guard = cache.lock("up")?;
         reap(&cache)?;
         if let Some(lab) = Self::find()? {
             return Ok(lab);

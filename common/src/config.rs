@@ -6,7 +6,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 
-use crate::Error;
+use crate::{Error, end_with_the_reader};
 
 /// The topic of clickstream events: three partitions, keyed by `user_id`.
 pub const CLICKSTREAM: &str = "clickstream";
@@ -35,13 +35,24 @@ pub fn bootstrap_servers() -> String {
         .unwrap_or_else(|| "localhost:9092".to_string())
 }
 
+/// What to do where Kafka does not answer.
+pub fn mend() -> &'static str {
+    if std::env::var_os("BOOTSTRAP_SERVERS").is_some() {
+        "BOOTSTRAP_SERVERS says so: correct it, or unset it to use the lab's own Kafka (`cargo lab up`)."
+    } else {
+        "Start it with `cargo lab up`, or name another cluster in BOOTSTRAP_SERVERS."
+    }
+}
+
 /// Makes sure that Kafka answers and that `topic` exists.
 ///
-/// librdkafka itself would go on trying, without a word, for minutes.
+/// librdkafka itself would go on trying, without a word, for minutes. Every program calls this first; from then on it also
+/// ends in good order when nobody reads its output any more.
 ///
 /// # Errors
 /// After 8 seconds without an answer, or when the topic does not exist: a message that says what to do.
 pub fn require_topic(topic: &str) -> Result<(), Error> {
+    end_with_the_reader();
     let servers = bootstrap_servers();
     let client: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &servers)
@@ -51,8 +62,8 @@ pub fn require_topic(topic: &str) -> Result<(), Error> {
         .fetch_metadata(Some(topic), REACH_TIMEOUT)
         .map_err(|error| {
             Error::new(format!(
-                "Kafka does not answer at {servers} ({error}). \
-                 Start it with `cargo lab up`, or name another cluster in BOOTSTRAP_SERVERS."
+                "Kafka does not answer at {servers} ({error}). {}",
+                mend()
             ))
         })?;
     let problem = match metadata.topics().first() {

@@ -23,6 +23,12 @@ impl fmt::Debug for Error {
 
 impl<E: std::error::Error> From<E> for Error {
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        let mut message = error.to_string();
+        if message.contains("AllBrokersDown") {
+            message = format!(
+                "Kafka has gone away ({message}). `cargo lab status` tells whether it runs."
+            );
+        }
+        Self(message)
     }
 }

@@ -56,7 +56,8 @@ impl Event {
         let payload = message.payload().unwrap_or_default();
         serde_json::from_slice(payload).map_err(|error| {
             Error::new(format!(
-                "topic={} partition={} offset={} holds no clickstream event: {error}",
+                "topic={} partition={} offset={} holds no clickstream event: {error}. \
+                 (`cargo lab reset` empties the topic.)",
                 message.topic(),
                 message.partition(),
                 message.offset()

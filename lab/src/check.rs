@@ -108,7 +108,7 @@ fn mark(row: &Judged) -> &'static str {
 fn tell(judged: &[Judged]) {
     for row in judged.iter().filter(|row| row.verdict != "passed") {
         println!(
-            "\n{} Task {}: it {} (0 of {} points; {})",
+            "\n{} Task {}: {} (0 of {} points; {})",
             mark(row),
             row.task,
             row.title,

@@ -80,10 +80,20 @@ pub fn doctor() -> Result<ExitCode> {
 
 /// The first line that `program --version` prints.
 fn version(program: &str, mend: &str) -> Result<String> {
-    let output = broker::run(Command::new(program).arg("--version"), LIMIT);
+    // Maven colours its words even for a pipe.
+    let flags: &[&str] = if program == "mvn" {
+        &["-Dstyle.color=never"]
+    } else {
+        &[]
+    };
+    let output = broker::run(Command::new(program).args(flags).arg("--version"), LIMIT);
     let output = output.with_context(|| mend.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().next().unwrap_or_default().to_string();
+    let line = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .replace("\u{1b}[0m", "");
     if !output.status.success() || line.is_empty() {
         bail!("`{program} --version` fails; {mend}");
     }

@@ -25,9 +25,9 @@ pub fn up() -> Result<ExitCode> {
     if let Place::Docker { .. } | Place::Jvm(_) = lab.place() {
         println!("It runs until `cargo lab down`, which also removes its data.");
     }
-    if !lab.bootstrap.ends_with("localhost:9092") {
+    if let Ok(port) = std::env::var("KAFKA_LAB_PORT") {
         println!(
-            "Programs started without `cargo lab` need BOOTSTRAP_SERVERS={}.",
+            "Every terminal needs KAFKA_LAB_PORT={port}; programs started without `cargo lab`, BOOTSTRAP_SERVERS={}.",
             lab.bootstrap
         );
     }
@@ -37,11 +37,13 @@ pub fn up() -> Result<ExitCode> {
 /// The lab's Kafka with its topics, started if it does not run; says so in a line.
 pub fn start(lifetime: Lifetime) -> Result<Lab> {
     let lab = Lab::up(lifetime)?;
+    let kafka = Kafka::at(&lab.bootstrap);
+    // A cluster that does not answer should not be called running.
+    kafka.partitions(CLICKSTREAM)?;
     match lab.started {
         Some(after) => println!("{lab}, started in {:.1} s.", after.as_secs_f32()),
         None => println!("{lab}, running."),
     }
-    let kafka = Kafka::at(&lab.bootstrap);
     for (topic, partitions) in TOPICS {
         match kafka.partitions(topic)? {
             None => kafka.create_topic(topic, *partitions)?,
@@ -58,7 +60,13 @@ pub fn start(lifetime: Lifetime) -> Result<Lab> {
 /// The lab's Kafka, which must run.
 pub fn running() -> Result<Lab> {
     match Lab::find()? {
-        Some(lab) => Ok(lab),
+        Some(lab) => {
+            if let Place::Yours = lab.place() {
+                // Kafka's tools would try for a minute.
+                Kafka::at(&lab.bootstrap).partitions(CLICKSTREAM)?;
+            }
+            Ok(lab)
+        }
         None => bail!("no Kafka runs for the lab; `cargo lab up` starts one"),
     }
 }
@@ -100,6 +108,9 @@ pub fn status() -> Result<ExitCode> {
         "{}",
         table(&["topic", "partitions", "end offsets"], &[], rows)
     );
+    if kafka.partitions(CLICKSTREAM)?.is_none() {
+        return Ok(ExitCode::SUCCESS);
+    }
     for group in GROUPS {
         let group = GroupTable::read(&kafka, group, CLICKSTREAM)?;
         if group
@@ -149,6 +160,17 @@ pub fn is_used(kafka: &Kafka) -> Result<bool> {
 /// Deletes the lab's groups, and makes its topics anew.
 pub fn empty(kafka: &Kafka) -> Result<()> {
     for group in GROUPS {
+        let members = kafka.members(group, CLICKSTREAM)?;
+        if !members.is_empty() {
+            let names: Vec<&str> = members
+                .iter()
+                .map(|member| member.client_id.as_str())
+                .collect();
+            println!(
+                "{group} has a member, {}: stop it with Ctrl-C. (One that crashed goes by itself, within 10 s.)",
+                names.join(" and ")
+            );
+        }
         kafka.delete_group(group, MEMBERS_LIMIT)?;
     }
     for (topic, partitions) in TOPICS {

@@ -16,9 +16,12 @@ use clap::{Parser, Subcommand};
 /// The exit status after Ctrl-C, as shells have it: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
 
+const TOOLS: &str = "Kafka's own tools, with the slides' arguments (--bootstrap-server is filled in):
+  kafka-topics, kafka-console-producer, kafka-console-consumer, kafka-consumer-groups, kafka-configs, kafka-get-offsets";
+
 /// Kafka in practice: starts a real Kafka, runs the lab's programs, and shows what they do to each other.
 #[derive(Parser)]
-#[command(name = "cargo lab", bin_name = "cargo lab", version)]
+#[command(name = "cargo lab", bin_name = "cargo lab", version, after_help = TOOLS)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -69,13 +72,13 @@ enum Command {
         #[arg(long)]
         solution: bool,
     },
-    /// Kafka's own tools, with the slides' arguments: kafka-topics, kafka-console-producer, kafka-console-consumer,
-    /// kafka-consumer-groups, kafka-configs, kafka-get-offsets. `--bootstrap-server` is filled in
+    /// One of Kafka's own tools
     #[command(external_subcommand)]
     Tool(Vec<String>),
 }
 
 fn main() -> ExitCode {
+    common::end_with_the_reader();
     let arguments = Arguments::parse();
     if let Err(error) = ctrlc::set_handler(wait::interrupt) {
         eprintln!("Ctrl-C cannot be handled: {error}");

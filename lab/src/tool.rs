@@ -18,10 +18,39 @@ pub fn tool(words: &[String]) -> Result<ExitCode> {
         );
     }
     let lab = kafka::running()?;
-    if name == "kafka-consumer-groups" {
-        return groups(tools::command(&lab, name, arguments)?, arguments);
+    match name.as_str() {
+        "kafka-consumer-groups" => groups(tools::command(&lab, name, arguments)?, arguments),
+        // These are talked to, or read from as they go.
+        "kafka-console-producer" | "kafka-console-consumer" => {
+            Ok(code(tools::run(&lab, name, arguments)?))
+        }
+        _ => {
+            let output = tools::command(&lab, name, arguments)?
+                .stdin(Stdio::null())
+                .output()?;
+            print!("{}", without_trace(&output.stdout));
+            eprint!("{}", without_trace(&output.stderr));
+            if [output.stdout, output.stderr]
+                .concat()
+                .windows(20)
+                .any(|part| part == b"TopicExistsException")
+            {
+                eprintln!("The topic is there already. (`cargo lab up` makes clickstream.)");
+            }
+            Ok(code(output.status))
+        }
     }
-    Ok(code(tools::run(&lab, name, arguments)?))
+}
+
+/// What a tool printed, less Java's stack traces.
+fn without_trace(text: &[u8]) -> String {
+    let is_trace = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with("at ") || line.starts_with("Caused by:") || line.starts_with("... ")
+    };
+    let text = String::from_utf8_lossy(text);
+    let kept = text.lines().filter(|line| !is_trace(line));
+    kept.map(|line| format!("{line}\n")).collect()
 }
 
 /// The same exit status for us; 128 and its number after a signal, as shells have it.
@@ -43,8 +72,8 @@ fn groups(mut command: Command, arguments: &[String]) -> Result<ExitCode> {
         );
         return Ok(ExitCode::SUCCESS);
     }
-    print!("{out}");
-    eprint!("{err}");
+    print!("{}", without_trace(&output.stdout));
+    eprint!("{}", without_trace(&output.stderr));
     let describes = arguments.iter().any(|argument| argument == "--describe");
     let has_rows = out.lines().any(|line| line.contains("CURRENT-OFFSET"));
     if describes && output.status.success() {

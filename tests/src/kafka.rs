@@ -18,6 +18,9 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
 
+/// How long a cluster may take to be reached at all.
+const REACH_LIMIT: Duration = Duration::from_secs(8);
+
 /// How long the cluster may take to answer one question.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
@@ -68,9 +71,11 @@ impl Kafka {
     /// # Errors
     /// When the cluster does not answer.
     pub fn partitions(&self, topic: &str) -> Result<Option<i32>> {
-        let metadata = self.client()?.fetch_metadata(Some(topic), ANSWER_LIMIT);
-        let metadata =
-            metadata.with_context(|| format!("Kafka at {} does not answer", self.bootstrap))?;
+        let metadata = self.client()?.fetch_metadata(Some(topic), REACH_LIMIT);
+        let metadata = metadata.map_err(|_| {
+            let mend = common::mend();
+            anyhow!("Kafka does not answer at {}. {mend}", self.bootstrap)
+        })?;
         let topic = metadata.topics().first().context("no metadata")?;
         match topic.error().map(RDKafkaErrorCode::from) {
             None => Ok(Some(i32::try_from(topic.partitions().len())?)),
@@ -79,26 +84,19 @@ impl Kafka {
         }
     }
 
-    /// Creates a topic with as many replicas as the cluster gives by default, and waits until it can be used.
+    /// Creates a topic, if there is none of that name, with as many replicas as the cluster gives by default, and waits until it can be used.
     ///
     /// # Errors
     /// When the cluster refuses.
     pub fn create_topic(&self, topic: &str, partitions: i32) -> Result<()> {
         let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(CLUSTERS_DEFAULT));
         let admin = self.admin()?;
-        // Right after a deletion the old topic may still be in the way for a moment.
-        wait::until(
-            &format!("topic {topic} to be created"),
-            ANSWER_LIMIT,
-            || {
-                let results = pollster::block_on(admin.create_topics([&new], &admin_options()))?;
-                match results.into_iter().next().context("no answer")? {
-                    Ok(_) => Ok(Some(())),
-                    Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(None),
-                    Err((_, code)) => bail!("topic {topic} could not be created: {code}"),
-                }
-            },
-        )?;
+        let results = pollster::block_on(admin.create_topics([&new], &admin_options()))?;
+        match results.into_iter().next().context("no answer")? {
+            // Somebody else was faster: as good.
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((_, code)) => bail!("topic {topic} could not be created: {code}"),
+        }
         wait::until(&format!("topic {topic} to be ready"), ANSWER_LIMIT, || {
             Ok(self.ends(topic).ok().filter(|ends| !ends.is_empty()))
         })?;

@@ -6,6 +6,7 @@
 //! - [`Stage`] is where a task takes place: a cluster, programs, and what was found out.
 //! - [`TASKS`] are the tasks of the lecture. Each one causes what it is about, and compares it with the slides.
 
+pub mod bank;
 mod check;
 mod consumer_checks;
 mod crash_checks;

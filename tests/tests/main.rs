@@ -3,6 +3,7 @@
 //! Each test that needs a broker has one to itself: in Docker by testcontainers where Docker answers, or else in a plain
 //! JVM. Where neither can be had, these tests fail and say so.
 
+mod bank;
 mod commands;
 mod demo;
 mod holes;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         misuse::trials(),
         commands::trials(),
         demo::trials(),
+        bank::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }

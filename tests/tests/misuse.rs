@@ -1,11 +1,13 @@
 //! Lab programs without what they need end with a message that says what to do.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use broker::Broker;
-use checks::Program;
 use checks::programs::Version;
+use checks::{Kafka, Program};
+use common::CLICKSTREAM;
 use libtest_mimic::Trial;
 
 use crate::{programs, trial};
@@ -23,7 +25,34 @@ pub fn trials() -> Vec<Trial> {
             let broker = Broker::start()?;
             says(broker.bootstrap(), "Topic clickstream does not exist")
         }),
+        trial(
+            "misuse::a_program_ends_without_a_word_when_nobody_reads_on",
+            reader_goes,
+        ),
     ]
+}
+
+/// `producer | head -1`, and the same with a consumer.
+fn reader_goes() -> Result<()> {
+    let broker = Broker::start()?;
+    Kafka::at(broker.bootstrap()).create_topic(CLICKSTREAM, 3)?;
+    for name in ["producer", "consumer"] {
+        let path = programs(Version::Solution)?[name].clone();
+        let mut shell = Command::new("bash");
+        shell
+            .args(["-c", "set -o pipefail; \"$0\" | head -1"])
+            .arg(path)
+            .env("BOOTSTRAP_SERVERS", broker.bootstrap());
+        let mut pipe = Program::run(name, &mut shell)?;
+        let status = pipe.wait_for_end(LIMIT)?;
+        ensure!(
+            status.code() == Some(141),
+            "{name}: {status}; {}",
+            pipe.last_lines()
+        );
+        ensure!(pipe.errors().is_empty(), "{}", pipe.last_lines());
+    }
+    Ok(())
 }
 
 fn says(bootstrap: &str, words: &str) -> Result<()> {
