@@ -1,10 +1,8 @@
 //! A private Kafka on a free port.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use nix::sys::signal::Signal;
 
 use crate::Cache;
 use crate::jvm::{PortTaken, Process, reap};
@@ -28,13 +26,14 @@ pub struct Broker {
 
 #[derive(Debug)]
 enum Inner {
-    Jvm(Process),
+    /// A JVM, or a container that Docker runs for us.
+    Process(Process),
     #[cfg(feature = "testcontainers")]
     Container(Box<crate::private_container::PrivateContainer>),
 }
 
 impl Broker {
-    /// Starts one, in Docker where it answers (with the feature `testcontainers`), or else in a plain JVM.
+    /// Starts one, in Docker where it answers (by testcontainers with the feature of that name), or else in a plain JVM.
     ///
     /// # Errors
     /// When neither can be had, or it does not become ready; on Ctrl-C.
@@ -60,6 +59,14 @@ impl Broker {
                 crate::private_container::PrivateContainer::start(ports)
                     .map(|container| Inner::Container(Box::new(container)))
             })?,
+            #[cfg(not(feature = "testcontainers"))]
+            Way::Docker(docker) => {
+                let cache = Cache::open()?;
+                reap(&cache)?;
+                on_free_ports(gate, |ports| {
+                    Process::start_container(docker, &cache, ports).map(Inner::Process)
+                })?
+            }
             Way::Jvm(java) => {
                 let cache = Cache::open()?;
                 reap(&cache)?;
@@ -68,7 +75,7 @@ impl Broker {
                 on_free_ports(gate, |ports| {
                     let (folder, lifetime) = (Folder::Fresh, Lifetime::Owned);
                     Process::start(&prepared, &cache, folder, ports, lifetime, &archive)
-                        .map(Inner::Jvm)
+                        .map(Inner::Process)
                 })?
             }
             other => bail!("a private broker cannot be started in {other}"),
@@ -92,37 +99,13 @@ impl Broker {
         &self.bootstrap
     }
 
-    /// Freezes the broker, as a long garbage collection or a machine without a clock would. Connections stay open.
-    ///
-    /// # Errors
-    /// When the broker has gone.
-    pub fn pause(&self) -> Result<()> {
-        match &self.inner {
-            Inner::Jvm(process) => process.signal(Signal::SIGSTOP),
-            #[cfg(feature = "testcontainers")]
-            Inner::Container(container) => container.pause(),
-        }
-    }
-
-    /// Ends a [`Broker::pause`].
-    ///
-    /// # Errors
-    /// When the broker has gone.
-    pub fn resume(&self) -> Result<()> {
-        match &self.inner {
-            Inner::Jvm(process) => process.signal(Signal::SIGCONT),
-            #[cfg(feature = "testcontainers")]
-            Inner::Container(container) => container.unpause(),
-        }
-    }
-
     /// What Kafka's request log holds so far: one JSON object for each request that the broker has answered.
     ///
     /// # Errors
     /// When the broker has gone.
     pub fn requests(&self) -> Result<Vec<serde_json::Value>> {
         let text = match &self.inner {
-            Inner::Jvm(process) => fs::read_to_string(process.folder().join("requests.log"))?,
+            Inner::Process(process) => process.requests()?,
             #[cfg(feature = "testcontainers")]
             Inner::Container(container) => container.output()?,
         };
@@ -154,7 +137,7 @@ impl std::fmt::Display for Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         match &mut self.inner {
-            Inner::Jvm(process) => process.end(),
+            Inner::Process(process) => process.end(),
             #[cfg(feature = "testcontainers")]
             Inner::Container(_) => {}
         }

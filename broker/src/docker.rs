@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::command::{last_lines, run};
+use crate::ports::Ports;
 use crate::{IMAGE, wait};
 
 /// A daemon that is well answers within a millisecond. One that hangs must not hold up the choice.
@@ -107,6 +108,26 @@ impl Docker {
         })
     }
 
+    /// The command that runs a private broker in the foreground, in a container of this name.
+    #[cfg(not(feature = "testcontainers"))]
+    pub fn run_command(&self, name: &str, ports: Ports) -> Vec<std::ffi::OsString> {
+        let mut command = vec![
+            "docker".to_string(),
+            "--host".to_string(),
+            self.host.clone(),
+        ];
+        command.extend(["run", "--rm", "--name", name].map(ToString::to_string));
+        let inside = ports.gate.map(|gate| gate.inside);
+        for port in std::iter::once(ports.client).chain(inside) {
+            command.extend(["-p".to_string(), format!("127.0.0.1:{port}:{port}")]);
+        }
+        for (variable, value) in container_variables(ports) {
+            command.extend(["-e".to_string(), format!("{variable}={value}")]);
+        }
+        command.push(IMAGE.to_string());
+        command.into_iter().map(Into::into).collect()
+    }
+
     /// Does the container exist and run?
     ///
     /// # Errors
@@ -169,6 +190,36 @@ impl Docker {
         }
         Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     }
+}
+
+/// The official image's configuration for a private broker: a single node that says where it listens.
+pub fn container_variables(ports: Ports) -> Vec<(&'static str, String)> {
+    let fixed = [
+        ("KAFKA_NODE_ID", "1"),
+        ("KAFKA_PROCESS_ROLES", "broker,controller"),
+        (
+            "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP",
+            "CONTROLLER:PLAINTEXT,CLIENT:PLAINTEXT,GATE:PLAINTEXT",
+        ),
+        ("KAFKA_INTER_BROKER_LISTENER_NAME", "CLIENT"),
+        ("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER"),
+        ("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@localhost:9093"),
+        ("KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", "1"),
+        ("KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS", "1"),
+        ("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1"),
+        ("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1"),
+        ("KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS", "1"),
+        ("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0"),
+        ("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false"),
+        ("KAFKA_LOG4J_LOGGERS", "kafka.request.logger=DEBUG"),
+    ];
+    let listeners = format!("{},CONTROLLER://localhost:9093", ports.listeners("0.0.0.0"));
+    let mut variables: Vec<_> = fixed
+        .map(|(name, value)| (name, value.to_string()))
+        .to_vec();
+    variables.push(("KAFKA_LISTENERS", listeners));
+    variables.push(("KAFKA_ADVERTISED_LISTENERS", ports.advertised()));
+    variables
 }
 
 /// `docker compose`, or its predecessor `docker-compose`.

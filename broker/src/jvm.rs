@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+#[cfg(not(feature = "testcontainers"))]
+use crate::Docker;
 use crate::command::last_lines;
 use crate::keeper::{Folder, Keeper, Lifetime, PID_OF_KEEPER, STARTING};
 use crate::ports::{Ports, free_port};
@@ -74,6 +76,29 @@ impl Process {
             java.push(properties.into());
             Ok(java)
         })?;
+        Self::wait_for(keeper, ports, lifetime)
+    }
+
+    /// Starts a broker in a container that ends with us, and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    #[cfg(not(feature = "testcontainers"))]
+    pub fn start_container(docker: &Docker, cache: &Cache, ports: Ports) -> Result<Self> {
+        let name = format!("kafka-lab-private-{}", ports.client);
+        let after = format!("docker --host '{}' rm -f -v {name}", docker.host);
+        let keeper = Keeper::start(cache, Lifetime::Owned, Folder::Fresh, &after, |folder| {
+            // The container's folder is named so that a later start can tell whose process this is.
+            let mut command = docker.run_command(&name, ports);
+            let at = command.len() - 1;
+            let label = format!("kafka-lab={}", folder.display());
+            command.splice(at..at, ["--label".into(), label.into()]);
+            Ok(command)
+        })?;
+        Self::wait_for(keeper, ports, Lifetime::Owned)
+    }
+
+    fn wait_for(keeper: Keeper, ports: Ports, lifetime: Lifetime) -> Result<Self> {
         let mut process = Self {
             folder: keeper.folder.clone(),
             keeper: Some(keeper),
@@ -87,6 +112,20 @@ impl Process {
         ready.map(|()| process)
     }
 
+    /// The request log so far: a file of its own from a JVM; among what it prints from a container.
+    ///
+    /// # Errors
+    /// When the broker has gone.
+    pub fn requests(&self) -> Result<String> {
+        let own = self.folder.join("requests.log");
+        let log = if own.exists() {
+            own
+        } else {
+            self.folder.join("server.log")
+        };
+        Ok(fs::read_to_string(log)?)
+    }
+
     /// The broker that runs in this folder, if one does.
     pub fn find(folder: &Path) -> Option<Self> {
         let process = Self {
@@ -95,11 +134,6 @@ impl Process {
         };
         let pid = process.pid()?;
         is_running(pid, folder).then_some(process)
-    }
-
-    /// The folder with its data and logs.
-    pub fn folder(&self) -> &Path {
-        &self.folder
     }
 
     /// The process id of the JVM.
@@ -155,7 +189,10 @@ impl Process {
             if said("Kafka Server started") {
                 return Ok(Some(()));
             }
-            if said("Address already in use") {
+            if said("Address already in use")
+                || said("port is already allocated")
+                || said("address already in use")
+            {
                 bail!(PortTaken(port));
             }
             let ended = match &mut self.keeper {

@@ -8,6 +8,7 @@ use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt};
 use tokio::runtime::Runtime;
 
+use crate::docker::container_variables;
 use crate::jvm::PortTaken;
 use crate::ports::Ports;
 
@@ -44,29 +45,12 @@ impl PrivateContainer {
                         binding.host_ip = Some("127.0.0.1".to_string());
                     }
                 }
-            })
-            .with_env_var("KAFKA_NODE_ID", "1")
-            .with_env_var("KAFKA_PROCESS_ROLES", "broker,controller")
-            .with_env_var(
-                "KAFKA_LISTENERS",
-                format!("{},CONTROLLER://localhost:9093", ports.listeners("0.0.0.0")),
-            )
-            .with_env_var("KAFKA_ADVERTISED_LISTENERS", ports.advertised())
-            .with_env_var(
-                "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP",
-                "CONTROLLER:PLAINTEXT,CLIENT:PLAINTEXT,GATE:PLAINTEXT",
-            )
-            .with_env_var("KAFKA_INTER_BROKER_LISTENER_NAME", "CLIENT")
-            .with_env_var("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER")
-            .with_env_var("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@localhost:9093")
-            .with_env_var("KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", "1")
-            .with_env_var("KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS", "1")
-            .with_env_var("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1")
-            .with_env_var("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1")
-            .with_env_var("KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS", "1")
-            .with_env_var("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0")
-            .with_env_var("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
-            .with_env_var("KAFKA_LOG4J_LOGGERS", "kafka.request.logger=DEBUG");
+            });
+        let request = container_variables(ports)
+            .into_iter()
+            .fold(request, |request, (name, value)| {
+                request.with_env_var(name, value)
+            });
         let request = match ports.gate {
             Some(gate) => request.with_mapped_port(gate.inside, gate.inside.tcp()),
             None => request,
@@ -84,18 +68,6 @@ impl PrivateContainer {
             container: Some(container),
             runtime,
         })
-    }
-
-    /// # Errors
-    /// When the container has gone.
-    pub fn pause(&self) -> Result<()> {
-        Ok(self.runtime.block_on(self.container()?.pause())?)
-    }
-
-    /// # Errors
-    /// When the container has gone.
-    pub fn unpause(&self) -> Result<()> {
-        Ok(self.runtime.block_on(self.container()?.unpause())?)
     }
 
     /// All that the broker has written so far; the request log is among it.

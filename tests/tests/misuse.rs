@@ -57,8 +57,11 @@ fn reader_goes() -> Result<()> {
 
 fn says(bootstrap: &str, words: &str) -> Result<()> {
     for version in [Version::Own, Version::Solution] {
-        for (name, path) in programs(version)? {
-            let mut program = Program::start(&name, &path, bootstrap)?;
+        let built = programs(version)?;
+        let started = built
+            .iter()
+            .map(|(name, path)| Ok((name, Program::start(name, path, bootstrap)?)));
+        for (name, mut program) in started.collect::<Result<Vec<_>>>()? {
             let status = program.wait_for_end(LIMIT)?;
             ensure!(status.code() == Some(1), "{name}: {status}");
             let last = program.last_lines();
