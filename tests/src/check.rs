@@ -1,5 +1,7 @@
 //! Checks and verdicts.
 
+use std::process::ExitStatus;
+
 use anyhow::Result;
 use serde::Serialize;
 
@@ -53,6 +55,19 @@ pub fn verdict(
             hint: hint.into(),
         }
     }
+}
+
+/// Whether a program ended in good order on Ctrl-C: `status` is `None` where it was still running after 5 s.
+pub fn stopped_on_ctrl_c(status: Option<ExitStatus>, last_lines: &str) -> Verdict {
+    verdict(
+        status.is_some_and(|status| matches!(status.code(), Some(0 | 130))),
+        "exit status 0 or 130 within 5 s of Ctrl-C",
+        match status {
+            Some(status) => status.to_string(),
+            None => format!("still running. {last_lines}"),
+        },
+        "Does the loop ever look whether someone asked it to stop?",
+    )
 }
 
 impl Check {

@@ -9,11 +9,11 @@ use broker::wait;
 use common::CLICKSTREAM;
 use serde_json::Value;
 
+use crate::Record;
 use crate::check::{Check, Verdict, verdict};
 use crate::gate::Request;
 use crate::lane::Lane;
 use crate::lines::position;
-use crate::{Program, Record};
 
 /// How long a program may take to come to its first record, and to its end.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -145,7 +145,7 @@ fn published(lane: &Lane) -> Result<Published> {
     }
     wait::check_interrupt()?;
     let waited = producer.is_running()? && lane.gate.is_holding();
-    let early = delivered(&texts(&producer)).len();
+    let early = delivered(&producer.texts()).len();
     lane.gate.release();
     let status = producer.wait_for_end(LIMIT).ok();
     wait::check_interrupt()?;
@@ -158,7 +158,7 @@ fn published(lane: &Lane) -> Result<Published> {
         waited,
         early,
         status,
-        lines: texts(&producer),
+        lines: producer.texts(),
         records: lane.kafka.records(CLICKSTREAM)?,
         acks,
         last_lines: producer.last_lines(),
@@ -180,17 +180,13 @@ fn refused(lane: &Lane) -> Result<Refused> {
     let mut producer = lane.start("producer")?;
     let ended = producer.wait_for_end(LIMIT).is_ok();
     wait::check_interrupt()?;
-    let lines = texts(&producer);
+    let lines = producer.texts();
     let failed = lines.iter().filter(|line| line.contains("FAILED")).count();
     Ok(Refused {
         failed,
         delivered: delivered(&lines).len(),
         ended,
     })
-}
-
-fn texts(program: &Program) -> Vec<String> {
-    program.lines().into_iter().map(|line| line.text).collect()
 }
 
 /// The positions of the deliveries that were reported.

@@ -122,6 +122,15 @@ impl Program {
         self.out.lines().clone()
     }
 
+    /// The same without the times.
+    pub fn texts(&self) -> Vec<String> {
+        self.out
+            .lines()
+            .iter()
+            .map(|line| line.text.clone())
+            .collect()
+    }
+
     /// What it printed on standard error so far.
     pub fn errors(&self) -> Vec<Line> {
         self.err.lines().clone()

@@ -8,7 +8,7 @@ use anyhow::Result;
 use broker::wait;
 use common::{CLICKSTREAM, SCALE_GROUP};
 
-use crate::check::{Check, Verdict, verdict};
+use crate::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 use crate::lane::Lane;
 use crate::lines::{partitions_after, position};
 use crate::{Program, random_events};
@@ -153,7 +153,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
             .then_some(())
     });
     wait::check_interrupt()?;
-    (seen.a, seen.b) = (texts(&a), texts(&b));
+    (seen.a, seen.b) = (a.texts(), b.texts());
 
     let ends = lane.kafka.ends(CLICKSTREAM)?;
     seen.published = 60;
@@ -239,10 +239,6 @@ fn session_timeouts(lane: &Lane) -> Result<BTreeSet<i64>> {
     Ok(joins
         .filter_map(|request| request["request"]["sessionTimeoutMs"].as_i64())
         .collect())
-}
-
-fn texts(program: &Program) -> Vec<String> {
-    program.lines().into_iter().map(|line| line.text).collect()
 }
 
 /// The positions that a program printed, from these ends on.
@@ -346,16 +342,7 @@ fn each_event_once(lane: &Lane) -> Result<Verdict> {
 
 fn stops_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
     let seen = lane.evidence(scaled)?;
-    Ok(verdict(
-        seen.stopped
-            .is_some_and(|status| matches!(status.code(), Some(0 | 130))),
-        "exit status 0 or 130 within 5 s of Ctrl-C",
-        match seen.stopped {
-            Some(status) => status.to_string(),
-            None => format!("still running. {}", seen.last_lines),
-        },
-        "Does the loop ever look whether someone asked it to stop?",
-    ))
+    Ok(stopped_on_ctrl_c(seen.stopped, &seen.last_lines))
 }
 
 fn leaves_on_ctrl_c(lane: &Lane) -> Result<Verdict> {

@@ -17,6 +17,15 @@ pub struct Slice {
 }
 
 impl Slice {
+    /// All events of `clickstream`.
+    ///
+    /// # Errors
+    /// When the topic cannot be read.
+    pub fn all(lane: &Lane) -> Result<Self> {
+        let ends = lane.kafka.ends(CLICKSTREAM)?;
+        Self::of(lane, &[], &ends.into_iter().map(Some).collect::<Vec<_>>())
+    }
+
     /// The events of `clickstream` from the committed offsets `from` up to `to`. No commit is the beginning.
     ///
     /// # Errors

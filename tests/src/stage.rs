@@ -110,7 +110,7 @@ impl Stage {
         &self.findings
     }
 
-    /// Publishes this many random events; returns their number in the topic before.
+    /// Publishes this many random events.
     ///
     /// # Errors
     /// When the cluster refuses.

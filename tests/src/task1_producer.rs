@@ -23,7 +23,7 @@ pub fn run(stage: &mut Stage) -> Result<()> {
     let before = stage.kafka.ends(CLICKSTREAM)?;
     let mut producer = stage.start("producer")?;
     let status = producer.wait_for_end(LIMIT)?;
-    let lines: Vec<String> = producer.lines().into_iter().map(|line| line.text).collect();
+    let lines = producer.texts();
     stage.show("producer", &lines, 3, 2);
 
     let mut records = stage.kafka.records(CLICKSTREAM)?;

@@ -119,8 +119,7 @@ impl Run {
     }
 
     fn lines(&self) -> Vec<String> {
-        let lines = self.program.lines();
-        lines.into_iter().map(|line| line.text).collect()
+        self.program.texts()
     }
 
     /// Ctrl-C.

@@ -91,7 +91,7 @@ fn crash(stage: &mut Stage) -> Result<(Read, ExitStatus)> {
     let mut program = stage.start("consumer_crash")?;
     let status = program.wait_for_end(LIMIT)?;
     let lines: Vec<_> = program.lines();
-    let texts: Vec<String> = lines.iter().map(|line| line.text.clone()).collect();
+    let texts = program.texts();
     stage.show("crash", &texts, 2, 2);
     let first = lines.first().map_or(start, |line| line.at);
     stage.say(format!(
