@@ -82,7 +82,7 @@ fn expect(judged: &[Judged], must_fail: &[&str]) -> Result<()> {
 fn matrix() -> Result<String> {
     let mut text = String::from(
         "# What the checks tell apart\n\nEvery program of the bank (`tests/misconceptions/bank.toml`) with the checks that it \
-         fails; it passes all others of its task. `cargo test -- bank` runs them all. `UPDATE_DOCS=1 cargo test -- matrix` \
+         fails; it passes all others of its task.\n`cargo test -- bank` runs them all. `UPDATE_DOCS=1 cargo test -- matrix` \
          writes this page.\n\n| program | what its author believes | fails |\n|---|---|---|\n",
     );
     for entry in bank()? {
