@@ -22,8 +22,13 @@ use broker::{Way, wait};
 use checks::programs::{PROGRAMS, Version, build};
 use libtest_mimic::{Arguments, Failed, Trial};
 
+/// How many tests run at a time, unless `--test-threads` says otherwise.
+const SIDE_BY_SIDE: usize = 4;
+
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Most of a test's time is waiting for Kafka's own clocks, so more run at a time than there are cores.
+    arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
     if !arguments.list {
         match Way::for_private() {
             Ok(way) => println!("Kafka for the tests: {way}"),
