@@ -269,11 +269,9 @@ fn committed_lines(program: &Program) -> usize {
 
 /// How many commits of the group the broker has been asked for.
 fn commits(lane: &Lane) -> Result<usize> {
-    let requests = lane.requests("OFFSET_COMMIT")?;
-    Ok(requests
-        .iter()
-        .filter(|request| request["request"]["groupId"] == ANALYTICS_SERVICE)
-        .count())
+    Ok(lane
+        .group_requests("OFFSET_COMMIT", ANALYTICS_SERVICE)?
+        .len())
 }
 
 type Counts = BTreeMap<String, u64>;
@@ -368,7 +366,7 @@ fn batches_of_20(lane: &Lane) -> Result<Verdict> {
 
 fn batch_summary(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(read)?;
-    let expected = Slice::of(lane, &run.before, &run.committed)?;
+    let expected = Slice::of(&lane.kafka, &run.before, &run.committed)?;
     let seen = add(&summaries(&run.lines));
     Ok(verdict(
         is_right(&seen, &expected),
@@ -394,14 +392,14 @@ fn is_right(seen: &Counts, expected: &Slice) -> bool {
 
 fn purchases(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(read)?;
-    let expected = Slice::of(lane, &run.before, &run.committed)?;
+    let expected = Slice::of(&lane.kafka, &run.before, &run.committed)?;
     let seen = printed_purchases(&run.lines);
     let missing = expected
         .purchases
         .iter()
         .filter(|purchase| !seen.contains(purchase))
         .count();
-    let all = Slice::all(lane)?;
+    let all = Slice::all(&lane.kafka)?;
     let invented = seen
         .iter()
         .filter(|purchase| !all.purchases.contains(purchase))
@@ -502,7 +500,7 @@ fn stop_commits_only_processed(lane: &Lane) -> Result<Verdict> {
 
 fn resumes(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(resumed)?;
-    let expected = Slice::of(lane, &run.before, &run.after)?;
+    let expected = Slice::of(&lane.kafka, &run.before, &run.after)?;
     let seen = add(&summaries(&run.lines));
     Ok(verdict(
         sum(&run.after) > sum(&run.before) && is_right(&seen, &expected),

@@ -70,11 +70,7 @@ fn crashed(lane: &Lane) -> Result<Crashed> {
     lane.kafka.publish(CLICKSTREAM, &random_events(0, 90))?;
     let first = crash(lane)?;
     let committed = lane.kafka.committed(CRASH_DEMO_GROUP, CLICKSTREAM)?;
-    let leaves = lane.requests("LEAVE_GROUP")?;
-    let left = leaves
-        .iter()
-        .filter(|request| request["request"]["groupId"] == CRASH_DEMO_GROUP)
-        .count();
+    let left = lane.group_requests("LEAVE_GROUP", CRASH_DEMO_GROUP)?.len();
     lane.kafka.remove_members(CRASH_DEMO_GROUP, CLICKSTREAM)?;
     let second = crash(lane)?;
     Ok(Crashed {

@@ -126,4 +126,14 @@ impl Lane {
         requests.retain(|request| request["requestHeader"]["requestApiKeyName"] == api);
         Ok(requests)
     }
+
+    /// As [`Lane::requests`], those that name this group.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn group_requests(&self, api: &str, group: &str) -> Result<Vec<Value>> {
+        let mut requests = self.requests(api)?;
+        requests.retain(|request| request["request"]["groupId"] == group);
+        Ok(requests)
+    }
 }

@@ -224,19 +224,13 @@ fn member_ids(lane: &Lane) -> Result<Vec<String>> {
 
 /// How often the broker was told that a member leaves the group.
 fn left(lane: &Lane) -> Result<usize> {
-    let requests = lane.requests("LEAVE_GROUP")?;
-    Ok(requests
-        .iter()
-        .filter(|request| request["request"]["groupId"] == SCALE_GROUP)
-        .count())
+    Ok(lane.group_requests("LEAVE_GROUP", SCALE_GROUP)?.len())
 }
 
 fn session_timeouts(lane: &Lane) -> Result<BTreeSet<i64>> {
-    let requests = lane.requests("JOIN_GROUP")?;
-    let joins = requests
-        .iter()
-        .filter(|request| request["request"]["groupId"] == SCALE_GROUP);
+    let joins = lane.group_requests("JOIN_GROUP", SCALE_GROUP)?;
     Ok(joins
+        .iter()
         .filter_map(|request| request["request"]["sessionTimeoutMs"].as_i64())
         .collect())
 }

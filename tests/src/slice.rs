@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use common::{CLICKSTREAM, Event, EventType};
 
-use crate::lane::Lane;
+use crate::Kafka;
 
 /// What there is to tell about these events.
 #[derive(Clone, Debug, Default)]
@@ -21,18 +21,18 @@ impl Slice {
     ///
     /// # Errors
     /// When the topic cannot be read.
-    pub fn all(lane: &Lane) -> Result<Self> {
-        let ends = lane.kafka.ends(CLICKSTREAM)?;
-        Self::of(lane, &[], &ends.into_iter().map(Some).collect::<Vec<_>>())
+    pub fn all(kafka: &Kafka) -> Result<Self> {
+        let ends = kafka.ends(CLICKSTREAM)?;
+        Self::of(kafka, &[], &ends.into_iter().map(Some).collect::<Vec<_>>())
     }
 
     /// The events of `clickstream` from the committed offsets `from` up to `to`. No commit is the beginning.
     ///
     /// # Errors
     /// When the topic cannot be read.
-    pub fn of(lane: &Lane, from: &[Option<i64>], to: &[Option<i64>]) -> Result<Self> {
+    pub fn of(kafka: &Kafka, from: &[Option<i64>], to: &[Option<i64>]) -> Result<Self> {
         let mut slice = Self::default();
-        for record in lane.kafka.records(CLICKSTREAM)? {
+        for record in kafka.records(CLICKSTREAM)? {
             let at = |offsets: &[Option<i64>]| {
                 let partition = usize::try_from(record.partition).unwrap_or(usize::MAX);
                 offsets.get(partition).copied().flatten().unwrap_or(0)

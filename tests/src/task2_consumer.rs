@@ -1,13 +1,13 @@
 //! Task 2: batches are processed, then committed; a restart goes on at the committed offsets.
 
-use std::collections::BTreeMap;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::Result;
-use common::{ANALYTICS_SERVICE, CLICKSTREAM, Event};
+use common::{ANALYTICS_SERVICE, CLICKSTREAM};
 
 use crate::lines::counts;
+use crate::slice::Slice;
 use crate::{Program, Stage, offsets};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -130,23 +130,12 @@ impl Run {
 
     /// Compares what it printed with the events between the commits before and after.
     fn compare_output(&self, stage: &mut Stage, claim: &str) -> Result<()> {
-        let mut expected_counts = BTreeMap::new();
-        let mut expected_purchases = Vec::new();
-        for record in stage.kafka.records(CLICKSTREAM)? {
-            let at = usize::try_from(record.partition)?;
-            let from = self.before[at].unwrap_or(0);
-            let to = self.after[at].unwrap_or(0);
-            if !(from..to).contains(&record.offset) {
-                continue;
-            }
-            let event: Event = serde_json::from_str(&record.value)?;
-            let event_type = serde_json::to_value(event.event_type)?;
-            let event_type = event_type.as_str().unwrap_or_default().to_string();
-            if let ("purchase", Some(amount)) = (event_type.as_str(), event.amount) {
-                expected_purchases.push(format!("user={} amount=${amount:.2}", event.user_id));
-            }
-            *expected_counts.entry(event_type).or_insert(0) += 1;
-        }
+        let expected = Slice::of(&stage.kafka, &self.before, &self.after)?;
+        let mut expected_purchases: Vec<String> = expected
+            .purchases
+            .iter()
+            .map(|(user, cents)| format!("user={user} amount=${}.{:02}", cents / 100, cents % 100))
+            .collect();
         let lines = self.lines();
         let totals = lines
             .iter()
@@ -163,12 +152,12 @@ impl Run {
         stage.find(
             2,
             claim,
-            totals == expected_counts && purchases == expected_purchases,
+            totals == expected.counts && purchases == expected_purchases,
             format!(
                 "{} events in the totals, {} purchases; in Kafka {} and {}",
                 totals.values().sum::<u64>(),
                 purchases.len(),
-                expected_counts.values().sum::<u64>(),
+                expected.counts.values().sum::<u64>(),
                 expected_purchases.len()
             ),
         );
