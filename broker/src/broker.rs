@@ -9,6 +9,7 @@ use crate::jvm::{PortTaken, Process, reap};
 use crate::keeper::{Folder, Lifetime};
 use crate::ports::Ports;
 use crate::prepared::Prepared;
+use crate::request_log::{Request, parse, whole_lines};
 use crate::way::Way;
 
 /// Between choosing a free port and listening on it, another process may take it.
@@ -99,24 +100,21 @@ impl Broker {
         &self.bootstrap
     }
 
-    /// What Kafka's request log holds so far: one JSON object for each request that the broker has answered.
+    /// What Kafka's request log holds from this place on, and the place where the next look begins.
     ///
     /// # Errors
     /// When the broker has gone.
-    pub fn requests(&self) -> Result<Vec<serde_json::Value>> {
-        let text = match &self.inner {
-            Inner::Process(process) => process.requests()?,
+    pub fn requests(&self, from: usize) -> Result<(Vec<Request>, usize)> {
+        let log = match &self.inner {
+            Inner::Process(process) => process.request_log(from)?,
             #[cfg(feature = "testcontainers")]
-            Inner::Container(container) => container.output()?,
+            Inner::Container(container) => {
+                container.output()?.get(from..).unwrap_or_default().to_vec()
+            }
         };
-        Ok(text
-            .lines()
-            .filter_map(|line| line.split_once("Completed request:"))
-            // The last line may be half-written.
-            .filter_map(|(_, json)| {
-                serde_json::from_str(json.split(" (kafka.request").next()?).ok()
-            })
-            .collect())
+        let end = whole_lines(&log);
+        let requests = parse(&String::from_utf8_lossy(&log[..end])).collect();
+        Ok((requests, from + end))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Kafka as a plain JVM process, under a keeper that ends it with its owner and removes what it wrote.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -112,18 +113,22 @@ impl Process {
         ready.map(|()| process)
     }
 
-    /// The request log so far: a file of its own from a JVM; among what it prints from a container.
+    /// The request log from this byte on: a file of its own from a JVM; among what it prints from a container.
     ///
     /// # Errors
     /// When the broker has gone.
-    pub fn requests(&self) -> Result<String> {
+    pub fn request_log(&self, from: usize) -> Result<Vec<u8>> {
         let own = self.folder.join("requests.log");
         let log = if own.exists() {
             own
         } else {
             self.folder.join("server.log")
         };
-        Ok(fs::read_to_string(log)?)
+        let mut log = File::open(log).context("the broker has gone")?;
+        log.seek(SeekFrom::Start(from.try_into()?))?;
+        let mut rest = Vec::new();
+        log.read_to_end(&mut rest)?;
+        Ok(rest)
     }
 
     /// The broker that runs in this folder, if one does.

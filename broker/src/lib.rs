@@ -18,6 +18,7 @@ mod ports;
 mod prepared;
 #[cfg(feature = "testcontainers")]
 mod private_container;
+mod request_log;
 pub mod tools;
 pub mod wait;
 mod way;
@@ -28,6 +29,7 @@ pub use command::{last_lines, run, run_loud};
 pub use docker::Docker;
 pub use java::Java;
 pub use keeper::Lifetime;
+pub use request_log::Request;
 pub use way::Way;
 
 /// The Kafka version of the image and of the jars.

@@ -74,9 +74,8 @@ impl PrivateContainer {
     ///
     /// # Errors
     /// When the container has gone.
-    pub fn output(&self) -> Result<String> {
-        let bytes = self.runtime.block_on(self.container()?.stdout_to_vec())?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    pub fn output(&self) -> Result<Vec<u8>> {
+        Ok(self.runtime.block_on(self.container()?.stdout_to_vec())?)
     }
 
     fn container(&self) -> Result<&ContainerAsync<GenericImage>> {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use broker::wait;
 use checks::programs::{self, PROGRAMS, Version};
-use checks::{Judged, Submission, all_checks, judge};
+use checks::{Judged, Pool, Submission, TASKS, Task, judge, timeline};
 use serde::Serialize;
 
 /// The exit status where something could not be judged.
@@ -27,9 +27,10 @@ struct Report<'a> {
 
 pub fn check(task: Option<u32>, folder: Option<&Path>, json: bool) -> Result<ExitCode> {
     let start = Instant::now();
-    let mut tasks: Vec<u32> = all_checks().map(|check| check.task).collect();
-    tasks.dedup();
-    tasks.retain(|number| task.is_none_or(|only| only == *number));
+    let tasks: Vec<&Task> = TASKS
+        .iter()
+        .filter(|row| task.is_none_or(|only| only == row.number))
+        .collect();
     if tasks.is_empty() {
         bail!("there is no such task");
     }
@@ -37,7 +38,7 @@ pub fn check(task: Option<u32>, folder: Option<&Path>, json: bool) -> Result<Exi
         Some(folder) => Submission::in_folder(folder)?,
         None => Submission::of(build_own()?),
     };
-    let judged = judge(&submission, &tasks, |row| {
+    let judged = judge(&Pool::default(), &submission, &tasks, |row| {
         if !json {
             println!("{} {}. {}", mark(row), row.task, row.title);
         }
@@ -125,5 +126,6 @@ fn tell(judged: &[Judged]) {
         println!("  expected: {}", row.expected);
         println!("  saw:      {}", row.saw.replace('\n', "\n            "));
         println!("  hint:     {}", row.hint);
+        println!("{}", timeline(&row.seen));
     }
 }

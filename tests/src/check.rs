@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::history::Moment;
 use crate::lane::{Lane, NotSubmitted};
 
 /// One thing that a program is judged by.
@@ -98,11 +99,14 @@ pub struct Judged {
     pub expected: String,
     pub saw: String,
     pub hint: String,
+    /// What happened while this was looked at.
+    #[serde(skip)]
+    pub seen: Vec<Moment>,
 }
 
 impl Judged {
     /// The check's row in a report.
-    pub fn new(check: &Check, verdict: Verdict) -> Self {
+    pub fn new(check: &Check, verdict: Verdict, seen: Vec<Moment>) -> Self {
         let (name, points, expected, saw, hint) = match verdict {
             Verdict::Passed { expected, saw } => {
                 ("passed", check.points, expected, saw, String::new())
@@ -124,6 +128,12 @@ impl Judged {
             expected,
             saw,
             hint,
+            seen,
         }
+    }
+
+    /// Did it pass?
+    pub fn passed(&self) -> bool {
+        self.verdict == "passed"
     }
 }

@@ -127,25 +127,25 @@ struct Stalled {
 }
 
 fn stalled(lane: &Lane) -> Result<Stalled> {
-    lane.kafka.publish(CLICKSTREAM, &random_events(0, 50))?;
+    lane.publish(&random_events(0, 50))?;
     let mut program = lane.start_stalled("consumer")?;
     let joined = wait::until("the consumer to own all partitions", LIMIT, || {
-        let members = lane.kafka.members(ANALYTICS_SERVICE, CLICKSTREAM)?;
+        let members = lane.kafka().members(ANALYTICS_SERVICE, CLICKSTREAM)?;
         let owned: usize = members.iter().map(|member| member.partitions.len()).sum();
         Ok((owned == 3 || !program.is_running()?).then_some(owned == 3))
     })
     .unwrap_or(false);
     wait::check_interrupt()?;
     let end = Instant::now() + AUTO_COMMIT;
-    let mut committed = lane.kafka.committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
+    let mut committed = lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
     while joined && sum(&committed) == 0 && Instant::now() < end {
         wait::pass(Duration::from_millis(100))?;
-        committed = lane.kafka.committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
+        committed = lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
     }
     if program.is_running()? {
         program.kill()?;
     }
-    lane.kafka.remove_members(ANALYTICS_SERVICE, CLICKSTREAM)?;
+    lane.kafka().remove_members(ANALYTICS_SERVICE, CLICKSTREAM)?;
     Ok(Stalled { joined, committed })
 }
 
@@ -169,23 +169,22 @@ struct Read {
 fn read(lane: &Lane) -> Result<Read> {
     // Events that were committed too early are not read again; what follows is about other things, and needs as many.
     let skipped = u64::try_from(sum(&lane.evidence(stalled)?.committed))?;
-    lane.kafka
-        .publish(CLICKSTREAM, &random_events(50, skipped))?;
-    let before = lane.kafka.committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
+    lane.publish(&random_events(50, skipped))?;
+    let before = lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
     let commits_before = commits(lane)?;
-    lane.gate.hold(Request::OffsetCommit);
+    lane.hold(Request::OffsetCommit);
     let mut program = lane.start("consumer")?;
     let _ = wait::until("a commit", LIMIT, || {
         let came =
-            lane.gate.is_holding() || committed_lines(&program) > 0 || !program.is_running()?;
+            lane.is_holding() || committed_lines(&program) > 0 || !program.is_running()?;
         Ok(came.then_some(()))
     });
     wait::check_interrupt()?;
-    if lane.gate.is_holding() {
+    if lane.is_holding() {
         wait::pass(HELD)?;
     }
     let reported_early = committed_lines(&program) > 0;
-    lane.gate.release();
+    lane.release();
     let _ = program.wait_for("two committed batches", LIMIT, |lines| {
         let committed = lines.iter().filter(|line| line.text.contains("Committed"));
         (committed.count() >= 2).then_some(())
@@ -204,13 +203,13 @@ fn read(lane: &Lane) -> Result<Read> {
         commits,
         committed,
         lines,
-        committed_at_end: lane.kafka.committed(ANALYTICS_SERVICE, CLICKSTREAM)?,
+        committed_at_end: lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?,
         lines_at_end: program.texts(),
         status,
         last_lines: program.last_lines(),
     };
     drop(program);
-    lane.kafka.remove_members(ANALYTICS_SERVICE, CLICKSTREAM)?;
+    lane.kafka().remove_members(ANALYTICS_SERVICE, CLICKSTREAM)?;
     Ok(read)
 }
 
@@ -224,9 +223,9 @@ struct Resumed {
 
 fn resumed(lane: &Lane) -> Result<Resumed> {
     lane.evidence(read)?;
-    lane.kafka.publish(CLICKSTREAM, &random_events(50, 30))?;
-    let before = lane.kafka.committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
-    let unread = lane.kafka.ends(CLICKSTREAM)?.iter().sum::<i64>() - sum(&before);
+    lane.publish(&random_events(50, 30))?;
+    let before = lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
+    let unread = lane.kafka().ends(CLICKSTREAM)?.iter().sum::<i64>() - sum(&before);
     let batches = usize::try_from(unread / BATCH)?;
     let mut program = lane.start("consumer")?;
     let _ = program.wait_for("its batches", LIMIT, |lines| {
@@ -244,10 +243,10 @@ fn resumed(lane: &Lane) -> Result<Resumed> {
 
 /// What is committed once no more commits come.
 fn settled(lane: &Lane) -> Result<Vec<Option<i64>>> {
-    let mut committed = lane.kafka.committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
+    let mut committed = lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
     loop {
         wait::pass(SETTLE)?;
-        let later = lane.kafka.committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
+        let later = lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
         if later == committed {
             return Ok(later);
         }
@@ -366,7 +365,7 @@ fn batches_of_20(lane: &Lane) -> Result<Verdict> {
 
 fn batch_summary(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(read)?;
-    let expected = Slice::of(&lane.kafka, &run.before, &run.committed)?;
+    let expected = Slice::of(lane.kafka(), &run.before, &run.committed)?;
     let seen = add(&summaries(&run.lines));
     Ok(verdict(
         is_right(&seen, &expected),
@@ -392,14 +391,14 @@ fn is_right(seen: &Counts, expected: &Slice) -> bool {
 
 fn purchases(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(read)?;
-    let expected = Slice::of(&lane.kafka, &run.before, &run.committed)?;
+    let expected = Slice::of(lane.kafka(), &run.before, &run.committed)?;
     let seen = printed_purchases(&run.lines);
     let missing = expected
         .purchases
         .iter()
         .filter(|purchase| !seen.contains(purchase))
         .count();
-    let all = Slice::all(&lane.kafka)?;
+    let all = Slice::all(lane.kafka())?;
     let invented = seen
         .iter()
         .filter(|purchase| !all.purchases.contains(purchase))
@@ -500,7 +499,7 @@ fn stop_commits_only_processed(lane: &Lane) -> Result<Verdict> {
 
 fn resumes(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(resumed)?;
-    let expected = Slice::of(&lane.kafka, &run.before, &run.after)?;
+    let expected = Slice::of(lane.kafka(), &run.before, &run.after)?;
     let seen = add(&summaries(&run.lines));
     Ok(verdict(
         sum(&run.after) > sum(&run.before) && is_right(&seen, &expected),

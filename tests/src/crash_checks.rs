@@ -67,11 +67,11 @@ impl Crash {
 }
 
 fn crashed(lane: &Lane) -> Result<Crashed> {
-    lane.kafka.publish(CLICKSTREAM, &random_events(0, 90))?;
+    lane.publish(&random_events(0, 90))?;
     let first = crash(lane)?;
-    let committed = lane.kafka.committed(CRASH_DEMO_GROUP, CLICKSTREAM)?;
+    let committed = lane.kafka().committed(CRASH_DEMO_GROUP, CLICKSTREAM)?;
     let left = lane.group_requests("LEAVE_GROUP", CRASH_DEMO_GROUP)?.len();
-    lane.kafka.remove_members(CRASH_DEMO_GROUP, CLICKSTREAM)?;
+    lane.kafka().remove_members(CRASH_DEMO_GROUP, CLICKSTREAM)?;
     let second = crash(lane)?;
     Ok(Crashed {
         first,

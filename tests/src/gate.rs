@@ -1,12 +1,18 @@
 //! A gate between a program and its broker: it lets every request through, but holds those of one kind back for as long
 //! as one likes. What a program does while its record or its commit is not acknowledged can then be seen without luck.
 
+use std::collections::{BTreeSet, HashMap};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+
+/// Kafka's own limit for a request (`socket.request.max.bytes`).
+const LONGEST: u32 = 100 * 1024 * 1024;
+
+const MOST_CONNECTIONS: usize = 100;
 
 /// A kind of request, by its key in Kafka's protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +21,23 @@ pub enum Request {
     OffsetCommit = 8,
 }
 
-/// A listener on loopback that passes everything on to a broker.
+/// What clients of the lab ask for, by key: produce, fetch, metadata, offsets, groups, transactions, telemetry. All else
+/// (deleting topics, changing settings) may leave traces on a broker.
+const ORDINARY: &[i16] = &[
+    0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 22, 23, 24, 25, 26, 28, 68, 69, 71, 72,
+];
+
+impl Request {
+    /// In words, for a reader.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Produce => "records",
+            Self::OffsetCommit => "commits",
+        }
+    }
+}
+
+/// A listener on loopback that passes everything on to a broker. It closes when it is dropped.
 #[derive(Debug)]
 pub struct Gate {
     port: u16,
@@ -34,6 +56,16 @@ struct Inner {
     held: Option<Request>,
     /// How many requests have come to a closed gate since it was closed.
     waiting: usize,
+    /// How often the gate was closed, and the last time after which those that had waited were turned away.
+    closings: u64,
+    turned_away: u64,
+    /// The kinds of requests that came, and how many bytes.
+    keys: BTreeSet<i16>,
+    bytes: u64,
+    /// Those that are open, by a number of their own.
+    connections: HashMap<u64, TcpStream>,
+    admitted: u64,
+    is_gone: bool,
 }
 
 impl Gate {
@@ -45,13 +77,19 @@ impl Gate {
         let port = listener.local_addr()?.port();
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
-        // Lives as long as the process: a listener that waits costs nothing.
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
+                if shared.lock().is_gone {
+                    return;
+                }
+                let Some(number) = shared.admit(&client) else {
+                    continue;
+                };
                 let state = Arc::clone(&shared);
                 thread::spawn(move || {
                     // A connection that breaks is the program's or the broker's affair.
                     let _ = connect(client, broker, &state);
+                    state.lock().connections.remove(&number);
                 });
             }
         });
@@ -68,6 +106,7 @@ impl Gate {
         let mut inner = self.state.lock();
         inner.held = Some(request);
         inner.waiting = 0;
+        inner.closings += 1;
     }
 
     /// Has a request come since, that is held back?
@@ -80,6 +119,36 @@ impl Gate {
         self.state.lock().held = None;
         self.state.changed.notify_all();
     }
+
+    /// As [`Gate::release`], but what was held back never reaches the broker: its connections are closed.
+    pub fn turn_away(&self) {
+        let mut inner = self.state.lock();
+        inner.turned_away = inner.closings;
+        drop(inner);
+        self.release();
+    }
+
+    /// Closes every connection and lets everything through: whoever comes next finds the gate as if it were new.
+    /// Returns how many bytes had come, and whether all of it was what clients of the lab ask for.
+    pub fn clear(&self) -> (u64, bool) {
+        self.turn_away();
+        let mut inner = self.state.lock();
+        for (_, connection) in std::mem::take(&mut inner.connections) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+        let keys = std::mem::take(&mut inner.keys);
+        let bytes = std::mem::take(&mut inner.bytes);
+        (bytes, keys.iter().all(|key| ORDINARY.contains(key)))
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.state.lock().is_gone = true;
+        self.clear();
+        // The listener waits for somebody to come.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
 }
 
 impl State {
@@ -87,19 +156,39 @@ impl State {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits while requests with this key are held back.
-    fn pass(&self, key: i16) {
+    /// A client has come. Nobody needs as many connections as would use up ours.
+    fn admit(&self, client: &TcpStream) -> Option<u64> {
         let mut inner = self.lock();
-        let is_held = |inner: &Inner| inner.held.is_some_and(|held| held as i16 == key);
-        if is_held(&inner) {
-            inner.waiting += 1;
+        if inner.connections.len() >= MOST_CONNECTIONS {
+            return None;
         }
-        while is_held(&inner) {
+        inner.admitted += 1;
+        let number = inner.admitted;
+        inner.connections.insert(number, client.try_clone().ok()?);
+        Some(number)
+    }
+
+    /// Waits while requests with this key are held back.
+    fn pass(&self, key: i16, length: u32) -> Result<()> {
+        let mut inner = self.lock();
+        inner.keys.insert(key);
+        inner.bytes += u64::from(length);
+        let is_held = |inner: &Inner| inner.held.is_some_and(|held| held as i16 == key);
+        if !is_held(&inner) {
+            return Ok(());
+        }
+        inner.waiting += 1;
+        let closing = inner.closings;
+        while is_held(&inner) && inner.turned_away < closing {
             inner = self
                 .changed
                 .wait(inner)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        if inner.turned_away >= closing {
+            bail!("turned away");
+        }
+        Ok(())
     }
 }
 
@@ -123,10 +212,14 @@ fn pass_requests(client: &mut TcpStream, broker: &mut TcpStream, state: &State) 
     loop {
         let mut length = [0; 4];
         client.read_exact(&mut length)?;
-        let mut request = vec![0; usize::try_from(u32::from_be_bytes(length))?];
+        let announced = u32::from_be_bytes(length);
+        if announced > LONGEST {
+            bail!("no client sends so much at once");
+        }
+        let mut request = vec![0; usize::try_from(announced)?];
         client.read_exact(&mut request)?;
         if let [high, low, ..] = request[..] {
-            state.pass(i16::from_be_bytes([high, low]));
+            state.pass(i16::from_be_bytes([high, low]), announced)?;
         }
         broker.write_all(&length)?;
         broker.write_all(&request)?;

@@ -1,64 +1,53 @@
-//! The one table of all checks, and judging a submission by it.
+//! Judging a submission by the one table of checks.
 
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::check::{Check, Judged, Verdict};
+use crate::check::{Judged, Verdict};
 use crate::lane::Lane;
+use crate::pool::Pool;
 use crate::submission::Submission;
-use crate::{consumer_checks, crash_checks, producer_checks, scaling_checks};
+use crate::tasks::{Task, all_checks};
 
-/// Tasks by how long their checks take: task 3 waits for a session timeout, task 2 for the timer of an automatic commit.
-const LONGEST_FIRST: &[u32] = &[3, 2];
+/// How many tasks of a submission are judged side by side, each on a broker of its own. Most of their time is waiting.
+pub const SIDE_BY_SIDE: usize = 3;
 
-/// Every check, by task. Tasks 1 to 4 make 100 points.
-pub fn all_checks() -> impl Iterator<Item = &'static Check> {
-    [
-        producer_checks::CHECKS,
-        consumer_checks::CHECKS,
-        scaling_checks::CHECKS,
-        crash_checks::CHECKS,
-    ]
-    .into_iter()
-    .flatten()
-}
-
-/// Judges a submission by the checks of these tasks; `told` hears each verdict as it comes. Every task has a lane of its
-/// own, and the lanes run side by side. The verdicts are in the order of the table.
-pub fn judge(submission: &Submission, tasks: &[u32], told: impl Fn(&Judged) + Sync) -> Vec<Judged> {
+/// Judges a submission by the checks of these tasks; `told` hears each verdict as it comes. The verdicts are in the order
+/// of the table.
+pub fn judge(
+    pool: &Pool,
+    submission: &Submission,
+    tasks: &[&Task],
+    told: impl Fn(&Judged) + Sync,
+) -> Vec<Judged> {
     let judged = Mutex::new(Vec::new());
-    let mut tasks = tasks.to_vec();
-    tasks.sort_by_key(|task| {
-        LONGEST_FIRST
-            .iter()
-            .position(|long| long == task)
-            .unwrap_or(usize::MAX)
-    });
-    // Brokers that start at the same time only slow each other down: one after the other, the longest task's first.
-    let (open, mut turn) = mpsc::channel();
-    let _ = open.send(());
+    let mut waiting = tasks.to_vec();
+    // The longest comes first: the last of the list.
+    waiting.sort_by_key(|task| task.seconds);
+    let waiting = Mutex::new(waiting);
+    // A task and its broker are taken in one go, so that the longest task's broker is the first to start.
+    let next = || {
+        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        Some((waiting.pop()?, Lane::open(pool, submission)))
+    };
     thread::scope(|scope| {
-        for task in tasks {
-            let (judged, told) = (&judged, &told);
-            let (opened, next) = mpsc::channel();
-            let mine = std::mem::replace(&mut turn, next);
-            scope.spawn(move || {
-                let _ = mine.recv();
-                let lane = Lane::open(submission.clone());
-                let _ = opened.send(());
-                for check in all_checks().filter(|check| check.task == task) {
-                    let verdict = match &lane {
-                        Ok(lane) => check.judge(lane),
-                        Err(error) => Verdict::NotJudged {
-                            why: format!("{error:#}"),
-                        },
-                    };
-                    let row = Judged::new(check, verdict);
-                    told(&row);
-                    judged
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(row);
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                while let Some((task, lane)) = next() {
+                    for check in task.checks {
+                        let row = match &lane {
+                            Ok(lane) => Judged::new(check, check.judge(lane), lane.seen()),
+                            Err(error) => {
+                                let why = format!("{error:#}");
+                                Judged::new(check, Verdict::NotJudged { why }, Vec::new())
+                            }
+                        };
+                        told(&row);
+                        judged
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push(row);
+                    }
                 }
             });
         }

@@ -1,7 +1,7 @@
 //! A Kafka cluster, seen from outside: what a lab program left there.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -18,19 +18,29 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
 
+use crate::protocol::{assigned, leave_group};
+
 /// How long a cluster may take to be reached at all.
 const REACH_LIMIT: Duration = Duration::from_secs(8);
 
 /// How long the cluster may take to answer one question.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
+/// How long what a submission left may take to be gone; a broker that takes longer is not worth keeping.
+const CLEAN_LIMIT: Duration = Duration::from_secs(5);
+
 /// The replication factor that leaves the choice to the cluster (KIP-464).
 const CLUSTERS_DEFAULT: i32 = -1;
 
+/// What asks in no group's name. Without a name librdkafka lets a consumer read nothing.
+const OBSERVER: &str = "lab-observer";
+
 /// A cluster, by the address that clients start from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Kafka {
     bootstrap: String,
+    /// Consumers that ask in a group's name and join none; making one costs more than most questions.
+    clients: Arc<Mutex<HashMap<String, Arc<BaseConsumer>>>>,
 }
 
 /// A record of a topic.
@@ -58,6 +68,7 @@ impl Kafka {
     pub fn at(bootstrap: &str) -> Self {
         Self {
             bootstrap: bootstrap.to_string(),
+            clients: Arc::default(),
         }
     }
 
@@ -103,6 +114,29 @@ impl Kafka {
         Ok(())
     }
 
+    /// The names of all topics but Kafka's own.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub fn topics(&self) -> Result<Vec<String>> {
+        let metadata = self.client()?.fetch_metadata(None, ANSWER_LIMIT)?;
+        let names = metadata.topics().iter().map(|topic| topic.name());
+        Ok(names
+            .filter(|name| !name.starts_with("__"))
+            .map(ToString::to_string)
+            .collect())
+    }
+
+    /// The names of all consumer groups.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub fn groups(&self) -> Result<Vec<String>> {
+        let groups = self.client()?.fetch_group_list(None, ANSWER_LIMIT)?;
+        let names = groups.groups().iter().map(|group| group.name().to_string());
+        Ok(names.collect())
+    }
+
     /// Changes one setting of a topic.
     ///
     /// # Errors
@@ -133,6 +167,37 @@ impl Kafka {
     /// As there.
     pub fn remove_member(&self, group: &str, member_id: &str) -> Result<()> {
         leave_group(&self.bootstrap, group, member_id)
+    }
+
+    /// Deletes all topics and all groups, so that whoever comes next finds a new cluster.
+    ///
+    /// # Errors
+    /// When the cluster refuses, or a group keeps its members.
+    pub fn clean(&self) -> Result<()> {
+        let admin = self.admin()?;
+        for group in self.groups()? {
+            let list = self
+                .client()?
+                .fetch_group_list(Some(&group), ANSWER_LIMIT)?;
+            for member in list.groups().iter().flat_map(|group| group.members()) {
+                leave_group(&self.bootstrap, &group, member.id())?;
+            }
+            self.delete_group(&group, CLEAN_LIMIT)?;
+        }
+        let topics = self.topics()?;
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        if !names.is_empty() {
+            pollster::block_on(admin.delete_topics(&names, &admin_options()))?;
+        }
+        wait::until("all topics to go", CLEAN_LIMIT, || {
+            Ok(self.topics()?.is_empty().then_some(()))
+        })?;
+        // What they remember of topics and groups is past.
+        self.clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        Ok(())
     }
 
     /// Deletes a topic, if there is one.
@@ -202,7 +267,8 @@ impl Kafka {
     /// When they cannot all be read in time.
     pub fn records(&self, topic: &str) -> Result<Vec<Record>> {
         let watermarks = self.watermarks(topic)?;
-        let client = self.client()?;
+        // One of its own: what it knows of the topic must be of now, not of one that had this name before.
+        let client = self.new_client(OBSERVER)?;
         let mut from = TopicPartitionList::new();
         for partition in 0..i32::try_from(watermarks.len())? {
             from.add_partition_offset(topic, partition, Offset::Beginning)?;
@@ -282,12 +348,21 @@ impl Kafka {
             .collect()
     }
 
-    /// A consumer that asks, and joins no group. Without a group's name librdkafka lets it read nothing.
-    fn client(&self) -> Result<BaseConsumer> {
-        self.client_of("lab-observer")
+    fn client(&self) -> Result<Arc<BaseConsumer>> {
+        self.client_of(OBSERVER)
     }
 
-    fn client_of(&self, group: &str) -> Result<BaseConsumer> {
+    fn client_of(&self, group: &str) -> Result<Arc<BaseConsumer>> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(group) {
+            return Ok(Arc::clone(client));
+        }
+        let client = Arc::new(self.new_client(group)?);
+        clients.insert(group.to_string(), Arc::clone(&client));
+        Ok(client)
+    }
+
+    fn new_client(&self, group: &str) -> Result<BaseConsumer> {
         let mut config = self.config();
         config
             .set("group.id", group)
@@ -322,66 +397,4 @@ fn record(message: &BorrowedMessage<'_>) -> Record {
         key: message.key().map(text),
         value: text(message.payload().unwrap_or_default()),
     }
-}
-
-/// Sends LeaveGroup, version 1, in another member's name; clients offer no call for that. The single broker is the
-/// coordinator of every group.
-fn leave_group(bootstrap: &str, group: &str, member: &str) -> Result<()> {
-    const LEAVE_GROUP: i16 = 13;
-    fn text(to: &mut Vec<u8>, text: &str) -> Result<()> {
-        to.extend(i16::try_from(text.len())?.to_be_bytes());
-        to.extend(text.as_bytes());
-        Ok(())
-    }
-    let mut request = Vec::new();
-    request.extend(LEAVE_GROUP.to_be_bytes());
-    request.extend(1_i16.to_be_bytes());
-    request.extend(0_i32.to_be_bytes());
-    text(&mut request, "lab-observer")?;
-    text(&mut request, group)?;
-    text(&mut request, member)?;
-
-    let mut broker = TcpStream::connect(bootstrap)?;
-    broker.set_read_timeout(Some(ANSWER_LIMIT))?;
-    broker.write_all(&i32::try_from(request.len())?.to_be_bytes())?;
-    broker.write_all(&request)?;
-    let mut length = [0; 4];
-    broker.read_exact(&mut length)?;
-    let mut answer = vec![0; usize::try_from(u32::from_be_bytes(length))?];
-    broker.read_exact(&mut answer)?;
-    Ok(())
-}
-
-/// What an assignment of the consumer protocol says of one topic: a version, then for each topic its name and its
-/// partitions, all big-endian. (`ConsumerProtocolAssignment` in Kafka's sources.) An empty one is no assignment yet.
-fn assigned(mut bytes: &[u8], topic: &str) -> Option<Vec<i32>> {
-    fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
-        let (head, tail) = bytes.split_at_checked(count)?;
-        *bytes = tail;
-        Some(head)
-    }
-    fn int(bytes: &mut &[u8]) -> Option<i32> {
-        Some(i32::from_be_bytes(take(bytes, 4)?.try_into().ok()?))
-    }
-    fn short(bytes: &mut &[u8]) -> Option<i16> {
-        Some(i16::from_be_bytes(take(bytes, 2)?.try_into().ok()?))
-    }
-
-    let mut found = Vec::new();
-    if bytes.is_empty() {
-        return Some(found);
-    }
-    let _version = short(&mut bytes)?;
-    for _ in 0..int(&mut bytes)? {
-        let length = usize::try_from(short(&mut bytes)?).ok()?;
-        let name = take(&mut bytes, length)?;
-        for _ in 0..int(&mut bytes)? {
-            let partition = int(&mut bytes)?;
-            if name == topic.as_bytes() {
-                found.push(partition);
-            }
-        }
-    }
-    found.sort_unstable();
-    Some(found)
 }

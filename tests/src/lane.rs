@@ -1,27 +1,42 @@
 //! Where a submission is judged: a broker to itself, and what was seen on it so far.
 
 use std::any::{Any, TypeId};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::TcpListener;
 use std::rc::Rc;
+use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, bail};
-use broker::Broker;
-use common::CLICKSTREAM;
+use anyhow::{Result, anyhow, bail};
+use broker::Request as Logged;
+use common::{CLICKSTREAM, Event};
 use serde_json::Value;
 
-use crate::gate::Gate;
+use crate::gate::Request;
+use crate::history::{History, Moment};
+use crate::pool::{Lent, Pool};
+use crate::sentence::api;
 use crate::submission::Submission;
 use crate::{Kafka, Program};
 
 /// A broker, its gate, and a submission. Checks that share what they look at share a lane; lanes run side by side.
-pub struct Lane {
-    pub kafka: Kafka,
-    pub gate: Gate,
-    broker: Broker,
-    submission: Submission,
-    evidence: RefCell<HashMap<TypeId, Gathered>>,
+pub struct Lane<'a> {
+    bench: Lent<'a>,
+    submission: &'a Submission,
+    history: History,
+    log: RefCell<(Vec<Logged>, usize)>,
+    evidence: RefCell<HashMap<TypeId, Evidence>>,
+    /// When the evidence that is gathered now was begun, and how many gatherings are within each other.
+    begun: Cell<Instant>,
+    depth: Cell<u32>,
+    looked_at: RefCell<Vec<Stretch>>,
+}
+
+/// From when to when.
+type Stretch = (Instant, Instant);
+
+struct Evidence {
+    gathered: Gathered,
+    during: Stretch,
 }
 
 /// What was gathered once; or why it could not be, which is then so for every check that needs it.
@@ -39,27 +54,66 @@ impl std::fmt::Display for NotSubmitted {
     }
 }
 
-impl Lane {
-    /// Starts a broker with the lab's topic for this submission.
+impl<'a> Lane<'a> {
+    /// Takes a broker with the lab's topic for this submission.
     ///
     /// # Errors
     /// When no broker can be had.
-    pub fn open(submission: Submission) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let broker = Broker::start_behind(listener.local_addr()?.port())?;
-        let gate = Gate::open(
-            listener,
-            broker.behind_gate().context("no port behind the gate")?,
-        )?;
-        let kafka = Kafka::at(broker.bootstrap());
-        kafka.create_topic(CLICKSTREAM, 3)?;
+    pub fn open(pool: &'a Pool, submission: &'a Submission) -> Result<Self> {
+        let bench = pool.lend()?;
         Ok(Self {
-            kafka,
-            gate,
-            broker,
+            log: RefCell::new((Vec::new(), bench.log_start)),
+            bench,
             submission,
+            history: History::default(),
             evidence: RefCell::default(),
+            begun: Cell::new(Instant::now()),
+            depth: Cell::default(),
+            looked_at: RefCell::default(),
         })
+    }
+
+    /// The broker, seen from outside and past the gate.
+    pub fn kafka(&self) -> &Kafka {
+        &self.bench.kafka
+    }
+
+    /// Publishes events to `clickstream`.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn publish(&self, events: &[Event]) -> Result<()> {
+        self.kafka().publish(CLICKSTREAM, events)?;
+        self.note(format!("{} events are published", events.len()));
+        Ok(())
+    }
+
+    /// Tells a reader of the history what we did.
+    pub fn note(&self, text: impl Into<String>) {
+        self.history.note(text);
+    }
+
+    /// Holds back every request of this kind from now on.
+    pub fn hold(&self, request: Request) {
+        self.bench.gate.hold(request);
+        self.note(format!("from here on {} are held back", request.plural()));
+    }
+
+    /// Has a request come since, that is held back?
+    pub fn is_holding(&self) -> bool {
+        self.bench.gate.is_holding()
+    }
+
+    /// Lets everything through again.
+    pub fn release(&self) {
+        self.note("what was held back is let through");
+        self.bench.gate.release();
+    }
+
+    /// Lets everything through again, but not what was held back: that is lost.
+    pub fn turn_away(&self) {
+        self.note("what was held back is lost");
+        self.bench.gate.turn_away();
     }
 
     /// Starts a program; it talks to the broker through the gate.
@@ -67,11 +121,7 @@ impl Lane {
     /// # Errors
     /// [`NotSubmitted`], or when it cannot be started.
     pub fn start(&self, program: &str) -> Result<Program> {
-        Program::run(
-            program,
-            self.command(program)?
-                .env("BOOTSTRAP_SERVERS", self.gate.bootstrap()),
-        )
+        self.started(Program::run(program, &mut self.command(program)?))
     }
 
     /// Starts a program that blocks in its first print: in the middle of processing.
@@ -79,16 +129,21 @@ impl Lane {
     /// # Errors
     /// As [`Lane::start`].
     pub fn start_stalled(&self, program: &str) -> Result<Program> {
-        let mut command = self.command(program)?;
-        Program::run_stalled(
-            program,
-            command.env("BOOTSTRAP_SERVERS", self.gate.bootstrap()),
-        )
+        self.note("the next program can print nothing: it stops in its first print");
+        self.started(Program::run_stalled(program, &mut self.command(program)?))
+    }
+
+    fn started(&self, program: Result<Program>) -> Result<Program> {
+        let program = program?;
+        self.history.add(program.transcript());
+        Ok(program)
     }
 
     fn command(&self, program: &str) -> Result<std::process::Command> {
         let command = self.submission.command(program);
-        command.ok_or_else(|| anyhow!(NotSubmitted(program.to_string())))
+        let mut command = command.ok_or_else(|| anyhow!(NotSubmitted(program.to_string())))?;
+        command.env("BOOTSTRAP_SERVERS", self.bench.gate.bootstrap());
+        Ok(command)
     }
 
     /// What `gather` comes to, gathered once for all checks of this lane.
@@ -96,16 +151,18 @@ impl Lane {
     /// # Errors
     /// What `gather` failed with, each time.
     pub fn evidence<T: 'static>(&self, gather: fn(&Self) -> Result<T>) -> Result<Rc<T>> {
-        let known = self.evidence.borrow().get(&TypeId::of::<T>()).cloned();
-        let gathered = known.unwrap_or_else(|| {
-            let new = gather(self)
-                .map(|evidence| Rc::new(evidence) as Rc<dyn Any>)
-                .map_err(Rc::new);
-            self.evidence
-                .borrow_mut()
-                .insert(TypeId::of::<T>(), new.clone());
-            new
-        });
+        let kind = TypeId::of::<T>();
+        if !self.evidence.borrow().contains_key(&kind) {
+            let new = self.gather(gather);
+            self.evidence.borrow_mut().insert(kind, new);
+        }
+        let evidence = self.evidence.borrow();
+        let Evidence { gathered, during } = &evidence[&kind];
+        if self.depth.get() == 0 {
+            self.looked_at.borrow_mut().push(*during);
+        }
+        let gathered = gathered.clone();
+        drop(evidence);
         match gathered {
             Ok(evidence) => evidence
                 .downcast()
@@ -117,23 +174,56 @@ impl Lane {
         }
     }
 
+    fn gather<T: 'static>(&self, gather: fn(&Self) -> Result<T>) -> Evidence {
+        self.depth.set(self.depth.get() + 1);
+        self.begun.set(Instant::now());
+        let gathered = gather(self)
+            .map(|evidence| Rc::new(evidence) as Rc<dyn Any>)
+            .map_err(Rc::new);
+        let during = (self.begun.get(), Instant::now());
+        // Whoever needed this begins now.
+        self.begun.set(during.1);
+        self.depth.set(self.depth.get() - 1);
+        Evidence { gathered, during }
+    }
+
+    /// What happened while the evidence was gathered that has been looked at since this was last asked.
+    pub fn seen(&self) -> Vec<Moment> {
+        let stretches = self.looked_at.take();
+        // What cannot be told any more, because the broker has gone, is left out: the verdict says so.
+        let _ = self.read_log();
+        self.history.between(&self.log.borrow().0, &stretches)
+    }
+
+    fn read_log(&self) -> Result<()> {
+        let mut log = self.log.borrow_mut();
+        let (new, end) = self.bench.broker.requests(log.1)?;
+        log.0.extend(new);
+        log.1 = end;
+        Ok(())
+    }
+
     /// The requests of one kind that the broker has answered so far, from its request log.
     ///
     /// # Errors
     /// When the broker has gone.
-    pub fn requests(&self, api: &str) -> Result<Vec<Value>> {
-        let mut requests = self.broker.requests()?;
-        requests.retain(|request| request["requestHeader"]["requestApiKeyName"] == api);
-        Ok(requests)
+    pub fn requests(&self, kind: &str) -> Result<Vec<Value>> {
+        self.read_log()?;
+        let log = self.log.borrow();
+        let requests = log.0.iter().map(|request| &request.logged);
+        Ok(requests
+            .filter(|logged| api(logged) == kind)
+            .cloned()
+            .collect())
     }
 
     /// As [`Lane::requests`], those that name this group.
     ///
     /// # Errors
     /// As there.
-    pub fn group_requests(&self, api: &str, group: &str) -> Result<Vec<Value>> {
-        let mut requests = self.requests(api)?;
-        requests.retain(|request| request["request"]["groupId"] == group);
+    pub fn group_requests(&self, kind: &str, group: &str) -> Result<Vec<Value>> {
+        let mut requests = self.requests(kind)?;
+        requests.retain(|logged| logged["request"]["groupId"] == group);
         Ok(requests)
     }
 }

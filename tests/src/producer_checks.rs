@@ -132,10 +132,10 @@ struct Published {
 }
 
 fn published(lane: &Lane) -> Result<Published> {
-    lane.gate.hold(Request::Produce);
+    lane.hold(Request::Produce);
     let mut producer = lane.start("producer")?;
     let came = wait::until("the first record", LIMIT, || {
-        Ok((lane.gate.is_holding() || !producer.is_running()?).then_some(()))
+        Ok((lane.is_holding() || !producer.is_running()?).then_some(()))
     });
     if came.is_ok() {
         let end = std::time::Instant::now() + HELD;
@@ -144,9 +144,9 @@ fn published(lane: &Lane) -> Result<Published> {
         }
     }
     wait::check_interrupt()?;
-    let waited = producer.is_running()? && lane.gate.is_holding();
+    let waited = producer.is_running()? && lane.is_holding();
     let early = delivered(&producer.texts()).len();
-    lane.gate.release();
+    lane.release();
     let status = producer.wait_for_end(LIMIT).ok();
     wait::check_interrupt()?;
     let acks = lane
@@ -159,7 +159,7 @@ fn published(lane: &Lane) -> Result<Published> {
         early,
         status,
         lines: producer.texts(),
-        records: lane.kafka.records(CLICKSTREAM)?,
+        records: lane.kafka().records(CLICKSTREAM)?,
         acks,
         last_lines: producer.last_lines(),
     })
@@ -175,7 +175,7 @@ struct Refused {
 fn refused(lane: &Lane) -> Result<Refused> {
     // First what needs a topic that takes everything.
     lane.evidence(published)?;
-    lane.kafka
+    lane.kafka()
         .set_topic_config(CLICKSTREAM, "max.message.bytes", "60")?;
     let mut producer = lane.start("producer")?;
     let ended = producer.wait_for_end(LIMIT).is_ok();

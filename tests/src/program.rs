@@ -37,11 +37,11 @@ pub struct Line {
 /// A running or ended program. Dropping it kills it and everything in its process group.
 #[derive(Debug)]
 pub struct Program {
-    name: String,
     child: Child,
     group: Pid,
     out: Stream,
     err: Stream,
+    transcript: Transcript,
     /// The other end of a full pipe. Were it closed, the program would end with a broken pipe.
     stalled: Option<PipeReader>,
     _folder: TempDir,
@@ -50,8 +50,60 @@ pub struct Program {
 /// What came on one stream so far, and the thread that reads it.
 #[derive(Debug)]
 struct Stream {
-    lines: Arc<Mutex<Vec<Line>>>,
+    lines: Lines,
     reader: JoinHandle<()>,
+}
+
+type Lines = Arc<Mutex<Vec<Line>>>;
+
+/// What was done to a program, or became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    Started,
+    /// Ctrl-C.
+    Interrupted,
+    /// `kill -9`.
+    Killed,
+    /// It has ended, in this way. Noticed when somebody looked.
+    Ended(ExitStatus),
+}
+
+/// What is known of a run, also after the program has gone: what was done to it, and its lines on both streams.
+#[derive(Clone, Debug)]
+pub struct Transcript {
+    pub name: String,
+    deeds: Arc<Mutex<Vec<(Instant, Deed)>>>,
+    out: Lines,
+    err: Lines,
+}
+
+impl Transcript {
+    /// What was done to it, and when.
+    pub fn deeds(&self) -> Vec<(Instant, Deed)> {
+        lock(&self.deeds).clone()
+    }
+
+    /// What it printed on standard output.
+    pub fn out(&self) -> Vec<Line> {
+        lock(&self.out).clone()
+    }
+
+    /// What it printed on standard error.
+    pub fn err(&self) -> Vec<Line> {
+        lock(&self.err).clone()
+    }
+
+    fn note(&self, deed: Deed) {
+        lock(&self.deeds).push((Instant::now(), deed));
+    }
+
+    fn note_end(&self, status: ExitStatus) {
+        let mut deeds = lock(&self.deeds);
+        let is_end = |(_, deed): &(Instant, Deed)| matches!(deed, Deed::Ended(_));
+        if !deeds.iter().any(is_end) {
+            deeds.push((Instant::now(), Deed::Ended(status)));
+        }
+    }
 }
 
 impl Program {
@@ -106,15 +158,28 @@ impl Program {
         // The command holds our ends of the pipes, and the readers would wait for those too.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let group = Pid::from_raw(child.id().cast_signed());
-        Ok(Self {
+        let (out, err) = (Stream::read(out_reader), Stream::read(Some(err_reader)));
+        let transcript = Transcript {
             name: name.to_string(),
+            deeds: Arc::default(),
+            out: Arc::clone(&out.lines),
+            err: Arc::clone(&err.lines),
+        };
+        transcript.note(Deed::Started);
+        Ok(Self {
             child,
             group,
-            out: Stream::read(out_reader),
-            err: Stream::read(Some(err_reader)),
+            out,
+            err,
+            transcript,
             stalled: None,
             _folder: folder,
         })
+    }
+
+    /// What is known of this run; it grows as the run goes on.
+    pub fn transcript(&self) -> Transcript {
+        self.transcript.clone()
     }
 
     /// What it printed on standard output so far.
@@ -146,7 +211,7 @@ impl Program {
         limit: Duration,
         look: impl Fn(&[Line]) -> Option<T>,
     ) -> Result<T> {
-        let waited_for = format!("{} to print {what}", self.name);
+        let waited_for = format!("{} to print {what}", self.transcript.name);
         let seen = wait::until(&waited_for, limit, || {
             // Ended before its last lines were read? They are complete once both readers are done.
             let ended = self.all_read();
@@ -154,7 +219,7 @@ impl Program {
                 return Ok(Some(seen));
             }
             if ended {
-                bail!("{} ended; {what} was expected", self.name);
+                bail!("{} ended; {what} was expected", self.transcript.name);
             }
             Ok(None)
         });
@@ -166,9 +231,9 @@ impl Program {
     /// # Errors
     /// When it has not after `limit`.
     pub fn wait_for_end(&mut self, limit: Duration) -> Result<ExitStatus> {
-        let what = format!("{} to end", self.name);
+        let what = format!("{} to end", self.transcript.name);
         let status = wait::until(&what, limit, || {
-            let status = self.child.try_wait()?;
+            let status = self.try_wait()?;
             Ok(status.filter(|_| self.all_read()))
         });
         status.with_context(|| self.last_lines())
@@ -179,7 +244,15 @@ impl Program {
     /// # Errors
     /// When the system cannot tell.
     pub fn is_running(&mut self) -> Result<bool> {
-        Ok(self.child.try_wait()?.is_none())
+        Ok(self.try_wait()?.is_none())
+    }
+
+    fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
+        let status = self.child.try_wait()?;
+        if let Some(status) = status {
+            self.transcript.note_end(status);
+        }
+        Ok(status)
     }
 
     /// Presses Ctrl-C: sends SIGINT.
@@ -187,7 +260,9 @@ impl Program {
     /// # Errors
     /// When it has ended already.
     pub fn interrupt(&self) -> Result<()> {
-        killpg(self.group, Signal::SIGINT).with_context(|| format!("{} has ended", self.name))
+        self.transcript.note(Deed::Interrupted);
+        killpg(self.group, Signal::SIGINT)
+            .with_context(|| format!("{} has ended", self.transcript.name))
     }
 
     /// Kills it, as `kill -9` does, and waits until it is gone.
@@ -195,13 +270,14 @@ impl Program {
     /// # Errors
     /// When it has ended already.
     pub fn kill(&mut self) -> Result<()> {
-        killpg(self.group, Signal::SIGKILL).with_context(|| format!("{} has ended", self.name))?;
+        self.transcript.note(Deed::Killed);
+        killpg(self.group, Signal::SIGKILL).with_context(|| format!("{} has ended", self.transcript.name))?;
         self.wait_for_end(Duration::from_secs(10)).map(drop)
     }
 
     /// Its last lines on both streams, for a message.
     pub fn last_lines(&self) -> String {
-        let mut text = format!("{}'s last lines:", self.name);
+        let mut text = format!("{}'s last lines:", self.transcript.name);
         for (stream, name) in [(&self.out, "out"), (&self.err, "err")] {
             let lines = stream.lines();
             for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {
@@ -218,6 +294,9 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if matches!(self.try_wait(), Ok(None)) {
+            self.transcript.note(Deed::Killed);
+        }
         let _ = killpg(self.group, Signal::SIGKILL);
         let _ = self.child.wait();
     }

@@ -118,7 +118,7 @@ struct Scaled {
 
 fn scaled(lane: &Lane) -> Result<Scaled> {
     let mut seen = Scaled::default();
-    lane.kafka.publish(CLICKSTREAM, &random_events(0, 60))?;
+    lane.publish(&random_events(0, 60))?;
     let mut a = lane.start("consumer_group_a")?;
     seen.alone = wait_for_shares(lane, &[3], LIMIT)?;
     let _ = a.interrupt();
@@ -126,7 +126,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     seen.left = left(lane)? > 0;
     seen.last_lines = a.last_lines();
     drop(a);
-    lane.kafka.remove_members(SCALE_GROUP, CLICKSTREAM)?;
+    lane.kafka().remove_members(SCALE_GROUP, CLICKSTREAM)?;
 
     let mut a = lane.start("consumer_group_a")?;
     wait_for_shares(lane, &[3], LIMIT)?;
@@ -155,9 +155,9 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     wait::check_interrupt()?;
     (seen.a, seen.b) = (a.texts(), b.texts());
 
-    let ends = lane.kafka.ends(CLICKSTREAM)?;
+    let ends = lane.kafka().ends(CLICKSTREAM)?;
     seen.published = 60;
-    lane.kafka.publish(CLICKSTREAM, &random_events(60, 60))?;
+    lane.publish(&random_events(60, 60))?;
     let end = Instant::now() + LIMIT;
     while new_positions(&a, &ends).len() + new_positions(&b, &ends).len() < seen.published
         && Instant::now() < end
@@ -180,12 +180,11 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     {
         // It would only cost time: how long the group waits is in what the members asked for.
         for member in &dead {
-            lane.kafka.remove_member(SCALE_GROUP, member)?;
+            lane.kafka().remove_member(SCALE_GROUP, member)?;
         }
     }
     let _ = wait::until("B to own all", TAKEOVER_LIMIT, || {
-        seen.after_kill = lane
-            .kafka
+        seen.after_kill = lane.kafka()
             .members(SCALE_GROUP, CLICKSTREAM)?
             .iter()
             .filter(|member| !dead.contains(&member.member_id))
@@ -204,7 +203,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
 fn wait_for_shares(lane: &Lane, expected: &[usize], limit: Duration) -> Result<Vec<usize>> {
     let end = Instant::now() + limit;
     loop {
-        let members = lane.kafka.members(SCALE_GROUP, CLICKSTREAM)?;
+        let members = lane.kafka().members(SCALE_GROUP, CLICKSTREAM)?;
         let mut shares: Vec<usize> = members
             .iter()
             .map(|member| member.partitions.len())
@@ -218,7 +217,7 @@ fn wait_for_shares(lane: &Lane, expected: &[usize], limit: Duration) -> Result<V
 }
 
 fn member_ids(lane: &Lane) -> Result<Vec<String>> {
-    let members = lane.kafka.members(SCALE_GROUP, CLICKSTREAM)?;
+    let members = lane.kafka().members(SCALE_GROUP, CLICKSTREAM)?;
     Ok(members.into_iter().map(|member| member.member_id).collect())
 }
 

@@ -1,11 +1,15 @@
-//! The tasks of the lecture, in one table.
+//! The tasks of the lecture, in one table: what each is about, its programs, and the checks that judge them.
 
 use anyhow::Result;
 
-use crate::{Stage, task1_producer, task2_consumer, task3_scaling, task4_crash};
+use crate::check::Check;
+use crate::{
+    Stage, consumer_checks, crash_checks, producer_checks, scaling_checks, task1_producer,
+    task2_consumer, task3_scaling, task4_crash,
+};
 
 /// One task.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Task {
     pub number: u32,
     pub title: &'static str,
@@ -13,6 +17,12 @@ pub struct Task {
     pub programs: &'static [&'static str],
     /// Causes what the task is about, tells it, and notes the findings.
     pub run: fn(&mut Stage) -> Result<()>,
+    /// What a submission is judged by.
+    pub checks: &'static [Check],
+    /// How long that takes when all is right. The longest is begun first.
+    pub seconds: u32,
+    /// From the first thing to think of to nearly the answer.
+    pub hints: &'static str,
 }
 
 /// All tasks, in their order.
@@ -22,23 +32,40 @@ pub const TASKS: &[Task] = &[
         title: "Producer: 100 events, three partitions",
         programs: &["producer"],
         run: task1_producer::run,
+        checks: producer_checks::CHECKS,
+        seconds: 4,
+        hints: include_str!("../hints/task1-producer.md"),
     },
     Task {
         number: 2,
         title: "Consumer: batches, commits, stop and resume",
         programs: &["consumer"],
         run: task2_consumer::run,
+        checks: consumer_checks::CHECKS,
+        seconds: 12,
+        hints: include_str!("../hints/task2-consumer.md"),
     },
     Task {
         number: 3,
         title: "Scaling: who owns which partition",
         programs: &["consumer_group_a", "consumer_group_b"],
         run: task3_scaling::run,
+        checks: scaling_checks::CHECKS,
+        seconds: 16,
+        hints: include_str!("../hints/task3-scaling.md"),
     },
     Task {
         number: 4,
         title: "Crash: at least once",
         programs: &["consumer_crash"],
         run: task4_crash::run,
+        checks: crash_checks::CHECKS,
+        seconds: 3,
+        hints: include_str!("../hints/task4-crash.md"),
     },
 ];
+
+/// Every check, by task. Tasks 1 to 4 make 100 points.
+pub fn all_checks() -> impl Iterator<Item = &'static Check> {
+    TASKS.iter().flat_map(|task| task.checks)
+}

@@ -1,0 +1,166 @@
+//! What happened while a submission was judged: what was done to its programs, what they printed, what the broker
+//! answered them, and what we did meanwhile. Four sources, one clock.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::{Instant, SystemTime};
+
+use broker::Request;
+use serde_json::Value;
+
+use crate::program::{Deed, Transcript};
+use crate::sentence::{api, sentence};
+
+/// The listener of the broker that programs come through, and nobody else.
+const PROGRAMS_LISTENER: &str = "GATE";
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    pub at: SystemTime,
+    /// A program's name; for a request, the client as it calls itself.
+    pub who: String,
+    pub what: What,
+}
+
+/// What it was.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A program was started or stopped, or ended.
+    Deed(Deed),
+    /// A line on standard output.
+    Out(String),
+    /// A line on standard error.
+    Err(String),
+    /// The broker answered a request: in a sentence, and as it was logged.
+    Request { said: String, logged: Value },
+    /// We did something: published events, held requests back.
+    Note(String),
+}
+
+/// The notes of one lane, and whose runs it saw.
+#[derive(Debug, Default)]
+pub struct History {
+    transcripts: RefCell<Vec<Transcript>>,
+    notes: RefCell<Vec<(Instant, String)>>,
+}
+
+impl History {
+    /// A program was started.
+    pub fn add(&self, transcript: Transcript) {
+        self.transcripts.borrow_mut().push(transcript);
+    }
+
+    /// We did something that a reader should know.
+    pub fn note(&self, text: impl Into<String>) {
+        self.notes.borrow_mut().push((Instant::now(), text.into()));
+    }
+
+    /// All that happened in these stretches of time, in its order.
+    pub fn between(&self, requests: &[Request], stretches: &[(Instant, Instant)]) -> Vec<Moment> {
+        let mut moments = Vec::new();
+        let mut add = |at: Instant, who: &str, what: What| {
+            if stretches.iter().any(|(from, to)| (*from..=*to).contains(&at)) {
+                let (at, who) = (wall_clock(at), who.to_string());
+                moments.push(Moment { at, who, what });
+            }
+        };
+        for (at, note) in &*self.notes.borrow() {
+            add(*at, "", What::Note(note.clone()));
+        }
+        for run in &*self.transcripts.borrow() {
+            for (at, deed) in run.deeds() {
+                add(at, &run.name, What::Deed(deed));
+            }
+            for line in run.out() {
+                add(line.at, &run.name, What::Out(line.text));
+            }
+            for line in run.err() {
+                add(line.at, &run.name, What::Err(line.text));
+            }
+        }
+        let stretches: Vec<_> = stretches
+            .iter()
+            .map(|(from, to)| (wall_clock(*from), wall_clock(*to)))
+            .collect();
+        moments.extend(told(requests.iter().filter(|request| {
+            stretches
+                .iter()
+                .any(|(from, to)| (*from..=*to).contains(&request.at))
+        })));
+        moments.sort_by_key(|moment| moment.at);
+        moments
+    }
+}
+
+fn wall_clock(at: Instant) -> SystemTime {
+    SystemTime::now() - at.elapsed()
+}
+
+/// The requests of programs that tell something: of a connection's fetches, where each partition is begun.
+fn told<'a>(requests: impl Iterator<Item = &'a Request>) -> Vec<Moment> {
+    let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut begun: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut moments = Vec::new();
+    for Request { at, logged } in requests {
+        if logged["listener"] != PROGRAMS_LISTENER {
+            continue;
+        }
+        if api(logged) == "FETCH" && !begins(&mut begun, logged) {
+            continue;
+        }
+        let Some(said) = sentence(logged) else {
+            continue;
+        };
+        let client = logged["requestHeader"]["clientId"].as_str();
+        moments.push(Moment {
+            at: *at,
+            who: member(&mut members, client.unwrap_or("?"), logged),
+            what: What::Request {
+                said,
+                logged: logged.clone(),
+            },
+        });
+    }
+    moments
+}
+
+/// Does this fetch read a partition that its connection has not read before?
+fn begins(begun: &mut BTreeMap<String, Vec<Value>>, logged: &Value) -> bool {
+    let connection = logged["connection"].to_string();
+    let known = begun.entry(connection).or_default();
+    let topics = logged["request"]["topics"].as_array().into_iter().flatten();
+    let partitions = topics.flat_map(|topic| topic["partitions"].as_array().into_iter().flatten());
+    let mut new = false;
+    for partition in partitions.map(|partition| &partition["partition"]) {
+        if !known.contains(partition) {
+            known.push(partition.clone());
+            new = true;
+        }
+    }
+    new
+}
+
+/// A client by its `client.id`. Members of the same name are told apart: `rdkafka`, `rdkafka·2`.
+fn member(
+    members: &mut BTreeMap<String, Vec<String>>,
+    client: &str,
+    logged: &Value,
+) -> String {
+    let id = [&logged["request"], &logged["response"]]
+        .iter()
+        .find_map(|part| part["memberId"].as_str().filter(|id| !id.is_empty()));
+    let Some(id) = id else {
+        return client.to_string();
+    };
+    let known = members.entry(client.to_string()).or_default();
+    let number = known.iter().position(|known| known == id).unwrap_or_else(|| {
+        known.push(id.to_string());
+        known.len() - 1
+    });
+    if number == 0 {
+        client.to_string()
+    } else {
+        format!("{client}·{}", number + 1)
+    }
+}

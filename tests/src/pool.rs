@@ -1,0 +1,123 @@
+//! Brokers that are kept warm from one use to the next, and cleaned in between, so that nothing is seen across.
+
+use std::net::TcpListener;
+use std::ops::Deref;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result};
+use broker::{Broker, wait};
+use common::CLICKSTREAM;
+
+use crate::Kafka;
+use crate::gate::Gate;
+
+/// A broker that was sent more than this, in bytes, is not used again: its disk and its log are full of it.
+const MOST_SENT: u64 = 16 * 1024 * 1024;
+
+/// Idle brokers. Each is lent to one user at a time.
+#[derive(Default)]
+pub struct Pool {
+    idle: Mutex<Vec<Bench>>,
+    /// Brokers that start at the same time only slow each other down.
+    starting: Mutex<()>,
+}
+
+/// A broker with its gate, and the way to look at it.
+pub struct Bench {
+    pub broker: Broker,
+    pub gate: Gate,
+    pub kafka: Kafka,
+    /// Where the request log goes on: what stands before is of others.
+    pub log_start: usize,
+}
+
+/// A bench on loan; it goes back when this is dropped.
+pub struct Lent<'a> {
+    pool: &'a Pool,
+    /// Only `None` while it is dropped.
+    bench: Option<Bench>,
+}
+
+impl Pool {
+    /// A broker with the lab's topic and nothing else: an idle one, or a new one.
+    ///
+    /// # Errors
+    /// When no broker can be had.
+    pub fn lend(&self) -> Result<Lent<'_>> {
+        let lent = |bench| Lent {
+            pool: self,
+            bench: Some(bench),
+        };
+        while let Some(mut bench) = self.pop() {
+            // One that cannot be cleaned is replaced.
+            if bench.renew().is_ok() {
+                return Ok(lent(bench));
+            }
+            wait::check_interrupt()?;
+        }
+        let _turn = lock(&self.starting);
+        let mut bench = Bench::start()?;
+        bench.kafka.create_topic(CLICKSTREAM, 3)?;
+        bench.skip_log()?;
+        Ok(lent(bench))
+    }
+
+    /// Ends all brokers that are idle.
+    pub fn clear(&self) {
+        lock(&self.idle).clear();
+    }
+
+    fn pop(&self) -> Option<Bench> {
+        lock(&self.idle).pop()
+    }
+}
+
+impl Bench {
+    fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let broker = Broker::start_behind(listener.local_addr()?.port())?;
+        let inside = broker.behind_gate().context("no port behind the gate")?;
+        Ok(Self {
+            gate: Gate::open(listener, inside)?,
+            kafka: Kafka::at(broker.bootstrap()),
+            broker,
+            log_start: 0,
+        })
+    }
+
+    fn renew(&mut self) -> Result<()> {
+        self.kafka.clean()?;
+        self.kafka.create_topic(CLICKSTREAM, 3)?;
+        self.skip_log()
+    }
+
+    fn skip_log(&mut self) -> Result<()> {
+        self.log_start = self.broker.requests(self.log_start)?.1;
+        Ok(())
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = Bench;
+
+    fn deref(&self) -> &Bench {
+        #[expect(clippy::unwrap_used, reason = "it is there until it is dropped")]
+        self.bench.as_ref().unwrap()
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let Some(bench) = self.bench.take() else {
+            return;
+        };
+        let (bytes, ordinary) = bench.gate.clear();
+        if ordinary && bytes <= MOST_SENT {
+            lock(&self.pool.idle).push(bench);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,75 @@
+//! The two places where no client library helps, and Kafka's protocol is spoken by hand.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use anyhow::Result;
+
+/// How long the broker may take to answer.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// Who we say we are.
+const CLIENT: &str = "lab-observer";
+
+/// Sends LeaveGroup, version 1, in another member's name; clients offer no call for that. The single broker is the
+/// coordinator of every group.
+pub fn leave_group(bootstrap: &str, group: &str, member: &str) -> Result<()> {
+    const LEAVE_GROUP: i16 = 13;
+    fn text(to: &mut Vec<u8>, text: &str) -> Result<()> {
+        to.extend(i16::try_from(text.len())?.to_be_bytes());
+        to.extend(text.as_bytes());
+        Ok(())
+    }
+    let mut request = Vec::new();
+    request.extend(LEAVE_GROUP.to_be_bytes());
+    request.extend(1_i16.to_be_bytes());
+    request.extend(0_i32.to_be_bytes());
+    text(&mut request, CLIENT)?;
+    text(&mut request, group)?;
+    text(&mut request, member)?;
+
+    let mut broker = TcpStream::connect(bootstrap)?;
+    broker.set_read_timeout(Some(LIMIT))?;
+    broker.write_all(&i32::try_from(request.len())?.to_be_bytes())?;
+    broker.write_all(&request)?;
+    let mut length = [0; 4];
+    broker.read_exact(&mut length)?;
+    let mut answer = vec![0; usize::try_from(u32::from_be_bytes(length))?];
+    broker.read_exact(&mut answer)?;
+    Ok(())
+}
+
+/// What an assignment of the consumer protocol says of one topic: a version, then for each topic its name and its
+/// partitions, all big-endian. (`ConsumerProtocolAssignment` in Kafka's sources.) An empty one is no assignment yet.
+pub fn assigned(mut bytes: &[u8], topic: &str) -> Option<Vec<i32>> {
+    fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
+        let (head, tail) = bytes.split_at_checked(count)?;
+        *bytes = tail;
+        Some(head)
+    }
+    fn int(bytes: &mut &[u8]) -> Option<i32> {
+        Some(i32::from_be_bytes(take(bytes, 4)?.try_into().ok()?))
+    }
+    fn short(bytes: &mut &[u8]) -> Option<i16> {
+        Some(i16::from_be_bytes(take(bytes, 2)?.try_into().ok()?))
+    }
+
+    let mut found = Vec::new();
+    if bytes.is_empty() {
+        return Some(found);
+    }
+    let _version = short(&mut bytes)?;
+    for _ in 0..int(&mut bytes)? {
+        let length = usize::try_from(short(&mut bytes)?).ok()?;
+        let name = take(&mut bytes, length)?;
+        for _ in 0..int(&mut bytes)? {
+            let partition = int(&mut bytes)?;
+            if name == topic.as_bytes() {
+                found.push(partition);
+            }
+        }
+    }
+    found.sort_unstable();
+    Some(found)
+}

@@ -1,0 +1,205 @@
+//! A request that the broker answered, in a sentence.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use common::CLICKSTREAM;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::types::RDKafkaRespErr;
+use serde_json::Value;
+
+use crate::protocol::assigned;
+
+/// Requests that a client makes to find its way; they tell a reader nothing.
+const HOUSEKEEPING: &[&str] = &[
+    "API_VERSIONS",
+    "METADATA",
+    "FIND_COORDINATOR",
+    "LIST_OFFSETS",
+    "GET_TELEMETRY_SUBSCRIPTIONS",
+    "PUSH_TELEMETRY",
+    "OFFSET_FOR_LEADER_EPOCH",
+    "DESCRIBE_GROUPS",
+    "LIST_GROUPS",
+];
+
+/// The answer to the first JoinGroup only hands out the member id (KIP-394).
+const MEMBER_ID_REQUIRED: i64 = 79;
+
+/// The answer to a heartbeat while the group rebalances.
+const REBALANCE_IN_PROGRESS: i64 = 27;
+
+/// The epoch by which a member says goodbye in the protocol of KIP-848.
+const LEAVE_EPOCH: i64 = -1;
+
+/// What the request did, or `None` where nobody needs to know.
+pub fn sentence(logged: &Value) -> Option<String> {
+    let (request, response) = (&logged["request"], &logged["response"]);
+    let error = error(response);
+    let group = request["groupId"].as_str().unwrap_or_default();
+    let api = api(logged);
+    Some(match api {
+        _ if HOUSEKEEPING.contains(&api) => return None,
+        "JOIN_GROUP" if response["errorCode"] == MEMBER_ID_REQUIRED => return None,
+        "JOIN_GROUP" => format!(
+            "joined {group}, session timeout {} s{}{error}",
+            request["sessionTimeoutMs"].as_i64().unwrap_or_default() / 1000,
+            waited(logged)
+        ),
+        "SYNC_GROUP" if error.is_empty() => format!("was given {}", given(response)),
+        "SYNC_GROUP" => format!("was given nothing{error}"),
+        "HEARTBEAT" if response["errorCode"] == REBALANCE_IN_PROGRESS => {
+            format!("heard that {group} rebalances")
+        }
+        "HEARTBEAT" if error.is_empty() => return None,
+        "HEARTBEAT" => format!("was not heard as a member{error}"),
+        "OFFSET_FETCH" => format!("asked where the group stands: {}", stands(response)),
+        "FETCH" => format!("reads {}", reads(request)?),
+        "PRODUCE" => produced(request, response),
+        "OFFSET_COMMIT" => format!("committed {}{error}", offsets(request)),
+        "LEAVE_GROUP" => format!("left {group}{error}"),
+        "CONSUMER_GROUP_HEARTBEAT" if request["memberEpoch"] == 0 => {
+            format!("joined {group} (by the protocol of KIP-848){error}")
+        }
+        "CONSUMER_GROUP_HEARTBEAT" if request["memberEpoch"] == LEAVE_EPOCH => {
+            format!("left {group}{error}")
+        }
+        "CONSUMER_GROUP_HEARTBEAT" => return None,
+        "INIT_PRODUCER_ID" => match request["transactionalId"].as_str() {
+            Some(id) => format!("took the transactional id {id}; whoever had it is fenced{error}"),
+            None => return None,
+        },
+        "ADD_PARTITIONS_TO_TXN" => format!("added partitions to its transaction{error}"),
+        "ADD_OFFSETS_TO_TXN" => format!("added the offsets of {group} to its transaction{error}"),
+        "TXN_OFFSET_COMMIT" => format!(
+            "offsets in the transaction: {}{error}",
+            offsets(request)
+        ),
+        "END_TXN" if request["committed"] == true => format!("committed its transaction{error}"),
+        "END_TXN" => format!("aborted its transaction{error}"),
+        other => format!("asked for {}{error}", other.to_lowercase().replace('_', " ")),
+    })
+}
+
+/// The kind of request: `OFFSET_COMMIT`.
+pub fn api(logged: &Value) -> &str {
+    let name = logged["requestHeader"]["requestApiKeyName"].as_str();
+    name.unwrap_or_default()
+}
+
+/// The first error anywhere in an answer, in words.
+fn error(response: &Value) -> String {
+    fn first(value: &Value) -> Option<i64> {
+        match value {
+            Value::Object(fields) => fields
+                .get("errorCode")
+                .and_then(Value::as_i64)
+                .filter(|code| *code != 0)
+                .or_else(|| fields.values().find_map(first)),
+            Value::Array(elements) => elements.iter().find_map(first),
+            _ => None,
+        }
+    }
+    first(response).map_or_else(String::new, |code| format!(": refused, {}", name(code)))
+}
+
+/// librdkafka's numbers for what a broker answers are Kafka's own.
+fn name(code: i64) -> String {
+    let known = i32::try_from(code).ok();
+    let known = known.and_then(|code| RDKafkaRespErr::try_from(code).ok());
+    known.map_or_else(
+        || format!("error {code}"),
+        |known| RDKafkaErrorCode::from(known).to_string(),
+    )
+}
+
+/// A request that had to wait says for how long.
+fn waited(logged: &Value) -> String {
+    let millis = logged["totalTimeMs"].as_f64().unwrap_or_default();
+    if millis < 500.0 {
+        String::new()
+    } else {
+        format!(", after a wait of {:.1} s", millis / 1000.0)
+    }
+}
+
+fn given(response: &Value) -> String {
+    let bytes = BASE64_STANDARD.decode(response["assignment"].as_str().unwrap_or_default());
+    match bytes
+        .ok()
+        .and_then(|bytes| assigned(&bytes, CLICKSTREAM))
+        .as_deref()
+    {
+        None => "an assignment that cannot be read".to_string(),
+        Some([]) => "no partition".to_string(),
+        Some([one]) => format!("partition {one}"),
+        Some(several) => format!("partitions {several:?}"),
+    }
+}
+
+/// Each partition that `list` names, by `show`.
+fn partitions<'a>(
+    topics: &'a Value,
+    list: &str,
+    show: impl Fn(&'a Value) -> Option<String>,
+) -> String {
+    let topics = topics.as_array().into_iter().flatten();
+    let partitions = topics.flat_map(|topic| topic[list].as_array().into_iter().flatten());
+    partitions.filter_map(show).collect::<Vec<_>>().join(", ")
+}
+
+fn stands(response: &Value) -> String {
+    let groups = response["groups"].as_array().into_iter().flatten();
+    let all: Vec<String> = groups
+        .map(|group| {
+            partitions(&group["topics"], "partitions", |partition| {
+                let offset = match partition["committedOffset"].as_i64()? {
+                    -1 => "no commit".to_string(),
+                    offset => offset.to_string(),
+                };
+                Some(format!("p{} {offset}", partition["partitionIndex"]))
+            })
+        })
+        .collect();
+    all.join(", ")
+}
+
+fn reads(request: &Value) -> Option<String> {
+    let read = partitions(&request["topics"], "partitions", |partition| {
+        Some(format!(
+            "p{} from {}",
+            partition["partition"], partition["fetchOffset"]
+        ))
+    });
+    (!read.is_empty()).then_some(read)
+}
+
+fn offsets(request: &Value) -> String {
+    partitions(&request["topics"], "partitions", |partition| {
+        Some(format!(
+            "p{} {}",
+            partition["partitionIndex"], partition["committedOffset"]
+        ))
+    })
+}
+
+fn produced(request: &Value, response: &Value) -> String {
+    let acks = match request["acks"].as_i64() {
+        Some(-1) => "all".to_string(),
+        Some(acks) => acks.to_string(),
+        None => "?".to_string(),
+    };
+    let answers = partitions(&response["responses"], "partitionResponses", |partition| {
+        let code = partition["errorCode"].as_i64()?;
+        Some(if code == 0 {
+            format!("p{} from {}", partition["index"], partition["baseOffset"])
+        } else {
+            format!("p{} refused, {}", partition["index"], name(code))
+        })
+    });
+    let answers = if answers.is_empty() {
+        "no answer was asked for"
+    } else {
+        &answers
+    };
+    format!("sent records with acks={acks}: {answers}")
+}
