@@ -1,131 +1,147 @@
 //! `cargo lab check`: a student's own programs against the checks.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 use broker::wait;
-use checks::programs::{self, PROGRAMS, Version};
-use checks::{Judged, Pool, Submission, TASKS, Task, judge, timeline};
-use serde::Serialize;
+use checks::programs::workspace;
+use checks::{Judged, Pool, Submission, TASKS, Task, judge};
+use console::style;
+
+use crate::progress_bar::ProgressBar;
+use crate::report::{Report, mark, tell};
+use crate::{progress, watch};
 
 /// The exit status where something could not be judged.
 const NOT_JUDGED: u8 = 3;
 
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Report<'a> {
-    submission: String,
-    score: u32,
-    max_score: u32,
-    verdict: &'static str,
-    seconds: f64,
-    checks: &'a [Judged],
+/// What to judge.
+pub struct What {
+    tasks: Vec<&'static Task>,
+    folder: Option<PathBuf>,
 }
 
-pub fn check(task: Option<u32>, folder: Option<&Path>, json: bool) -> Result<ExitCode> {
-    let start = Instant::now();
-    let tasks: Vec<&Task> = TASKS
-        .iter()
-        .filter(|row| task.is_none_or(|only| only == row.number))
-        .collect();
-    if tasks.is_empty() {
-        bail!("there is no such task");
-    }
-    let submission = match folder {
-        Some(folder) => Submission::in_folder(folder)?,
-        None => Submission::of(build_own()?),
-    };
-    let judged = judge(&Pool::default(), &submission, &tasks, |row| {
-        if !json {
-            println!("{} {}. {}", mark(row), row.task, row.title);
+impl What {
+    /// This task, or all; the programs in this folder, or those of the workspace.
+    ///
+    /// # Errors
+    /// When there is no such task.
+    pub fn new(task: Option<u32>, folder: Option<PathBuf>) -> Result<Self> {
+        let tasks: Vec<_> = TASKS
+            .iter()
+            .filter(|row| task.is_none_or(|only| only == row.number))
+            .collect();
+        if tasks.is_empty() {
+            bail!("there is no such task: they are 1 to {}", TASKS.len());
         }
-    });
-    wait::check_interrupt()?;
+        Ok(Self { tasks, folder })
+    }
 
-    let score = judged.iter().map(|row| row.points).sum();
-    let max_score = judged.iter().map(|row| row.max_points).sum();
-    let not_judged = judged.iter().any(|row| row.verdict == "not_judged");
-    if json {
-        let report = Report {
-            submission: folder
-                .unwrap_or(programs::workspace())
-                .display()
-                .to_string(),
-            score,
-            max_score,
-            verdict: if not_judged {
-                "not_judged"
-            } else if score == max_score {
-                "passed"
-            } else {
-                "failed"
-            },
-            seconds: start.elapsed().as_secs_f64(),
-            checks: &judged,
+    /// Only the tasks of these programs.
+    pub fn only(&self, programs: &[String]) -> Self {
+        let concerns = |task: &&&Task| {
+            let mut of_task = task.programs.iter();
+            of_task.any(|program| programs.iter().any(|changed| changed == program))
         };
+        Self {
+            tasks: self.tasks.iter().filter(concerns).copied().collect(),
+            folder: self.folder.clone(),
+        }
+    }
+
+    /// The programs of these tasks.
+    pub fn programs(&self) -> Vec<&'static str> {
+        self.tasks
+            .iter()
+            .flat_map(|task| task.programs)
+            .copied()
+            .collect()
+    }
+
+    /// Is there nothing to judge?
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// The folder that was named, if one was.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    fn submission(&self) -> Result<Submission> {
+        match &self.folder {
+            Some(folder) => Submission::in_folder(folder),
+            None => Submission::build_own(&self.programs()),
+        }
+    }
+}
+
+pub fn check(what: &What, json: bool, watch: bool) -> Result<ExitCode> {
+    let pool = Pool::default();
+    if watch {
+        return watch::watch(what, |what| run(&pool, what, json).map(drop));
+    }
+    run(&pool, what, json)
+}
+
+fn run(pool: &Pool, what: &What, json: bool) -> Result<ExitCode> {
+    let start = Instant::now();
+    let submission = std::thread::scope(|scope| {
+        // A broker starts while Cargo builds.
+        scope.spawn(|| pool.warm());
+        what.submission()
+    })?;
+    let all = what.tasks.iter().map(|task| task.checks.len()).sum();
+    let bar = ProgressBar::new(all);
+    let judged = judge(pool, &submission, &what.tasks, |row| {
+        if !json {
+            bar.println(format!("{} {}. {}", mark(row), row.task, row.title));
+        }
+        bar.one_more();
+    });
+    bar.clear();
+    wait::check_interrupt()?;
+    if what.folder.is_none() {
+        progress::note_results(&what.tasks, &judged)?;
+    }
+
+    let name = what.folder.as_deref().unwrap_or(workspace());
+    let report = Report::new(name, start.elapsed(), &judged);
+    if json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         tell(&judged);
-        println!(
-            "\n{score} of {max_score} points, after {:.0} s.",
-            start.elapsed().as_secs_f32()
-        );
+        println!("\n{}", style(&report).bold());
+        advise(what, &judged);
     }
-    Ok(if not_judged {
+    Ok(if report.not_judged() {
         ExitCode::from(NOT_JUDGED)
     } else {
         ExitCode::SUCCESS
     })
 }
 
-/// The programs of this workspace. One that does not compile is not there, and the others are judged all the same; the
-/// compiler's messages are on standard error.
-fn build_own() -> Result<BTreeMap<String, std::path::PathBuf>> {
-    let mut built = BTreeMap::new();
-    for program in PROGRAMS {
-        match programs::build(&[program], Version::Own) {
-            Ok(one) => built.extend(one),
-            Err(error) => {
-                wait::check_interrupt()?;
-                eprintln!("{program}: {error:#}");
-            }
-        }
+/// What a student might do next.
+fn advise(what: &What, judged: &[Judged]) {
+    if what.folder.is_some() {
+        return;
     }
-    Ok(built)
-}
-
-fn mark(row: &Judged) -> &'static str {
-    match row.verdict {
-        "passed" => "✓",
-        "failed" => "✗",
-        _ => "?",
-    }
-}
-
-/// What each check that did not pass expected and saw.
-fn tell(judged: &[Judged]) {
-    for row in judged.iter().filter(|row| row.verdict != "passed") {
-        println!(
-            "\n{} Task {}: {} (0 of {} points; {})",
-            mark(row),
-            row.task,
-            row.title,
-            row.max_points,
-            row.id
-        );
-        if row.verdict == "not_judged" {
+    let failed = what.tasks.iter().find(|task| {
+        let mut rows = judged.iter();
+        rows.any(|row| row.task == task.number && row.verdict == "failed")
+    });
+    match failed {
+        Some(task) => println!(
+            "Stuck? `cargo lab hint {n}` gives a hint for task {n}.",
+            n = task.number
+        ),
+        None if judged.iter().all(Judged::passed) => {
             println!(
-                "  could not be judged, which is not your fault: {}",
-                row.saw
+                "`cargo lab hint <task>` now shows how the solution differs from what you wrote."
             );
-            continue;
         }
-        println!("  expected: {}", row.expected);
-        println!("  saw:      {}", row.saw.replace('\n', "\n            "));
-        println!("  hint:     {}", row.hint);
-        println!("{}", timeline(&row.seen));
+        None => {}
     }
 }

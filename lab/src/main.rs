@@ -3,9 +3,14 @@
 mod check;
 mod demo;
 mod doctor;
+mod hint;
 mod kafka;
+mod progress;
+mod progress_bar;
+mod report;
 mod run;
 mod tool;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,6 +53,13 @@ enum Command {
         /// One JSON object on standard output
         #[arg(long)]
         json: bool,
+        /// Goes on: judges a task again whenever you save one of its programs
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Gives the next hint for a task; once it passes, shows how the solution differs from what you wrote
+    Hint {
+        task: u32,
     },
     /// Checks that all is there: compiler, Docker or Java, Kafka, the topic
     Doctor,
@@ -90,7 +102,9 @@ fn main() -> ExitCode {
             task,
             programs,
             json,
-        } => check::check(task, programs.as_deref(), json),
+            watch,
+        } => check::What::new(task, programs).and_then(|what| check::check(&what, json, watch)),
+        Command::Hint { task } => hint::hint(task),
         Command::Doctor => doctor::doctor(),
         Command::Up => kafka::up(),
         Command::Down => kafka::down(),

@@ -6,7 +6,8 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::history::Moment;
-use crate::lane::{Lane, NotSubmitted};
+use crate::lane::Lane;
+use crate::submission::Missing;
 
 /// One thing that a program is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -74,11 +75,17 @@ pub fn stopped_on_ctrl_c(status: Option<ExitStatus>, last_lines: &str) -> Verdic
 impl Check {
     /// The check's verdict on the submission of this lane.
     pub fn judge(&self, lane: &Lane) -> Verdict {
-        (self.judge)(lane).unwrap_or_else(|error| match error.downcast_ref::<NotSubmitted>() {
-            Some(missing) => Verdict::Failed {
-                expected: format!("a program {}", missing.0),
+        (self.judge)(lane).unwrap_or_else(|error| match error.downcast_ref::<Missing>() {
+            Some(Missing::NotSubmitted(program)) => Verdict::Failed {
+                expected: format!("a program {program}"),
                 saw: "it was not submitted".to_string(),
                 hint: "Is it in the folder, under this name?".to_string(),
+            },
+            Some(Missing::DoesNotCompile { program, message }) => Verdict::Failed {
+                expected: format!("a program {program}"),
+                saw: format!("it does not compile:\n{}", message.trim_end()),
+                hint: "Mend the compiler's first message first; the others may go with it."
+                    .to_string(),
             },
             None => Verdict::NotJudged {
                 why: format!("{error:#}"),

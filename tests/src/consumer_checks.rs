@@ -13,7 +13,7 @@ use crate::gate::Request;
 use crate::lane::Lane;
 use crate::lines::counts;
 use crate::slice::Slice;
-use crate::{Program, offsets, random_events};
+use crate::{Line, Program, offsets, random_events};
 
 const BATCH: i64 = 20;
 
@@ -25,6 +25,9 @@ const AUTO_COMMIT: Duration = Duration::from_secs(6);
 
 /// How long a commit stays unacknowledged.
 const HELD: Duration = Duration::from_secs(1);
+
+/// How long a program that has printed something may be silent before it counts as having said all.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// How long no commit must have come for the last one to count as the last.
 const SETTLE: Duration = Duration::from_millis(400);
@@ -44,7 +47,7 @@ pub const CHECKS: &[Check] = &[
         id: "consumer.redelivered_after_kill",
         task: 2,
         points: 4,
-        title: "reads a batch again when it was killed in the middle of it",
+        title: "reads a batch again when it was killed between processing and commit",
         judge: redelivered_after_kill,
     },
     Check {
@@ -137,16 +140,19 @@ fn stalled(lane: &Lane) -> Result<Stalled> {
     .unwrap_or(false);
     wait::check_interrupt()?;
     let end = Instant::now() + AUTO_COMMIT;
-    let mut committed = lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
-    while joined && sum(&committed) == 0 && Instant::now() < end {
+    let mut seen = committed(lane)?;
+    while joined && sum(&seen) == 0 && Instant::now() < end {
         wait::pass(Duration::from_millis(100))?;
-        committed = lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
+        seen = committed(lane)?;
     }
     if program.is_running()? {
         program.kill()?;
     }
     lane.kafka().remove_members(ANALYTICS_SERVICE, CLICKSTREAM)?;
-    Ok(Stalled { joined, committed })
+    Ok(Stalled {
+        joined,
+        committed: seen,
+    })
 }
 
 /// A run on the same 50 events after that. Its first commit was held back for a second; later it was stopped by Ctrl-C.
@@ -169,28 +175,24 @@ struct Read {
 fn read(lane: &Lane) -> Result<Read> {
     // Events that were committed too early are not read again; what follows is about other things, and needs as many.
     let skipped = u64::try_from(sum(&lane.evidence(stalled)?.committed))?;
-    lane.publish(&random_events(50, skipped))?;
-    let before = lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
+    if skipped > 0 {
+        lane.publish(&random_events(50, skipped))?;
+    }
+    let before = committed(lane)?;
     let commits_before = commits(lane)?;
     lane.hold(Request::OffsetCommit);
     let mut program = lane.start("consumer")?;
-    let _ = wait::until("a commit", LIMIT, || {
-        let came =
-            lane.is_holding() || committed_lines(&program) > 0 || !program.is_running()?;
-        Ok(came.then_some(()))
-    });
-    wait::check_interrupt()?;
+    let limit = patience(lane)?;
+    program.wait_while_it_prints(limit, QUIET, |lines| {
+        (lane.is_holding() || committed_lines(lines) > 0).then_some(())
+    })?;
     if lane.is_holding() {
         wait::pass(HELD)?;
     }
-    let reported_early = committed_lines(&program) > 0;
+    let reported_early = committed_lines(&program.lines()) > 0;
     lane.release();
-    let _ = program.wait_for("two committed batches", LIMIT, |lines| {
-        let committed = lines.iter().filter(|line| line.text.contains("Committed"));
-        (committed.count() >= 2).then_some(())
-    });
-    wait::check_interrupt()?;
-    let committed = settled(lane)?;
+    wait_for_batches(&mut program, 2, limit)?;
+    let settled = settled(lane)?;
     let commits = commits(lane)? - commits_before;
     let lines = program.texts();
 
@@ -201,9 +203,9 @@ fn read(lane: &Lane) -> Result<Read> {
         before,
         reported_early,
         commits,
-        committed,
+        committed: settled,
         lines,
-        committed_at_end: lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?,
+        committed_at_end: committed(lane)?,
         lines_at_end: program.texts(),
         status,
         last_lines: program.last_lines(),
@@ -213,44 +215,102 @@ fn read(lane: &Lane) -> Result<Read> {
     Ok(read)
 }
 
-/// A run after 30 more events were published.
-struct Resumed {
+/// A run from what was committed to what is committed then.
+struct Run {
     before: Vec<Option<i64>>,
     after: Vec<Option<i64>>,
     lines: Vec<String>,
     last_lines: String,
 }
 
-fn resumed(lane: &Lane) -> Result<Resumed> {
-    lane.evidence(read)?;
-    lane.publish(&random_events(50, 30))?;
-    let before = lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
+impl Run {
+    /// What it must have processed.
+    fn expected(&self, lane: &Lane) -> Result<Slice> {
+        Slice::of(lane.kafka(), &self.before, &self.after)
+    }
+}
+
+/// Lets a program read all whole batches that are there.
+fn read_all(lane: &Lane) -> Result<(Program, Run)> {
+    let before = committed(lane)?;
     let unread = lane.kafka().ends(CLICKSTREAM)?.iter().sum::<i64>() - sum(&before);
-    let batches = usize::try_from(unread / BATCH)?;
     let mut program = lane.start("consumer")?;
-    let _ = program.wait_for("its batches", LIMIT, |lines| {
-        let committed = lines.iter().filter(|line| line.text.contains("Committed"));
-        (committed.count() >= batches).then_some(())
-    });
-    wait::check_interrupt()?;
-    Ok(Resumed {
+    let batches = usize::try_from(unread / BATCH)?;
+    wait_for_batches(&mut program, batches, patience(lane)?)?;
+    let run = Run {
         before,
         after: settled(lane)?,
         lines: program.texts(),
         last_lines: program.last_lines(),
+    };
+    Ok((program, run))
+}
+
+/// A run after the one that was stopped, with 30 more events. Then it processed one more batch, but its commit never came
+/// to the broker: it was killed in between.
+struct Resumed {
+    run: Run,
+    /// Did the commit of that batch come as far as the gate?
+    tried: bool,
+    committed_after_kill: Vec<Option<i64>>,
+}
+
+fn resumed(lane: &Lane) -> Result<Resumed> {
+    lane.evidence(read)?;
+    lane.publish(&random_events(50, 30))?;
+    let (mut program, run) = read_all(lane)?;
+    lane.hold(Request::OffsetCommit);
+    lane.publish(&random_events(80, 25))?;
+    let tried = program.wait_while_it_prints(patience(lane)?, QUIET, |_| {
+        lane.is_holding().then_some(())
+    })?;
+    if program.is_running()? {
+        program.kill()?;
+    }
+    lane.turn_away();
+    lane.kafka().remove_members(ANALYTICS_SERVICE, CLICKSTREAM)?;
+    Ok(Resumed {
+        run,
+        tried: tried.is_some(),
+        committed_after_kill: committed(lane)?,
     })
+}
+
+/// A run after the kill.
+struct Redelivered(Run);
+
+fn redelivered(lane: &Lane) -> Result<Redelivered> {
+    lane.evidence(resumed)?;
+    Ok(Redelivered(read_all(lane)?.1))
+}
+
+/// How long a program may take until it prints something: not long, where it did not even join the group before.
+fn patience(lane: &Lane) -> Result<Duration> {
+    let joined = lane.evidence(stalled)?.joined;
+    Ok(if joined { LIMIT } else { QUIET })
+}
+
+fn wait_for_batches(program: &mut Program, batches: usize, limit: Duration) -> Result<()> {
+    program.wait_while_it_prints(limit, QUIET, |lines| {
+        (committed_lines(lines) >= batches).then_some(())
+    })?;
+    Ok(())
+}
+
+fn committed(lane: &Lane) -> Result<Vec<Option<i64>>> {
+    lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)
 }
 
 /// What is committed once no more commits come.
 fn settled(lane: &Lane) -> Result<Vec<Option<i64>>> {
-    let mut committed = lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
+    let mut last = committed(lane)?;
     loop {
         wait::pass(SETTLE)?;
-        let later = lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
-        if later == committed {
+        let later = committed(lane)?;
+        if later == last {
             return Ok(later);
         }
-        committed = later;
+        last = later;
     }
 }
 
@@ -258,9 +318,8 @@ fn sum(committed: &[Option<i64>]) -> i64 {
     committed.iter().flatten().sum()
 }
 
-fn committed_lines(program: &Program) -> usize {
-    program
-        .lines()
+fn committed_lines(lines: &[Line]) -> usize {
+    lines
         .iter()
         .filter(|line| line.text.contains("Committed"))
         .count()
@@ -333,18 +392,33 @@ fn commits_after_processing(lane: &Lane) -> Result<Verdict> {
 }
 
 fn redelivered_after_kill(lane: &Lane) -> Result<Verdict> {
-    let killed = lane.evidence(stalled)?;
-    let run = lane.evidence(read)?;
+    let in_processing = sum(&lane.evidence(stalled)?.committed);
+    let killed = lane.evidence(resumed)?;
+    let Redelivered(run) = &*lane.evidence(redelivered)?;
+    let expected = run.expected(lane)?;
     let seen = add(&summaries(&run.lines));
-    let lost = sum(&killed.committed);
+    let saw = if in_processing > 0 {
+        format!("killed in the middle of its first batch, it had committed {in_processing} events")
+    } else if !killed.tried {
+        format!("no commit came to be held back. {}", killed.run.last_lines)
+    } else {
+        format!(
+            "the committed offsets were {}, the next run's batches add up to {seen:?}",
+            offsets(&killed.committed_after_kill)
+        )
+    };
     Ok(verdict(
-        lost == 0 && !seen.is_empty(),
-        "after a kill in the middle of the first batch, the next run reads the events of that batch again",
-        if seen.is_empty() {
-            format!("the next run processed no batch. {}", run.last_lines)
-        } else {
-            format!("{lost} events were skipped by the next run")
-        },
+        in_processing == 0
+            && killed.tried
+            && killed.committed_after_kill == killed.run.after
+            && sum(&run.after) > sum(&run.before)
+            && is_right(&seen, &expected),
+        format!(
+            "after a kill between processing and commit, the next run reads exactly that batch again: from {} on, {:?}",
+            offsets(&killed.run.after),
+            expected.counts
+        ),
+        saw,
         "A restart goes on at the committed offset. What stood there when the program was killed?",
     ))
 }
@@ -498,8 +572,8 @@ fn stop_commits_only_processed(lane: &Lane) -> Result<Verdict> {
 }
 
 fn resumes(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(resumed)?;
-    let expected = Slice::of(lane.kafka(), &run.before, &run.after)?;
+    let run = &lane.evidence(resumed)?.run;
+    let expected = run.expected(lane)?;
     let seen = add(&summaries(&run.lines));
     Ok(verdict(
         sum(&run.after) > sum(&run.before) && is_right(&seen, &expected),

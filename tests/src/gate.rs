@@ -19,6 +19,7 @@ const MOST_CONNECTIONS: usize = 100;
 pub enum Request {
     Produce = 0,
     OffsetCommit = 8,
+    Heartbeat = 12,
 }
 
 /// What clients of the lab ask for, by key: produce, fetch, metadata, offsets, groups, transactions, telemetry. All else
@@ -33,6 +34,7 @@ impl Request {
         match self {
             Self::Produce => "records",
             Self::OffsetCommit => "commits",
+            Self::Heartbeat => "heartbeats",
         }
     }
 }

@@ -3,7 +3,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::time::{Instant, SystemTime};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
 
 use broker::Request;
 use serde_json::Value;
@@ -86,23 +87,36 @@ impl History {
         moments.extend(told(requests.iter().filter(|request| {
             stretches
                 .iter()
-                .any(|(from, to)| (*from..=*to).contains(&request.at))
+                .any(|(from, to)| (*from..=*to).contains(&begun_at(request)))
         })));
         moments.sort_by_key(|moment| moment.at);
         moments
     }
 }
 
+/// A fetch waits for something to come, and may be answered long after it was asked; all others count when they are done.
+fn begun_at(request: &Request) -> SystemTime {
+    let waited = request.logged["totalTimeMs"].as_f64().unwrap_or_default();
+    if api(&request.logged) == "FETCH" {
+        request.at - Duration::from_secs_f64(waited / 1000.0)
+    } else {
+        request.at
+    }
+}
+
+/// The same instant is always the same time of day.
 fn wall_clock(at: Instant) -> SystemTime {
-    SystemTime::now() - at.elapsed()
+    static BOTH_CLOCKS: OnceLock<(Instant, SystemTime)> = OnceLock::new();
+    let (instant, time) = *BOTH_CLOCKS.get_or_init(|| (Instant::now(), SystemTime::now()));
+    time + at.saturating_duration_since(instant) - instant.saturating_duration_since(at)
 }
 
 /// The requests of programs that tell something: of a connection's fetches, where each partition is begun.
 fn told<'a>(requests: impl Iterator<Item = &'a Request>) -> Vec<Moment> {
-    let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut begun: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let mut moments = Vec::new();
-    for Request { at, logged } in requests {
+    for request in requests {
+        let logged = &request.logged;
         if logged["listener"] != PROGRAMS_LISTENER {
             continue;
         }
@@ -114,14 +128,15 @@ fn told<'a>(requests: impl Iterator<Item = &'a Request>) -> Vec<Moment> {
         };
         let client = logged["requestHeader"]["clientId"].as_str();
         moments.push(Moment {
-            at: *at,
-            who: member(&mut members, client.unwrap_or("?"), logged),
+            at: begun_at(request),
+            who: client.unwrap_or("?").to_string(),
             what: What::Request {
                 said,
                 logged: logged.clone(),
             },
         });
     }
+    tell_members_apart(&mut moments);
     moments
 }
 
@@ -141,26 +156,55 @@ fn begins(begun: &mut BTreeMap<String, Vec<Value>>, logged: &Value) -> bool {
     new
 }
 
-/// A client by its `client.id`. Members of the same name are told apart: `rdkafka`, `rdkafka·2`.
-fn member(
-    members: &mut BTreeMap<String, Vec<String>>,
-    client: &str,
-    logged: &Value,
-) -> String {
-    let id = [&logged["request"], &logged["response"]]
-        .iter()
-        .find_map(|part| part["memberId"].as_str().filter(|id| !id.is_empty()));
-    let Some(id) = id else {
-        return client.to_string();
-    };
-    let known = members.entry(client.to_string()).or_default();
-    let number = known.iter().position(|known| known == id).unwrap_or_else(|| {
-        known.push(id.to_string());
-        known.len() - 1
-    });
-    if number == 0 {
-        client.to_string()
-    } else {
-        format!("{client}·{}", number + 1)
+/// Clients by their `client.id`. Members of the same name that are in a group at the same time are told apart: `rdkafka`,
+/// `rdkafka·2`.
+fn tell_members_apart(moments: &mut [Moment]) {
+    let mut members: BTreeMap<String, Vec<Member>> = BTreeMap::new();
+    for moment in &mut *moments {
+        let Some(id) = member_id(&moment.what) else {
+            continue;
+        };
+        let known = members.entry(moment.who.clone()).or_default();
+        match known.iter_mut().find(|member| member.id == id) {
+            Some(member) => member.last = moment.at,
+            None => known.push(Member {
+                id: id.to_string(),
+                first: moment.at,
+                last: moment.at,
+            }),
+        }
     }
+    for moment in moments {
+        let Some(id) = member_id(&moment.what) else {
+            continue;
+        };
+        let known = &members[&moment.who];
+        let Some(at) = known.iter().position(|member| member.id == id) else {
+            continue;
+        };
+        let beside = known[..at]
+            .iter()
+            .filter(|member| member.last >= known[at].first)
+            .count();
+        if beside > 0 {
+            moment.who += &format!("·{}", beside + 1);
+        }
+    }
+}
+
+/// A member of a group, and when it was first and last heard of.
+struct Member {
+    id: String,
+    first: SystemTime,
+    last: SystemTime,
+}
+
+fn member_id(what: &What) -> Option<&str> {
+    let What::Request { logged, .. } = what else {
+        return None;
+    };
+    let mut ids = [&logged["request"], &logged["response"]]
+        .into_iter()
+        .map(|part| part["memberId"].as_str());
+    ids.find_map(|id| id.filter(|id| !id.is_empty()))
 }

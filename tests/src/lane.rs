@@ -15,7 +15,7 @@ use crate::gate::Request;
 use crate::history::{History, Moment};
 use crate::pool::{Lent, Pool};
 use crate::sentence::api;
-use crate::submission::Submission;
+use crate::submission::{Missing, Submission};
 use crate::{Kafka, Program};
 
 /// A broker, its gate, and a submission. Checks that share what they look at share a lane; lanes run side by side.
@@ -41,18 +41,6 @@ struct Evidence {
 
 /// What was gathered once; or why it could not be, which is then so for every check that needs it.
 type Gathered = Result<Rc<dyn Any>, Rc<anyhow::Error>>;
-
-/// The program was not submitted.
-#[derive(Clone, Debug)]
-pub struct NotSubmitted(pub String);
-
-impl std::error::Error for NotSubmitted {}
-
-impl std::fmt::Display for NotSubmitted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} was not submitted", self.0)
-    }
-}
 
 impl<'a> Lane<'a> {
     /// Takes a broker with the lab's topic for this submission.
@@ -119,7 +107,7 @@ impl<'a> Lane<'a> {
     /// Starts a program; it talks to the broker through the gate.
     ///
     /// # Errors
-    /// [`NotSubmitted`], or when it cannot be started.
+    /// [`Missing`], or when it cannot be started.
     pub fn start(&self, program: &str) -> Result<Program> {
         self.started(Program::run(program, &mut self.command(program)?))
     }
@@ -140,8 +128,7 @@ impl<'a> Lane<'a> {
     }
 
     fn command(&self, program: &str) -> Result<std::process::Command> {
-        let command = self.submission.command(program);
-        let mut command = command.ok_or_else(|| anyhow!(NotSubmitted(program.to_string())))?;
+        let mut command = self.submission.command(program)?;
         command.env("BOOTSTRAP_SERVERS", self.bench.gate.bootstrap());
         Ok(command)
     }
@@ -167,7 +154,7 @@ impl<'a> Lane<'a> {
             Ok(evidence) => evidence
                 .downcast()
                 .map_err(|_| anyhow!("evidence of another kind")),
-            Err(error) => match error.downcast_ref::<NotSubmitted>() {
+            Err(error) => match error.downcast_ref::<Missing>() {
                 Some(missing) => bail!(missing.clone()),
                 None => bail!("{error:#}"),
             },

@@ -49,7 +49,7 @@ pub use lane::Lane;
 pub use pool::Pool;
 pub use program::{Deed, Line, Program};
 pub use stage::{Finding, Stage};
-pub use submission::Submission;
+pub use submission::{Missing, Submission};
 pub use table::table;
 pub use task2_crash::crash_in_a_batch;
 pub use tasks::{TASKS, Task, all_checks};

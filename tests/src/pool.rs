@@ -29,6 +29,7 @@ pub struct Bench {
     pub kafka: Kafka,
     /// Where the request log goes on: what stands before is of others.
     pub log_start: usize,
+    is_used: bool,
 }
 
 /// A bench on loan; it goes back when this is dropped.
@@ -55,11 +56,23 @@ impl Pool {
             }
             wait::check_interrupt()?;
         }
-        let _turn = lock(&self.starting);
-        let mut bench = Bench::start()?;
-        bench.kafka.create_topic(CLICKSTREAM, 3)?;
-        bench.skip_log()?;
+        let mut bench = self.start()?;
+        bench.renew()?;
         Ok(lent(bench))
+    }
+
+    fn start(&self) -> Result<Bench> {
+        let _turn = lock(&self.starting);
+        Bench::start()
+    }
+
+    /// Sees to it that a broker is idle. That none can be had is told to whoever needs one.
+    pub fn warm(&self) {
+        if lock(&self.idle).is_empty()
+            && let Ok(bench) = self.start()
+        {
+            lock(&self.idle).push(bench);
+        }
     }
 
     /// Ends all brokers that are idle.
@@ -77,22 +90,24 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let broker = Broker::start_behind(listener.local_addr()?.port())?;
         let inside = broker.behind_gate().context("no port behind the gate")?;
+        let kafka = Kafka::at(broker.bootstrap());
+        kafka.create_topic(CLICKSTREAM, 3)?;
         Ok(Self {
             gate: Gate::open(listener, inside)?,
-            kafka: Kafka::at(broker.bootstrap()),
+            kafka,
             broker,
             log_start: 0,
+            is_used: false,
         })
     }
 
     fn renew(&mut self) -> Result<()> {
-        self.kafka.clean()?;
-        self.kafka.create_topic(CLICKSTREAM, 3)?;
-        self.skip_log()
-    }
-
-    fn skip_log(&mut self) -> Result<()> {
-        self.log_start = self.broker.requests(self.log_start)?.1;
+        if self.is_used {
+            self.kafka.clean()?;
+            self.kafka.create_topic(CLICKSTREAM, 3)?;
+            self.log_start = self.broker.requests(self.log_start)?.1;
+        }
+        self.is_used = true;
         Ok(())
     }
 }

@@ -16,7 +16,10 @@ use crate::lane::Lane;
 use crate::lines::position;
 
 /// How long a program may take to come to its first record, and to its end.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// And to its end, where it has not come to anything before.
+const HOPELESS: Duration = Duration::from_secs(3);
 
 /// How long its records stay unacknowledged.
 const HELD: Duration = Duration::from_secs(2);
@@ -147,7 +150,8 @@ fn published(lane: &Lane) -> Result<Published> {
     let waited = producer.is_running()? && lane.is_holding();
     let early = delivered(&producer.texts()).len();
     lane.release();
-    let status = producer.wait_for_end(LIMIT).ok();
+    let limit = if came.is_ok() { LIMIT } else { HOPELESS };
+    let status = producer.wait_for_end(limit).ok();
     wait::check_interrupt()?;
     let acks = lane
         .requests("PRODUCE")?
@@ -174,11 +178,13 @@ struct Refused {
 
 fn refused(lane: &Lane) -> Result<Refused> {
     // First what needs a topic that takes everything.
-    lane.evidence(published)?;
+    let before = lane.evidence(published)?;
     lane.kafka()
         .set_topic_config(CLICKSTREAM, "max.message.bytes", "60")?;
+    lane.note("the topic takes no record of more than 60 bytes now");
     let mut producer = lane.start("producer")?;
-    let ended = producer.wait_for_end(LIMIT).is_ok();
+    let limit = if before.status.is_some() { LIMIT } else { HOPELESS };
+    let ended = producer.wait_for_end(limit).is_ok();
     wait::check_interrupt()?;
     let lines = producer.texts();
     let failed = lines.iter().filter(|line| line.contains("FAILED")).count();
@@ -195,6 +201,15 @@ fn delivered(lines: &[String]) -> Vec<(i32, i64)> {
         .iter()
         .filter(|line| line.trim_start().starts_with("Delivered"));
     reports.filter_map(|line| position(line)).collect()
+}
+
+/// What a check of the events says it saw, where there are any.
+fn of_events(records: &[Record], saw: impl FnOnce() -> String) -> String {
+    if records.is_empty() {
+        "no event arrived".to_string()
+    } else {
+        saw()
+    }
 }
 
 fn publishes_100(lane: &Lane) -> Result<Verdict> {
@@ -227,7 +242,13 @@ fn event_ids(lane: &Lane) -> Result<Verdict> {
         // How many there are is another check's affair: these are numbered right.
         !run.records.is_empty() && ids.len() == run.records.len().min(100) && unexpected.is_empty(),
         "event_id from 0 to 99, each once",
-        format!("{share} different ids in that range, and besides {unexpected:?}"),
+        of_events(&run.records, || {
+            let mut saw = format!("{share} different ids in that range");
+            if !unexpected.is_empty() {
+                saw += &format!(", and besides {unexpected:?}");
+            }
+            saw
+        }),
         "The id is the counter of the loop.",
     ))
 }
@@ -253,7 +274,7 @@ fn event_fields(lane: &Lane) -> Result<Verdict> {
         !run.records.is_empty() && wrong.is_empty(),
         "JSON with event_id, user_id (user_1 to user_20), event_type (one of four), timestamp (seconds since 1970), \
          amount (10 to 500 with two decimals, or null)",
-        saw,
+        of_events(&run.records, || saw),
         "Compare the event you see with the one on the task sheet, field by field.",
     ))
 }
@@ -304,7 +325,9 @@ fn amount_share(lane: &Lane) -> Result<Verdict> {
         // Six standard deviations to either side: chance fails one run in a billion.
         !run.records.is_empty() && (3..=58).contains(&percent),
         "an amount in about 30 of 100 events, null in the others",
-        format!("an amount in {with} of {}", run.records.len()),
+        of_events(&run.records, || {
+            format!("an amount in {with} of {}", run.records.len())
+        }),
         "The amount is there with probability 0.3.",
     ))
 }
@@ -331,7 +354,7 @@ fn key_is_user(lane: &Lane) -> Result<Verdict> {
     Ok(verdict(
         !run.records.is_empty() && other.is_none(),
         "the key of each record is the event's user_id",
-        saw,
+        of_events(&run.records, || saw),
         "What decides on which partition a record lands?",
     ))
 }
@@ -357,14 +380,14 @@ fn one_partition_a_user(lane: &Lane) -> Result<Verdict> {
     Ok(verdict(
         !users.is_empty() && scattered.is_empty(),
         "each user's events on one partition",
-        match scattered.first() {
+        of_events(&run.records, || match scattered.first() {
             None => format!("{} users, each on one partition", users.len()),
             Some(first) => format!(
                 "{} of {} users on several: {first}",
                 scattered.len(),
                 users.len()
             ),
-        },
+        }),
         "Where would a consumer have to look for all events of one user?",
     ))
 }
@@ -376,7 +399,7 @@ fn spreads_users(lane: &Lane) -> Result<Verdict> {
         // Twenty users whose keys are hashed: all on one partition by chance is out of the question.
         used.len() > 1,
         "events on several partitions",
-        format!("events on partitions {used:?}"),
+        of_events(&run.records, || format!("events on partitions {used:?}")),
         "Who chooses the partition: the hash of the key, or your program?",
     ))
 }

@@ -24,6 +24,9 @@ const LONGEST_LINE: u64 = 64 * 1024;
 /// How many bytes of a stream are kept.
 const MOST_OUTPUT: usize = 8 * 1024 * 1024;
 
+/// However much a program prints, nobody waits longer for what it should.
+const MOST_TIME: Duration = Duration::from_secs(30);
+
 /// Where a lab program is told which cluster to use.
 const BOOTSTRAP_SERVERS: &str = "BOOTSTRAP_SERVERS";
 
@@ -224,6 +227,38 @@ impl Program {
             Ok(None)
         });
         seen.with_context(|| self.last_lines())
+    }
+
+    /// As [`Program::wait_for`], but gives up early, without an error: `None` once it has printed nothing for `quiet`, or
+    /// has printed nothing at all for `limit`.
+    ///
+    /// # Errors
+    /// On Ctrl-C.
+    pub fn wait_while_it_prints<T>(
+        &mut self,
+        limit: Duration,
+        quiet: Duration,
+        mut look: impl FnMut(&[Line]) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let start = Instant::now();
+        loop {
+            let ended = self.all_read();
+            let last = {
+                let lines = self.out.lines();
+                if let Some(seen) = look(&lines) {
+                    return Ok(Some(seen));
+                }
+                lines.last().map(|line| line.at)
+            };
+            let is_quiet = match last {
+                Some(at) => at.elapsed() >= quiet,
+                None => start.elapsed() >= limit,
+            };
+            if ended || is_quiet || start.elapsed() >= MOST_TIME {
+                return Ok(None);
+            }
+            wait::pass(Duration::from_millis(10))?;
+        }
     }
 
     /// Waits until it has ended by itself, and all it printed has been read.

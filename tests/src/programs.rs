@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// The first build compiles librdkafka.
-const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
+pub const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// The lab programs, in the order of the tasks.
 pub const PROGRAMS: &[&str] = &[
@@ -67,34 +67,89 @@ pub fn build(programs: &[&str], version: Version) -> Result<BTreeMap<String, Pat
 /// # Errors
 /// When one does not compile.
 pub fn build_in(folder: &Path, targets: &[(String, String)]) -> Result<Vec<PathBuf>> {
-    let mut cargo = cargo("build");
-    cargo
-        .current_dir(folder)
-        // Wherever the folder is, what was built before is found again.
-        .args([
-            "--target-dir".as_ref(),
-            workspace().join("target").as_os_str(),
-        ])
-        .arg("--message-format=json-render-diagnostics");
-    for (package, executable) in targets {
-        cargo.args(["--package", package, "--bin", executable]);
-    }
-    let output = broker::run_loud(&mut cargo, BUILD_LIMIT)?;
+    // Wherever the folder is, what was built before is found again.
+    let mut cargo = build_command(folder, &workspace().join("target"), targets);
+    let output = broker::run_loud(
+        cargo.arg("--message-format=json-render-diagnostics"),
+        BUILD_LIMIT,
+    )?;
     if !output.status.success() {
         bail!("the build failed; the compiler's messages are above");
     }
-    let mut built = BTreeMap::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let message: Message = serde_json::from_str(line).context("Cargo printed no JSON")?;
-        if let (Some(target), Some(path)) = (message.target, message.executable) {
-            built.insert(target.name, path);
-        }
-    }
+    let mut built = Built::read(&output.stdout)?;
     let paths = targets
         .iter()
-        .map(|(_, executable)| built.remove(executable));
+        .map(|(_, executable)| built.executables.remove(executable));
     let paths: Option<Vec<PathBuf>> = paths.collect();
     paths.context("Cargo built less than it was asked for")
+}
+
+/// What became of a build in which some programs may not compile.
+#[derive(Clone, Debug, Default)]
+pub struct Built {
+    /// Where the executables lie, by name.
+    pub executables: BTreeMap<String, PathBuf>,
+    /// The compiler's errors, by the name of the executable or library that they are about.
+    pub errors: BTreeMap<String, String>,
+}
+
+impl Built {
+    /// As [`build_in`], but what does not compile is left out, with the compiler's message instead. Prints nothing but
+    /// Cargo's progress.
+    ///
+    /// # Errors
+    /// When Cargo itself fails, or on Ctrl-C.
+    pub fn keep_going(
+        cargo: &mut Command,
+        limit: Duration,
+    ) -> Result<Self> {
+        let output = broker::run_loud(
+            cargo.args(["--keep-going", "--message-format=json"]),
+            limit,
+        )?;
+        let built = Self::read(&output.stdout)?;
+        if !output.status.success() && built.errors.is_empty() {
+            bail!("Cargo could not build; what it says is above");
+        }
+        Ok(built)
+    }
+
+    fn read(stdout: &[u8]) -> Result<Self> {
+        let mut built = Self::default();
+        for line in String::from_utf8_lossy(stdout).lines() {
+            let message: Message = serde_json::from_str(line).context("Cargo printed no JSON")?;
+            let Some(target) = message.target else {
+                continue;
+            };
+            if let Some(path) = message.executable {
+                built.executables.insert(target.name, path);
+            } else if let Some(diagnostic) = message.message.filter(|found| found.level == "error")
+            {
+                *built.errors.entry(target.name).or_default() += &diagnostic.rendered;
+            }
+        }
+        Ok(built)
+    }
+
+    /// Why this executable is not there: its own errors, or else those of what it is built on.
+    pub fn error(&self, executable: &str) -> String {
+        match self.errors.get(executable) {
+            Some(own) => own.clone(),
+            None => self.errors.values().cloned().collect(),
+        }
+    }
+}
+
+/// Builds executables, given by package and name, in the workspace at `folder`.
+pub fn build_command(folder: &Path, target: &Path, targets: &[(String, String)]) -> Command {
+    let mut build = cargo("build");
+    build
+        .current_dir(folder)
+        .args(["--target-dir".as_ref(), target.as_os_str()]);
+    for (package, executable) in targets {
+        build.args(["--package", package, "--bin", executable]);
+    }
+    build
 }
 
 /// The parts that matter here of a line that Cargo prints with `--message-format=json`.
@@ -102,6 +157,14 @@ pub fn build_in(folder: &Path, targets: &[(String, String)]) -> Result<Vec<PathB
 struct Message {
     target: Option<Target>,
     executable: Option<PathBuf>,
+    message: Option<Diagnostic>,
+}
+
+#[derive(Deserialize)]
+struct Diagnostic {
+    level: String,
+    #[serde(default)]
+    rendered: String,
 }
 
 #[derive(Deserialize)]

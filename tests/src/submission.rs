@@ -6,18 +6,62 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::programs::PROGRAMS;
+use crate::programs::{
+    BUILD_LIMIT, Built, PROGRAMS, Version, build_command, target, workspace,
+};
 
 /// Programs by their names.
 #[derive(Clone, Debug, Default)]
 pub struct Submission {
-    programs: BTreeMap<String, PathBuf>,
+    programs: BTreeMap<String, Found>,
+    python: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+enum Found {
+    /// An executable, or a Python script.
+    File(PathBuf),
+    /// The compiler's message.
+    DoesNotCompile(String),
+}
+
+/// Why a program cannot be started.
+#[derive(Clone, Debug)]
+pub enum Missing {
+    NotSubmitted(String),
+    DoesNotCompile { program: String, message: String },
+}
+
+impl std::error::Error for Missing {}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotSubmitted(program) => write!(f, "{program} was not submitted"),
+            Self::DoesNotCompile { program, message } => {
+                write!(f, "{program} does not compile:\n{message}")
+            }
+        }
+    }
 }
 
 impl Submission {
-    /// These executables.
+    /// These executables or scripts.
     pub fn of(programs: BTreeMap<String, PathBuf>) -> Self {
-        Self { programs }
+        let programs = programs.into_iter();
+        Self {
+            programs: programs
+                .map(|(name, path)| (name, Found::File(path)))
+                .collect(),
+            python: None,
+        }
+    }
+
+    /// The same programs; scripts are run by this Python.
+    #[must_use]
+    pub fn with_python(mut self, python: PathBuf) -> Self {
+        self.python = Some(python);
+        self
     }
 
     /// A folder of executables with the programs' names, or of Python scripts with these names and `.py`.
@@ -41,17 +85,59 @@ impl Submission {
                 PROGRAMS.join(", ")
             );
         }
-        Ok(Self { programs })
+        Ok(Self::of(programs))
     }
 
-    /// How a program is started; `None` where it was not submitted.
-    pub fn command(&self, program: &str) -> Option<Command> {
-        let path = self.programs.get(program)?;
-        if path.extension().is_some_and(|extension| extension == "py") {
-            let mut python = Command::new("python3");
-            python.arg("-u").arg(path);
-            return Some(python);
+    /// The programs of this workspace, built. One that does not compile is known for that, and the others are there.
+    ///
+    /// # Errors
+    /// When Cargo itself fails, or on Ctrl-C.
+    pub fn build_own(programs: &[&str]) -> Result<Self> {
+        let targets: Vec<_> = programs
+            .iter()
+            .map(|program| target(program, Version::Own))
+            .collect();
+        let mut cargo = build_command(workspace(), &workspace().join("target"), &targets);
+        let built = Built::keep_going(&mut cargo, BUILD_LIMIT)?;
+        Ok(Self::from_build(programs, &built))
+    }
+
+    /// What a build made of these programs.
+    pub fn from_build(programs: &[&str], built: &Built) -> Self {
+        let found = programs.iter().map(|program| {
+            let found = match built.executables.get(*program) {
+                Some(path) => Found::File(path.clone()),
+                None => Found::DoesNotCompile(built.error(program)),
+            };
+            ((*program).to_string(), found)
+        });
+        Self {
+            programs: found.collect(),
+            python: None,
         }
-        Some(Command::new(path))
+    }
+
+    /// How a program is started.
+    ///
+    /// # Errors
+    /// [`Missing`].
+    pub fn command(&self, program: &str) -> Result<Command, Missing> {
+        let path = match self.programs.get(program) {
+            None => return Err(Missing::NotSubmitted(program.to_string())),
+            Some(Found::DoesNotCompile(message)) => {
+                return Err(Missing::DoesNotCompile {
+                    program: program.to_string(),
+                    message: message.clone(),
+                });
+            }
+            Some(Found::File(path)) => path,
+        };
+        if path.extension().is_some_and(|extension| extension == "py") {
+            let python = self.python.as_deref().unwrap_or(Path::new("python3"));
+            let mut command = Command::new(python);
+            command.arg("-u").arg(path);
+            return Ok(command);
+        }
+        Ok(Command::new(path))
     }
 }

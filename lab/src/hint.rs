@@ -1,0 +1,87 @@
+//! `cargo lab hint`: one hint after the other; and once the task passes, how the solution differs.
+
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use checks::programs::workspace;
+use checks::{TASKS, Task};
+use console::style;
+use similar::{ChangeTag, TextDiff};
+
+use crate::progress::{Progress, files};
+
+/// Lines around a difference.
+const CONTEXT: usize = 2;
+
+pub fn hint(number: u32) -> Result<ExitCode> {
+    let task = TASKS.iter().find(|task| task.number == number);
+    let task = task.with_context(|| format!("there is no task {number}"))?;
+    let mut progress = Progress::load();
+    if progress.has_passed(task) {
+        show_solution(task)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let hints: Vec<&str> = task.hints.trim().split("\n\n").collect();
+    let shown = progress.hints.entry(number).or_default();
+    if *shown < hints.len() {
+        *shown += 1;
+        tell(*shown, &hints);
+        progress.save()?;
+    } else {
+        for number in 1..=hints.len() {
+            tell(number, &hints);
+        }
+        println!(
+            "\nThese are all. `cargo lab check {number}` says what your program does now, and what it was expected to do."
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(number: usize, hints: &[&str]) {
+    let head = format!("Hint {number} of {}.", hints.len());
+    println!("{} {}", style(head).bold(), hints[number - 1]);
+}
+
+fn show_solution(task: &Task) -> Result<()> {
+    println!("Task {} passes. The solution differs from yours in this:", task.number);
+    let mut differs = false;
+    for file in files(task) {
+        let path = file.strip_prefix(workspace())?;
+        let solution = workspace().join("solutions").join(path);
+        if !solution.exists() {
+            continue;
+        }
+        let (yours, ours) = (fs::read_to_string(&file)?, fs::read_to_string(&solution)?);
+        differs |= show_differences(&path.display().to_string(), &yours, &ours);
+    }
+    if !workspace().join("solutions").exists() {
+        println!("This workspace holds no solutions. Ask whoever gave it to you.");
+    } else if !differs {
+        println!("in nothing.");
+    }
+    Ok(())
+}
+
+fn show_differences(name: &str, yours: &str, ours: &str) -> bool {
+    let diff = TextDiff::from_lines(yours, ours);
+    let groups = diff.grouped_ops(CONTEXT);
+    if !groups.is_empty() {
+        println!("\n{}", style(format!("{name}  (- yours, + the solution)")).bold());
+    }
+    for (number, group) in groups.iter().enumerate() {
+        if number > 0 {
+            println!("{}", style("  …").dim());
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let line = change.value().trim_end_matches('\n');
+            match change.tag() {
+                ChangeTag::Delete => println!("{}", style(format!("- {line}")).red()),
+                ChangeTag::Insert => println!("{}", style(format!("+ {line}")).green()),
+                ChangeTag::Equal => println!("  {line}"),
+            }
+        }
+    }
+    !groups.is_empty()
+}
