@@ -45,7 +45,10 @@ fn tell(number: usize, hints: &[&str]) {
 }
 
 fn show_solution(task: &Task) -> Result<()> {
-    println!("Task {} passes. The solution differs from yours in this:", task.number);
+    println!(
+        "Task {} passes. The solution differs from yours in this:",
+        task.number
+    );
     let mut differs = false;
     for file in files(task) {
         let path = file.strip_prefix(workspace())?;
@@ -68,7 +71,10 @@ fn show_differences(name: &str, yours: &str, ours: &str) -> bool {
     let diff = TextDiff::from_lines(yours, ours);
     let groups = diff.grouped_ops(CONTEXT);
     if !groups.is_empty() {
-        println!("\n{}", style(format!("{name}  (- yours, + the solution)")).bold());
+        println!(
+            "\n{}",
+            style(format!("{name}  (- yours, + the solution)")).bold()
+        );
     }
     for (number, group) in groups.iter().enumerate() {
         if number > 0 {

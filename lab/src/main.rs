@@ -58,9 +58,7 @@ enum Command {
         watch: bool,
     },
     /// Gives the next hint for a task; once it passes, shows how the solution differs from what you wrote
-    Hint {
-        task: u32,
-    },
+    Hint { task: u32 },
     /// Checks that all is there: compiler, Docker or Java, Kafka, the topic
     Doctor,
     /// Starts Kafka on localhost:9092 with the lab's topics

@@ -82,7 +82,12 @@ pub fn tell(judged: &[Judged]) {
 /// Runs are the same where they begin and end at the same time, and have as much in them.
 fn happened(row: &Judged) -> impl PartialEq {
     let at = |moment: Option<&checks::Moment>| moment.map(|moment| moment.at);
-    (row.task, at(row.seen.first()), at(row.seen.last()), row.seen.len())
+    (
+        row.task,
+        at(row.seen.first()),
+        at(row.seen.last()),
+        row.seen.len(),
+    )
 }
 
 fn tell_one(row: &Judged) {

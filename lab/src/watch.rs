@@ -40,11 +40,16 @@ pub fn watch(what: &What, judge: impl Fn(&What) -> Result<()>) -> Result<ExitCod
             wait::check_interrupt()?;
             eprintln!("Error: {error:#}");
         }
-        println!("\n{}", style("Waiting for you to save a program. Ctrl-C ends this.").dim());
+        println!(
+            "\n{}",
+            style("Waiting for you to save a program. Ctrl-C ends this.").dim()
+        );
         next = loop {
             let paths = match changed.recv_timeout(GLANCE) {
                 Ok(Ok(events)) => events.into_iter().map(|event| event.path).collect(),
-                Ok(Err(error)) => return Err(error).context("the files cannot be watched any more"),
+                Ok(Err(error)) => {
+                    return Err(error).context("the files cannot be watched any more");
+                }
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
             };
@@ -56,7 +61,10 @@ pub fn watch(what: &What, judge: impl Fn(&What) -> Result<()>) -> Result<ExitCod
                 break concerned;
             }
         };
-        println!("\n{}", style(format!("Changed: {}", next.programs().join(", "))).bold());
+        println!(
+            "\n{}",
+            style(format!("Changed: {}", next.programs().join(", "))).bold()
+        );
     }
 }
 
@@ -65,7 +73,9 @@ fn folders(what: &What) -> Vec<PathBuf> {
         return vec![folder.to_path_buf()];
     }
     let crates = what.programs().into_iter().chain(["common"]);
-    crates.map(|name| workspace().join(name).join("src")).collect()
+    crates
+        .map(|name| workspace().join(name).join("src"))
+        .collect()
 }
 
 /// The programs that these files belong to. What all of them share belongs to all.

@@ -8,20 +8,37 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use crate::programs::workspace;
-use crate::{Submission, all_checks, variant};
+use crate::{Submission, TASKS, Task, python, variant};
 
 /// One program of the bank.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Entry {
     pub name: String,
-    /// The program that is changed; `member` is both members of the group.
+    /// The program that it is; `member` is both members of the group.
     pub of: String,
     /// What its author believes.
     pub belief: String,
-    /// What to replace in the solution, and by what.
+    /// What it is written in.
+    #[serde(default)]
+    pub style: Style,
+    /// What to replace in the right program of this style, and by what.
+    #[serde(default)]
     change: Vec<(String, String)>,
-    /// The checks it must fail, without their prefix.
+    /// The checks it must fail, without their prefix; `all` are all.
     fails: Vec<String>,
+}
+
+/// The styles of which the bank has a right program of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Style {
+    /// The solutions.
+    #[default]
+    Solution,
+    /// Rust with futures and streams.
+    Asynchronous,
+    /// The slides' programs.
+    Python,
 }
 
 #[derive(Deserialize)]
@@ -40,19 +57,15 @@ pub fn bank() -> Result<Vec<Entry>> {
 }
 
 impl Entry {
-    fn prefix(&self) -> &'static str {
-        match self.of.as_str() {
-            "producer" => "producer.",
-            "consumer" => "consumer.",
-            "member" => "scaling.",
-            _ => "crash.",
-        }
-    }
-
     /// The task it belongs to.
-    pub fn task(&self) -> u32 {
-        let first = all_checks().find(|check| check.id.starts_with(self.prefix()));
-        first.map_or(0, |check| check.task)
+    pub fn task(&self) -> &'static Task {
+        let program = if self.of == "member" {
+            "consumer_group_a"
+        } else {
+            &self.of
+        };
+        let of_program = |task: &&Task| task.programs.contains(&program);
+        TASKS.iter().find(of_program).unwrap_or(&TASKS[0])
     }
 
     /// The ids of the checks it must fail, in the order of the table.
@@ -60,19 +73,20 @@ impl Entry {
     /// # Errors
     /// When there is no check of that name.
     pub fn must_fail(&self) -> Result<Vec<&'static str>> {
-        let ids: Vec<String> = self
-            .fails
-            .iter()
-            .map(|name| format!("{}{name}", self.prefix()))
-            .collect();
-        let found: Vec<_> = all_checks()
-            .map(|check| check.id)
-            .filter(|id| ids.contains(&(*id).to_string()))
-            .collect();
+        let ids = self.task().checks.iter().map(|check| check.id);
+        if self.fails == ["all"] {
+            return Ok(ids.collect());
+        }
+        let named = |id: &str| {
+            id.split_once('.')
+                .is_some_and(|(_, name)| self.fails.iter().any(|fail| fail == name))
+        };
+        let found: Vec<_> = ids.filter(|id| named(id)).collect();
         ensure!(
-            found.len() == ids.len(),
-            "{}: no such checks among {ids:?}",
-            self.name
+            found.len() == self.fails.len(),
+            "{}: there are no such checks among {:?}",
+            self.name,
+            self.fails
         );
         Ok(found)
     }
@@ -84,33 +98,48 @@ impl Entry {
     pub fn build(&self) -> Result<Submission> {
         let source = self.source()?;
         let mut programs = BTreeMap::new();
-        let mut add = |program: &str, executable: &str, source: &str| -> Result<()> {
-            let path: PathBuf = variant::build(executable, source)?;
-            programs.insert(program.to_string(), path);
-            Ok(())
-        };
         if self.of == "member" {
-            for (program, letter) in [("consumer_group_a", 'A'), ("consumer_group_b", 'B')] {
-                let main = format!(
-                    "{source}\nfn main() -> Result<(), Error> {{\n    run(\"{letter}\")\n}}\n"
-                );
-                add(
-                    program,
-                    &format!("bank_{}_{}", self.name, letter.to_ascii_lowercase()),
-                    &main,
-                )?;
+            for (program, letter) in [("consumer_group_a", "A"), ("consumer_group_b", "B")] {
+                let source = self.named(&source, letter);
+                programs.insert(program.to_string(), self.build_one(program, &source)?);
             }
         } else {
-            add(&self.of, &format!("bank_{}", self.name), &source)?;
+            programs.insert(self.of.clone(), self.build_one(&self.of, &source)?);
         }
-        Ok(Submission::of(programs))
+        let submission = Submission::of(programs);
+        Ok(match self.style {
+            Style::Python => submission.with_python(python::interpreter()?),
+            _ => submission,
+        })
+    }
+
+    fn build_one(&self, program: &str, source: &str) -> Result<PathBuf> {
+        let name = format!("bank_{}_{program}", self.name);
+        match self.style {
+            Style::Python => variant::script(&name, source),
+            Style::Asynchronous => variant::build_asynchronous(&name, source),
+            Style::Solution => variant::build(&name, source),
+        }
+    }
+
+    /// The member of this name.
+    fn named(&self, source: &str, letter: &str) -> String {
+        match self.style {
+            Style::Python => source.replace("NAME = 'A'", &format!("NAME = '{letter}'")),
+            _ => {
+                format!("{source}\nfn main() -> Result<(), Error> {{\n    run(\"{letter}\")\n}}\n")
+            }
+        }
     }
 
     fn source(&self) -> Result<String> {
-        let file = match self.of.as_str() {
-            "member" => "solutions/consumer_group_a/src/member.rs".to_string(),
-            "consumer_crash" => "consumer_crash/src/main.rs".to_string(),
-            program => format!("solutions/{program}/src/main.rs"),
+        let of = &self.of;
+        let file = match (self.style, of.as_str()) {
+            (Style::Python, _) => format!("tests/misconceptions/python/{of}.py"),
+            (Style::Asynchronous, _) => format!("tests/misconceptions/asynchronous/{of}.rs"),
+            (Style::Solution, "member") => "solutions/consumer_group_a/src/member.rs".to_string(),
+            (Style::Solution, "consumer_crash") => "consumer_crash/src/main.rs".to_string(),
+            (Style::Solution, _) => format!("solutions/{of}/src/main.rs"),
         };
         let mut source = fs::read_to_string(workspace().join(&file))?;
         for (from, to) in &self.change {

@@ -1,5 +1,6 @@
 //! Checks and verdicts.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use anyhow::Result;
@@ -8,6 +9,9 @@ use serde::Serialize;
 use crate::history::Moment;
 use crate::lane::Lane;
 use crate::submission::Missing;
+
+/// The number of the signal that Ctrl-C sends.
+const SIGINT: i32 = 2;
 
 /// One thing that a program is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +66,10 @@ pub fn verdict(
 /// Whether a program ended in good order on Ctrl-C: `status` is `None` where it was still running after 5 s.
 pub fn stopped_on_ctrl_c(status: Option<ExitStatus>, last_lines: &str) -> Verdict {
     verdict(
-        status.is_some_and(|status| matches!(status.code(), Some(0 | 130))),
+        status.is_some_and(|status| {
+            // A shell says 130 for a program that SIGINT has ended.
+            matches!(status.code(), Some(0 | 130)) || status.signal() == Some(SIGINT)
+        }),
         "exit status 0 or 130 within 5 s of Ctrl-C",
         match status {
             Some(status) => status.to_string(),

@@ -5,11 +5,11 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::Result;
-use common::{CLICKSTREAM, CRASH_DEMO_GROUP};
+use common::{CLICKSTREAM, CRASH_DEMO_GROUP, Event};
 
 use crate::check::{Check, Verdict, verdict};
 use crate::lane::Lane;
-use crate::lines::position;
+use crate::lines::{field, position};
 use crate::{offsets, random_events};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -56,6 +56,8 @@ struct Crashed {
 struct Crash {
     /// The offsets read in each partition, in their order.
     read: BTreeMap<i32, Vec<i64>>,
+    /// Lines with a position that name another event than the one that lies there.
+    wrong: usize,
     status: Option<ExitStatus>,
     last_lines: String,
 }
@@ -67,11 +69,13 @@ impl Crash {
 }
 
 fn crashed(lane: &Lane) -> Result<Crashed> {
-    lane.publish(&random_events(0, 90))?;
+    // Ids that cannot be guessed: a line shows that its event was read.
+    let first_id = u64::from(rand::random::<u32>());
+    lane.publish(&random_events(first_id, 90))?;
     let first = crash(lane)?;
     let committed = lane.kafka().committed(CRASH_DEMO_GROUP, CLICKSTREAM)?;
     let left = lane.group_requests("LEAVE_GROUP", CRASH_DEMO_GROUP)?.len();
-    lane.kafka().remove_members(CRASH_DEMO_GROUP, CLICKSTREAM)?;
+    lane.remove_members(CRASH_DEMO_GROUP)?;
     let second = crash(lane)?;
     Ok(Crashed {
         first,
@@ -85,19 +89,39 @@ fn crash(lane: &Lane) -> Result<Crash> {
     let mut program = lane.start("consumer_crash")?;
     let status = program.wait_for_end(LIMIT).ok();
     broker::wait::check_interrupt()?;
+    let ids = event_ids(lane)?;
     let mut read: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
-    for (partition, offset) in program
-        .lines()
-        .iter()
-        .filter_map(|line| position(&line.text))
-    {
-        read.entry(partition).or_default().push(offset);
+    let mut wrong = 0;
+    for line in program.texts() {
+        let Some((partition, offset)) = position(&line) else {
+            continue;
+        };
+        if field(&line, "event_id") == ids.get(&(partition, offset)).copied() {
+            read.entry(partition).or_default().push(offset);
+        } else {
+            wrong += 1;
+        }
     }
     Ok(Crash {
         read,
+        wrong,
         status,
         last_lines: program.last_lines(),
     })
+}
+
+/// The event that really lies at each position.
+fn event_ids(lane: &Lane) -> Result<BTreeMap<(i32, i64), i64>> {
+    let records = lane.kafka().records(CLICKSTREAM)?.into_iter();
+    records
+        .map(|record| {
+            let event: Event = serde_json::from_str(&record.value)?;
+            Ok((
+                (record.partition, record.offset),
+                event.event_id.try_into()?,
+            ))
+        })
+        .collect()
 }
 
 fn ended(crash: &Crash) -> String {
@@ -114,9 +138,14 @@ fn ended(crash: &Crash) -> String {
 fn after_fifteen(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(crashed)?;
     Ok(verdict(
-        run.first.count() == 15 && run.first.status.is_some(),
-        "15 lines with partition and offset, then the end",
-        format!("{} such lines; {}", run.first.count(), ended(&run.first)),
+        run.first.count() == 15 && run.first.wrong == 0 && run.first.status.is_some(),
+        "15 lines with `partition=P offset=O event_id=E`, as it lies in the topic, then the end",
+        format!(
+            "{} such lines, {} with another event_id than the event there has; {}",
+            run.first.count(),
+            run.first.wrong,
+            ended(&run.first)
+        ),
         "What is counted, and when?",
     ))
 }
@@ -125,10 +154,11 @@ fn dies_hard(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(crashed)?;
     let failed = run.first.status.is_some_and(|status| !status.success());
     Ok(verdict(
-        failed && run.left == 0,
-        "a signal or an exit status other than 0, and no word to the group",
+        run.first.count() > 0 && failed && run.left == 0,
+        "after its messages, a signal or an exit status other than 0, and no word to the group",
         format!(
-            "{}; {}",
+            "{} messages; {}; {}",
+            run.first.count(),
             ended(&run.first),
             if run.left == 0 {
                 "the group heard nothing"
@@ -145,7 +175,11 @@ fn commits_nothing(lane: &Lane) -> Result<Verdict> {
     Ok(verdict(
         run.first.count() > 0 && run.committed.iter().all(Option::is_none),
         "no committed offset in any partition",
-        format!("committed offsets: {}", offsets(&run.committed)),
+        format!(
+            "{} messages read, committed offsets: {}",
+            run.first.count(),
+            offsets(&run.committed)
+        ),
         "The crash comes before the commit, whoever would do it.",
     ))
 }

@@ -13,7 +13,7 @@ use crate::program::{Deed, Transcript};
 use crate::sentence::{api, sentence};
 
 /// The listener of the broker that programs come through, and nobody else.
-const PROGRAMS_LISTENER: &str = "GATE";
+pub const PROGRAMS_LISTENER: &str = "GATE";
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -61,7 +61,10 @@ impl History {
     pub fn between(&self, requests: &[Request], stretches: &[(Instant, Instant)]) -> Vec<Moment> {
         let mut moments = Vec::new();
         let mut add = |at: Instant, who: &str, what: What| {
-            if stretches.iter().any(|(from, to)| (*from..=*to).contains(&at)) {
+            if stretches
+                .iter()
+                .any(|(from, to)| (*from..=*to).contains(&at))
+            {
                 let (at, who) = (wall_clock(at), who.to_string());
                 moments.push(Moment { at, who, what });
             }

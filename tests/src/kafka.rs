@@ -18,7 +18,7 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
 
-use crate::protocol::{assigned, leave_group};
+use crate::protocol::{assigned, leave_consumer_group, leave_group};
 
 /// How long a cluster may take to be reached at all.
 const REACH_LIMIT: Duration = Duration::from_secs(8);
@@ -167,6 +167,14 @@ impl Kafka {
     /// As there.
     pub fn remove_member(&self, group: &str, member_id: &str) -> Result<()> {
         leave_group(&self.bootstrap, group, member_id)
+    }
+
+    /// As [`Kafka::remove_member`], in a group by the protocol of KIP-848.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn remove_new_member(&self, group: &str, member_id: &str) -> Result<()> {
+        leave_consumer_group(&self.bootstrap, group, member_id)
     }
 
     /// Deletes all topics and all groups, so that whoever comes next finds a new cluster.

@@ -2,7 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use common::{CLICKSTREAM, Event};
 use serde_json::Value;
 
 use crate::gate::Request;
-use crate::history::{History, Moment};
+use crate::history::{History, Moment, PROGRAMS_LISTENER};
 use crate::pool::{Lent, Pool};
 use crate::sentence::api;
 use crate::submission::{Missing, Submission};
@@ -133,6 +133,50 @@ impl<'a> Lane<'a> {
         Ok(command)
     }
 
+    /// How many partitions the members of a group own, by either protocol of groups.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn owned(&self, group: &str) -> Result<usize> {
+        let classic = self.kafka().members(group, CLICKSTREAM)?;
+        let classic: usize = classic.iter().map(|member| member.partitions.len()).sum();
+        let new: usize = self.new_members(group)?.values().sum();
+        Ok(classic + new)
+    }
+
+    /// Removes every member of a group at once; a dead one would stay until its session times out.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn remove_members(&self, group: &str) -> Result<()> {
+        self.kafka().remove_members(group, CLICKSTREAM)?;
+        for member in self.new_members(group)?.keys() {
+            self.kafka().remove_new_member(group, member)?;
+        }
+        Ok(())
+    }
+
+    /// The members by the protocol of KIP-848, and how many partitions each owns. Older clients can't ask for them, so this
+    /// is what their heartbeats say.
+    fn new_members(&self, group: &str) -> Result<BTreeMap<String, usize>> {
+        let mut members = BTreeMap::new();
+        for logged in self.group_requests("CONSUMER_GROUP_HEARTBEAT", group)? {
+            let id = logged["request"]["memberId"].as_str().unwrap_or_default();
+            if logged["request"]["memberEpoch"].as_i64() < Some(0) {
+                members.remove(id);
+                continue;
+            }
+            let owned = members.entry(id.to_string()).or_default();
+            if let Some(topics) = logged["response"]["assignment"]["topicPartitions"].as_array() {
+                *owned = topics
+                    .iter()
+                    .map(|topic| topic["partitions"].as_array().map_or(0, Vec::len))
+                    .sum();
+            }
+        }
+        Ok(members)
+    }
+
     /// What `gather` comes to, gathered once for all checks of this lane.
     ///
     /// # Errors
@@ -202,6 +246,16 @@ impl<'a> Lane<'a> {
             .filter(|logged| api(logged) == kind)
             .cloned()
             .collect())
+    }
+
+    /// As [`Lane::requests`], those that came from programs.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn requests_of_programs(&self, kind: &str) -> Result<Vec<Value>> {
+        let mut requests = self.requests(kind)?;
+        requests.retain(|logged| logged["listener"] == PROGRAMS_LISTENER);
+        Ok(requests)
     }
 
     /// As [`Lane::requests`], those that name this group.

@@ -24,6 +24,7 @@ mod producer_checks;
 mod program;
 pub mod programs;
 mod protocol;
+mod python;
 mod scaling_checks;
 mod sentence;
 mod slice;

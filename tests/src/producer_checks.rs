@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use broker::wait;
 use common::CLICKSTREAM;
 use serde_json::Value;
 
-use crate::Record;
 use crate::check::{Check, Verdict, verdict};
 use crate::gate::Request;
 use crate::lane::Lane;
 use crate::lines::position;
+use crate::{Program, Record};
 
 /// How long a program may take to come to its first record, and to its end.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -23,6 +23,9 @@ const HOPELESS: Duration = Duration::from_secs(3);
 
 /// How long its records stay unacknowledged.
 const HELD: Duration = Duration::from_secs(2);
+
+/// How long the refusal of its records is kept from it.
+const BRIEFLY_HELD: Duration = Duration::from_millis(500);
 
 /// Seconds since 1970 in which this lab was written; a timestamp before is none.
 const EARLIEST: f64 = 1.7e9;
@@ -137,24 +140,24 @@ struct Published {
 fn published(lane: &Lane) -> Result<Published> {
     lane.hold(Request::Produce);
     let mut producer = lane.start("producer")?;
-    let came = wait::until("the first record", LIMIT, || {
-        Ok((lane.is_holding() || !producer.is_running()?).then_some(()))
-    });
-    if came.is_ok() {
-        let end = std::time::Instant::now() + HELD;
-        while producer.is_running()? && std::time::Instant::now() < end {
-            wait::pass(Duration::from_millis(10))?;
-        }
+    let came = wait_for_first_record(lane, &mut producer, LIMIT)?;
+    if came {
+        wait_while_running(&mut producer, HELD)?;
     }
-    wait::check_interrupt()?;
     let waited = producer.is_running()? && lane.is_holding();
     let early = delivered(&producer.texts()).len();
-    lane.release();
-    let limit = if came.is_ok() { LIMIT } else { HOPELESS };
-    let status = producer.wait_for_end(limit).ok();
+    if waited {
+        lane.release();
+    } else {
+        // Who does not wait for an answer will never know that there was none.
+        lane.turn_away();
+    }
+    let status = producer
+        .wait_for_end(if came { LIMIT } else { HOPELESS })
+        .ok();
     wait::check_interrupt()?;
     let acks = lane
-        .requests("PRODUCE")?
+        .requests_of_programs("PRODUCE")?
         .iter()
         .filter_map(|r| r["request"]["acks"].as_i64())
         .collect();
@@ -169,21 +172,51 @@ fn published(lane: &Lane) -> Result<Published> {
     })
 }
 
+/// Waits until a record is held back. Returns whether anything came of the program: that, or its end.
+fn wait_for_first_record(lane: &Lane, producer: &mut Program, limit: Duration) -> Result<bool> {
+    let came = wait::until("the first record", limit, || {
+        Ok((lane.is_holding() || !producer.is_running()?).then_some(()))
+    });
+    wait::check_interrupt()?;
+    Ok(came.is_ok())
+}
+
+fn wait_while_running(producer: &mut Program, limit: Duration) -> Result<()> {
+    let end = Instant::now() + limit;
+    while producer.is_running()? && Instant::now() < end {
+        wait::pass(Duration::from_millis(10))?;
+    }
+    Ok(())
+}
+
 /// One run on a topic that takes no record of more than 60 bytes.
 struct Refused {
     failed: usize,
     delivered: usize,
+    /// Was it still there when the refusal came?
+    waited: bool,
     ended: bool,
 }
 
 fn refused(lane: &Lane) -> Result<Refused> {
     // First what needs a topic that takes everything.
     let before = lane.evidence(published)?;
+    let limit = if before.status.is_some() {
+        LIMIT
+    } else {
+        HOPELESS
+    };
     lane.kafka()
         .set_topic_config(CLICKSTREAM, "max.message.bytes", "60")?;
     lane.note("the topic takes no record of more than 60 bytes now");
+    // The refusal comes a little late, so that it reaches only those who wait for it.
+    lane.hold(Request::Produce);
     let mut producer = lane.start("producer")?;
-    let limit = if before.status.is_some() { LIMIT } else { HOPELESS };
+    if wait_for_first_record(lane, &mut producer, limit)? {
+        wait_while_running(&mut producer, BRIEFLY_HELD)?;
+    }
+    let waited = producer.is_running()?;
+    lane.release();
     let ended = producer.wait_for_end(limit).is_ok();
     wait::check_interrupt()?;
     let lines = producer.texts();
@@ -191,6 +224,7 @@ fn refused(lane: &Lane) -> Result<Refused> {
     Ok(Refused {
         failed,
         delivered: delivered(&lines).len(),
+        waited,
         ended,
     })
 }
@@ -415,24 +449,27 @@ fn reports_deliveries(lane: &Lane) -> Result<Verdict> {
         .collect();
     let right = different.intersection(&held).count();
     Ok(verdict(
-        // What was never delivered need not be reported; that nothing was is another check's affair.
-        right == held.len() && reported.len() == held.len(),
+        // How many there should be is another check's affair.
+        !held.is_empty() && right == held.len() && reported.len() == held.len(),
         "a line `Delivered → topic=clickstream partition=P offset=O` for each event, with the place where it really is",
-        format!(
-            "{} such lines, {right} of them for one of the {} events",
-            reported.len(),
-            held.len()
-        ),
+        of_events(&run.records, || {
+            format!(
+                "{} such lines, {right} of them for one of the {} events",
+                reported.len(),
+                held.len()
+            )
+        }),
         "The client calls you back with each record: does the callback print, and is it given the time to be called?",
     ))
 }
 
 fn reports_after_acknowledgement(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(published)?;
+    let all = delivered(&run.lines).len();
     Ok(verdict(
-        run.early == 0,
-        "no delivery reported while the broker had acknowledged none",
-        format!("{} deliveries reported by then", run.early),
+        run.early == 0 && all > 0,
+        "deliveries reported, but none while the broker had acknowledged none",
+        format!("{all} deliveries reported, {} of them by then", run.early),
         "Sent is not delivered. Who knows when a record has arrived?",
     ))
 }
@@ -459,11 +496,17 @@ fn waits_for_acknowledgements(lane: &Lane) -> Result<Verdict> {
 fn reports_failures(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(refused)?;
     Ok(verdict(
-        run.failed > 0 && run.delivered == 0 && run.ended,
+        run.waited && run.failed > 0 && run.delivered == 0 && run.ended,
         "`Delivery FAILED: reason` when the broker refuses the records (it was made to take no more than 60 bytes)",
         format!(
-            "{} failures and {} deliveries reported",
-            run.failed, run.delivered
+            "{} failures and {} deliveries reported{}",
+            run.failed,
+            run.delivered,
+            if run.waited {
+                ""
+            } else {
+                "; it had ended before the broker refused anything"
+            }
         ),
         "The callback is called for failures too. What does yours do then?",
     ))
@@ -483,7 +526,7 @@ fn acks_all(lane: &Lane) -> Result<Verdict> {
         })
         .collect();
     Ok(verdict(
-        run.acks.iter().all(|acks| *acks == -1),
+        !run.acks.is_empty() && run.acks.iter().all(|acks| *acks == -1),
         "acks=all in every request that carries records",
         if acks.is_empty() {
             "no such request".to_string()
@@ -498,9 +541,10 @@ fn ends(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(published)?;
     let done = run.lines.iter().any(|line| line.contains("Done"));
     Ok(verdict(
-        done && run.status.is_some_and(|status| status.success()),
-        "`Done. Published 100 events.`, and exit status 0",
+        !run.records.is_empty() && done && run.status.is_some_and(|status| status.success()),
+        "events published, then `Done. Published 100 events.`, and exit status 0",
         match run.status {
+            _ if run.records.is_empty() => "no event arrived".to_string(),
             Some(status) => format!("{status}. {}", run.last_lines),
             None => format!(
                 "still running after {} s. {}",

@@ -306,7 +306,8 @@ impl Program {
     /// When it has ended already.
     pub fn kill(&mut self) -> Result<()> {
         self.transcript.note(Deed::Killed);
-        killpg(self.group, Signal::SIGKILL).with_context(|| format!("{} has ended", self.transcript.name))?;
+        killpg(self.group, Signal::SIGKILL)
+            .with_context(|| format!("{} has ended", self.transcript.name))?;
         self.wait_for_end(Duration::from_secs(10)).map(drop)
     }
 
@@ -338,7 +339,7 @@ impl Drop for Program {
 }
 
 impl Stream {
-    /// Reads to the end; without a pipe there is nothing to read. Of a flood, only the beginning is kept.
+    /// Reads to the end; without a pipe there is nothing to read. Of a flood, the beginning and the end are kept.
     fn read(from: Option<PipeReader>) -> Self {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let to = Arc::clone(&lines);
@@ -346,6 +347,7 @@ impl Stream {
             let Some(from) = from else { return };
             let mut from = BufReader::new(from);
             let mut kept = 0;
+            let mut beginning = 0;
             loop {
                 let mut line = Vec::new();
                 match from
@@ -356,10 +358,18 @@ impl Stream {
                     Ok(0) | Err(_) => return,
                     Ok(read) => kept += read,
                 }
-                if kept < MOST_OUTPUT {
-                    let text = String::from_utf8_lossy(&line).trim_end().to_string();
-                    let at = Instant::now();
-                    lock(&to).push(Line { at, text });
+                let text = String::from_utf8_lossy(&line).trim_end().to_string();
+                let at = Instant::now();
+                let mut lines = lock(&to);
+                lines.push(Line { at, text });
+                if kept < MOST_OUTPUT / 2 {
+                    beginning = lines.len();
+                } else if kept > MOST_OUTPUT {
+                    let middle = beginning..beginning + (lines.len() - beginning) / 2;
+                    kept -= lines
+                        .drain(middle)
+                        .map(|line| line.text.len() + 1)
+                        .sum::<usize>();
                 }
             }
         });

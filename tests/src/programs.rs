@@ -99,14 +99,9 @@ impl Built {
     ///
     /// # Errors
     /// When Cargo itself fails, or on Ctrl-C.
-    pub fn keep_going(
-        cargo: &mut Command,
-        limit: Duration,
-    ) -> Result<Self> {
-        let output = broker::run_loud(
-            cargo.args(["--keep-going", "--message-format=json"]),
-            limit,
-        )?;
+    pub fn keep_going(cargo: &mut Command, limit: Duration) -> Result<Self> {
+        let output =
+            broker::run_loud(cargo.args(["--keep-going", "--message-format=json"]), limit)?;
         let built = Self::read(&output.stdout)?;
         if !output.status.success() && built.errors.is_empty() {
             bail!("Cargo could not build; what it says is above");

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 /// How long the broker may take to answer.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -14,25 +14,69 @@ const CLIENT: &str = "lab-observer";
 
 /// Sends LeaveGroup, version 1, in another member's name; clients offer no call for that. The single broker is the
 /// coordinator of every group.
+///
+/// # Errors
+/// When the broker does not answer.
 pub fn leave_group(bootstrap: &str, group: &str, member: &str) -> Result<()> {
     const LEAVE_GROUP: i16 = 13;
-    fn text(to: &mut Vec<u8>, text: &str) -> Result<()> {
-        to.extend(i16::try_from(text.len())?.to_be_bytes());
-        to.extend(text.as_bytes());
-        Ok(())
-    }
-    let mut request = Vec::new();
-    request.extend(LEAVE_GROUP.to_be_bytes());
-    request.extend(1_i16.to_be_bytes());
-    request.extend(0_i32.to_be_bytes());
-    text(&mut request, CLIENT)?;
+    let mut request = header(LEAVE_GROUP, 1)?;
     text(&mut request, group)?;
     text(&mut request, member)?;
+    send(bootstrap, &request)
+}
 
+/// The same for a member of a group by the protocol of KIP-848: ConsumerGroupHeartbeat, version 0, whose epoch says goodbye.
+///
+/// # Errors
+/// As there.
+pub fn leave_consumer_group(bootstrap: &str, group: &str, member: &str) -> Result<()> {
+    const CONSUMER_GROUP_HEARTBEAT: i16 = 68;
+    const LEAVE_EPOCH: i32 = -1;
+    const NO_TAGS: u8 = 0;
+    const NULL: u8 = 0;
+    let mut request = header(CONSUMER_GROUP_HEARTBEAT, 0)?;
+    request.push(NO_TAGS);
+    compact_text(&mut request, group)?;
+    compact_text(&mut request, member)?;
+    request.extend(LEAVE_EPOCH.to_be_bytes());
+    // Instance and rack.
+    request.extend([NULL, NULL]);
+    // No rebalance timeout; no topics, assignor or partitions.
+    request.extend((-1_i32).to_be_bytes());
+    request.extend([NULL, NULL, NULL, NO_TAGS]);
+    send(bootstrap, &request)
+}
+
+fn header(api_key: i16, version: i16) -> Result<Vec<u8>> {
+    let mut request = Vec::new();
+    request.extend(api_key.to_be_bytes());
+    request.extend(version.to_be_bytes());
+    request.extend(0_i32.to_be_bytes());
+    text(&mut request, CLIENT)?;
+    Ok(request)
+}
+
+fn text(to: &mut Vec<u8>, text: &str) -> Result<()> {
+    to.extend(i16::try_from(text.len())?.to_be_bytes());
+    to.extend(text.as_bytes());
+    Ok(())
+}
+
+/// As newer versions write it: the length and one, which is a single byte for short texts.
+fn compact_text(to: &mut Vec<u8>, text: &str) -> Result<()> {
+    let length = u8::try_from(text.len() + 1)?;
+    ensure!(length < 0x80, "{text} is too long");
+    to.push(length);
+    to.extend(text.as_bytes());
+    Ok(())
+}
+
+/// Sends a request and waits for the answer, whatever it says.
+fn send(bootstrap: &str, request: &[u8]) -> Result<()> {
     let mut broker = TcpStream::connect(bootstrap)?;
     broker.set_read_timeout(Some(LIMIT))?;
     broker.write_all(&i32::try_from(request.len())?.to_be_bytes())?;
-    broker.write_all(&request)?;
+    broker.write_all(request)?;
     let mut length = [0; 4];
     broker.read_exact(&mut length)?;
     let mut answer = vec![0; usize::try_from(u32::from_be_bytes(length))?];

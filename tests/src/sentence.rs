@@ -70,13 +70,13 @@ pub fn sentence(logged: &Value) -> Option<String> {
         },
         "ADD_PARTITIONS_TO_TXN" => format!("added partitions to its transaction{error}"),
         "ADD_OFFSETS_TO_TXN" => format!("added the offsets of {group} to its transaction{error}"),
-        "TXN_OFFSET_COMMIT" => format!(
-            "offsets in the transaction: {}{error}",
-            offsets(request)
-        ),
+        "TXN_OFFSET_COMMIT" => format!("offsets in the transaction: {}{error}", offsets(request)),
         "END_TXN" if request["committed"] == true => format!("committed its transaction{error}"),
         "END_TXN" => format!("aborted its transaction{error}"),
-        other => format!("asked for {}{error}", other.to_lowercase().replace('_', " ")),
+        other => format!(
+            "asked for {}{error}",
+            other.to_lowercase().replace('_', " ")
+        ),
     })
 }
 

@@ -17,13 +17,13 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// All events of `clickstream`.
+    /// The events of `clickstream` from the committed offsets `from` on. No commit is the beginning.
     ///
     /// # Errors
     /// When the topic cannot be read.
-    pub fn all(kafka: &Kafka) -> Result<Self> {
+    pub fn from(kafka: &Kafka, from: &[Option<i64>]) -> Result<Self> {
         let ends = kafka.ends(CLICKSTREAM)?;
-        Self::of(kafka, &[], &ends.into_iter().map(Some).collect::<Vec<_>>())
+        Self::of(kafka, from, &ends.into_iter().map(Some).collect::<Vec<_>>())
     }
 
     /// The events of `clickstream` from the committed offsets `from` up to `to`. No commit is the beginning.

@@ -6,9 +6,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::programs::{
-    BUILD_LIMIT, Built, PROGRAMS, Version, build_command, target, workspace,
-};
+use crate::programs::{BUILD_LIMIT, Built, PROGRAMS, Version, build_command, target, workspace};
 
 /// Programs by their names.
 #[derive(Clone, Debug, Default)]

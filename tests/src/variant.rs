@@ -1,10 +1,10 @@
 //! Programs that differ a little from a starter or a solution, built beside the workspace.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use toml::Table;
+use toml::{Table, Value};
 
 use crate::programs::{build_in, workspace};
 
@@ -16,15 +16,68 @@ const DEPENDENCIES: &[&str] = &["ctrlc", "rand", "rdkafka", "serde", "serde_json
 /// # Errors
 /// When it does not compile.
 pub fn build(name: &str, source: &str) -> Result<PathBuf> {
+    build_with(name, source, manifest(name)?)
+}
+
+/// As [`build`], for a program with futures: it may use tokio, and rdkafka's part for that.
+///
+/// # Errors
+/// As there.
+pub fn build_asynchronous(name: &str, source: &str) -> Result<PathBuf> {
+    let mut manifest = manifest(name)?;
+    let dependencies = manifest
+        .get_mut("dependencies")
+        .and_then(Value::as_table_mut);
+    let dependencies = dependencies.context("no dependencies")?;
+    let tokio = "version = \"1\"\nfeatures = [\"rt-multi-thread\", \"time\"]".parse::<Table>()?;
+    dependencies.insert("tokio".to_string(), tokio.into());
+    let features = dependencies["rdkafka"]
+        .get_mut("features")
+        .and_then(Value::as_array_mut);
+    features.context("no features")?.push("tokio".into());
+    build_with(name, source, manifest)
+}
+
+/// Keeps the text of a script; returns its path.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn script(name: &str, source: &str) -> Result<PathBuf> {
+    let path = folder(name)?.join(format!("{name}.py"));
+    fs::write(&path, source)?;
+    Ok(path)
+}
+
+fn folder(name: &str) -> Result<PathBuf> {
     let folder = workspace().join("target/variants").join(name);
-    let src = folder.join("src");
-    fs::create_dir_all(&src).with_context(|| src.display().to_string())?;
-    fs::write(src.join("main.rs"), source)?;
-    fs::write(folder.join("Cargo.toml"), manifest(name)?.to_string())?;
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     fs::write(folder.join(".gitignore"), "*")?;
-    fs::copy(workspace().join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    Ok(folder)
+}
+
+fn build_with(name: &str, source: &str, manifest: Table) -> Result<PathBuf> {
+    let folder = folder(name)?;
+    fs::create_dir_all(folder.join("src"))?;
+    write_if_other(&folder.join("src/main.rs"), source)?;
+    write_if_other(&folder.join("Cargo.toml"), &manifest.to_string())?;
+    // Cargo may add to its copy.
+    if write_if_other(
+        &folder.join("lab.lock"),
+        &fs::read_to_string(workspace().join("Cargo.lock"))?,
+    )? {
+        fs::copy(folder.join("lab.lock"), folder.join("Cargo.lock"))?;
+    }
     let built = build_in(&folder, &[(name.to_string(), name.to_string())])?;
     built.into_iter().next().context("nothing was built")
+}
+
+/// Cargo builds anew what was written anew. Returns whether it was.
+fn write_if_other(file: &Path, text: &str) -> Result<bool> {
+    if fs::read_to_string(file).is_ok_and(|old| old == text) {
+        return Ok(false);
+    }
+    fs::write(file, text).with_context(|| file.display().to_string())?;
+    Ok(true)
 }
 
 /// A workspace of its own with the versions, the features and the profile of the lab's, so that what those have built is

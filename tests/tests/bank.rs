@@ -7,24 +7,21 @@ use std::fs;
 use anyhow::{Result, bail, ensure};
 use checks::bank::{Entry, bank};
 use checks::programs::{Version, workspace};
-use checks::{Judged, Submission, all_checks, judge};
+use checks::{Judged, Submission, TASKS, Task, all_checks};
 use libtest_mimic::Trial;
 
-use crate::{programs, trial};
+use crate::{POOL, programs, trial};
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
         trial("bank::solutions_get_100", || {
-            let judged = judge(
-                &Submission::of(programs(Version::Solution)?),
-                &[1, 2, 3, 4],
-                |_| {},
-            );
-            expect(&judged, &[])
+            let solutions = Submission::of(programs(Version::Solution)?);
+            let tasks: Vec<&Task> = TASKS.iter().collect();
+            expect(&judge(&solutions, &tasks), &[])
         }),
         trial("bank::a_missing_program_is_not_submitted", || {
             let nothing = Submission::of(BTreeMap::new());
-            let judged = judge(&nothing, &[4], |_| {});
+            let judged = judge(&nothing, &[&TASKS[3]]);
             ensure!(
                 judged
                     .iter()
@@ -51,8 +48,12 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn judge_entry(entry: &Entry) -> Result<()> {
-    let judged = judge(&entry.build()?, &[entry.task()], |_| {});
+    let judged = judge(&entry.build()?, &[entry.task()]);
     expect(&judged, &entry.must_fail()?)
+}
+
+fn judge(submission: &Submission, tasks: &[&Task]) -> Vec<Judged> {
+    checks::judge(&POOL, submission, tasks, |_| {})
 }
 
 /// These and no others must have failed.
@@ -67,8 +68,12 @@ fn expect(judged: &[Judged], must_fail: &[&str]) -> Result<()> {
         if row.verdict != expected {
             writeln!(
                 wrong,
-                "{} {}, but must be {expected}. expected: {}; saw: {}",
-                row.id, row.verdict, row.expected, row.saw
+                "{} {}, but must be {expected}. expected: {}; saw: {}\n{}",
+                row.id,
+                row.verdict,
+                row.expected,
+                row.saw,
+                checks::timeline(&row.seen)
             )?;
         }
     }
@@ -78,25 +83,41 @@ fn expect(judged: &[Judged], must_fail: &[&str]) -> Result<()> {
     bail!("{wrong}")
 }
 
-/// The matrix of programs and checks, as docs/misconceptions.md keeps it.
+/// The matrix of programs and checks, as docs/misconceptions.md keeps it: a table for each task, a column for each check.
 fn matrix() -> Result<String> {
     let mut text = String::from(
-        "# What the checks tell apart\n\nEvery program of the bank (`tests/misconceptions/bank.toml`) with the checks that it \
-         fails; it passes all others of its task.\n`cargo test -- bank` runs them all. `UPDATE_DOCS=1 cargo test -- matrix` \
-         writes this page.\n\n| program | what its author believes | fails |\n|---|---|---|\n",
+        "# What the checks tell apart\n\nEvery program of the bank (`tests/misconceptions/`), with the checks that it fails \
+         (✗); it passes all others of its task.\nThose without any ✗ are right programs, written differently.\n\n\
+         `cargo test -- bank` runs them all. `UPDATE_DOCS=1 cargo test -- matrix` writes this page.\n",
     );
-    for entry in bank()? {
-        let fails = entry.must_fail()?;
-        let fails = if fails.is_empty() {
-            "nothing: it is right".to_string()
-        } else {
-            fails.join(", ")
-        };
-        writeln!(
-            text,
-            "| {} ({}) | {} | {fails} |",
-            entry.name, entry.of, entry.belief
-        )?;
+    let bank = bank()?;
+    for task in TASKS {
+        writeln!(text, "\n## Task {}. {}\n", task.number, task.title)?;
+        for (number, check) in task.checks.iter().enumerate() {
+            writeln!(text, "{}. `{}` {}", number + 1, check.id, check.title)?;
+        }
+        let numbers = 1..=task.checks.len();
+        let columns: String = numbers
+            .clone()
+            .map(|number| format!(" {number} |"))
+            .collect();
+        writeln!(text, "\n| program | what its author believes |{columns}")?;
+        writeln!(text, "|---|---|{}", ":-:|".repeat(task.checks.len()))?;
+        for entry in bank
+            .iter()
+            .filter(|entry| entry.task().number == task.number)
+        {
+            let fails = entry.must_fail()?;
+            let marks = task.checks.iter().map(|check| {
+                if fails.contains(&check.id) {
+                    " ✗ |"
+                } else {
+                    "   |"
+                }
+            });
+            let marks: String = marks.collect();
+            writeln!(text, "| {} | {} |{marks}", entry.name, entry.belief)?;
+        }
     }
     Ok(text)
 }

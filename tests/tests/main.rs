@@ -15,15 +15,16 @@ mod starters;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use anyhow::{Error, Result};
 use broker::{Way, wait};
+use checks::Pool;
 use checks::programs::{PROGRAMS, Version, build};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// How many tests run at a time, unless `--test-threads` says otherwise.
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 6;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -52,8 +53,13 @@ fn main() -> ExitCode {
         demo::trials(),
         bank::trials(),
     ];
-    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
+    let code = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code();
+    POOL.clear();
+    code
 }
+
+/// The brokers that submissions are judged on.
+static POOL: LazyLock<Pool> = LazyLock::new(Pool::default);
 
 /// The executables of the starters or of the solutions, built once.
 fn programs(version: Version) -> Result<BTreeMap<String, PathBuf>> {

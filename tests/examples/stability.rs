@@ -1,0 +1,75 @@
+//! Do verdicts depend on luck? Judges the solutions again and again, alone or several at a time with all cores busy, and
+//! tells which verdicts differed from "passed", and how long it took.
+//!
+//!     cargo run --package checks --example stability -- ROUNDS AT_A_TIME
+
+use std::hint::black_box;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use checks::programs::{PROGRAMS, Version, build};
+use checks::{Pool, Submission, TASKS, Task, judge};
+
+fn main() -> Result<()> {
+    let mut numbers = std::env::args().skip(1).map(|word| word.parse::<usize>());
+    let mut number = |what| numbers.next().context(what)?.context(what);
+    let rounds = number("how many rounds?")?;
+    let at_a_time = number("how many at a time?")?;
+
+    let solutions = Submission::of(build(PROGRAMS, Version::Solution)?);
+    let tasks: Vec<&Task> = TASKS.iter().collect();
+    let pool = Pool::default();
+    let (rows, seconds) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        if at_a_time > 1 {
+            for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        black_box((0..10_000_u64).sum::<u64>());
+                    }
+                });
+            }
+        }
+        for _ in 0..rounds {
+            thread::scope(|scope| {
+                for _ in 0..at_a_time {
+                    scope.spawn(|| {
+                        let start = Instant::now();
+                        let judged = judge(&pool, &solutions, &tasks, |_| {});
+                        lock(&seconds).push(start.elapsed().as_secs_f64());
+                        lock(&rows).extend(judged);
+                    });
+                }
+            });
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    let (rows, mut seconds) = (lock(&rows), lock(&seconds));
+    for row in rows.iter().filter(|row| !row.passed()) {
+        println!(
+            "{} {}: expected {}; saw {}",
+            row.id, row.verdict, row.expected, row.saw
+        );
+        println!("{}", checks::timeline(&row.seen));
+    }
+    let differed = rows.iter().filter(|row| !row.passed()).count();
+    seconds.sort_by(f64::total_cmp);
+    println!(
+        "{differed} of {} verdicts differed; a submission took {:.1}/{:.1}/{:.1} s (min/median/max)",
+        rows.len(),
+        seconds[0],
+        seconds[seconds.len() / 2],
+        seconds[seconds.len() - 1]
+    );
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
