@@ -12,6 +12,7 @@ use console::style;
 
 use crate::progress_bar::ProgressBar;
 use crate::report::{Report, mark, tell};
+use crate::usage::Usage;
 use crate::{progress, watch};
 
 /// The exit status where something could not be judged.
@@ -34,7 +35,10 @@ impl What {
             .filter(|row| task.is_none_or(|only| only == row.number))
             .collect();
         if tasks.is_empty() {
-            bail!("there is no such task: they are 1 to {}", TASKS.len());
+            bail!(Usage(format!(
+                "there is no such task: they are 1 to {}",
+                TASKS.len()
+            )));
         }
         Ok(Self { tasks, folder })
     }
@@ -72,7 +76,9 @@ impl What {
 
     fn submission(&self) -> Result<Submission> {
         match &self.folder {
-            Some(folder) => Submission::in_folder(folder),
+            Some(folder) => {
+                Submission::in_folder(folder).map_err(|error| Usage(format!("{error:#}")).into())
+            }
             None => Submission::build_own(&self.programs()),
         }
     }
@@ -96,7 +102,7 @@ fn run(pool: &Pool, what: &What, json: bool) -> Result<ExitCode> {
     let all = what.tasks.iter().map(|task| task.checks.len()).sum();
     let bar = ProgressBar::new(all);
     let judged = judge(pool, &submission, &what.tasks, |row| {
-        if !json {
+        if !json && !wait::interrupted() {
             bar.println(format!("{} {}. {}", mark(row), row.task, row.title));
         }
         bar.one_more();

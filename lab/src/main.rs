@@ -10,6 +10,7 @@ mod progress_bar;
 mod report;
 mod run;
 mod tool;
+mod usage;
 mod watch;
 
 use std::path::PathBuf;
@@ -17,6 +18,8 @@ use std::process::ExitCode;
 
 use broker::wait;
 use clap::{Parser, Subcommand};
+
+use crate::usage::Usage;
 
 /// The exit status after Ctrl-C, as shells have it: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -120,7 +123,10 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             eprintln!("Error: {error:#}");
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                Some(Usage(_)) => ExitCode::from(Usage::STATUS),
+                None => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -67,7 +67,10 @@ pub fn mark(row: &Judged) -> String {
 
 /// What each check that did not pass expected and saw; and once for all that looked at the same run, what happened.
 pub fn tell(judged: &[Judged]) {
-    let failed: Vec<&Judged> = judged.iter().filter(|row| !row.passed()).collect();
+    let (not_judged, failed): (Vec<&Judged>, _) = judged
+        .iter()
+        .filter(|row| !row.passed())
+        .partition(|row| row.verdict == "not_judged");
     for same_run in failed.chunk_by(|one, next| happened(one) == happened(next)) {
         for row in same_run {
             tell_one(row);
@@ -77,6 +80,19 @@ pub fn tell(judged: &[Judged]) {
             println!("{}", timeline(&row.seen));
         }
     }
+    for same_reason in not_judged.chunk_by(|one, next| one.saw == next.saw) {
+        tell_not_judged(same_reason);
+    }
+}
+
+/// One reason is told once, however many checks it concerns.
+fn tell_not_judged(rows: &[&Judged]) {
+    let Some(first) = rows.first() else { return };
+    println!("\n{} Not judged, which is not your fault:", mark(first));
+    for row in rows {
+        println!("  - Task {}: {}", row.task, row.title);
+    }
+    println!("  {}", first.saw.replace('\n', "\n  "));
 }
 
 /// Runs are the same where they begin and end at the same time, and have as much in them.
@@ -103,11 +119,6 @@ fn tell_one(row: &Judged) {
         let text = text.replace('\n', "\n            ");
         println!("  {what:<9} {text}");
     };
-    if row.verdict == "not_judged" {
-        say("", "It could not be judged, which is not your fault:");
-        say("", &row.saw);
-        return;
-    }
     say("expected:", &row.expected);
     say("saw:", &row.saw);
     say("hint:", &row.hint);

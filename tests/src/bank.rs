@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -96,40 +95,12 @@ impl Entry {
     /// # Errors
     /// When a change does not apply, or the result does not compile.
     pub fn build(&self) -> Result<Submission> {
-        let source = self.source()?;
-        let mut programs = BTreeMap::new();
-        if self.of == "member" {
-            for (program, letter) in [("consumer_group_a", "A"), ("consumer_group_b", "B")] {
-                let source = self.named(&source, letter);
-                programs.insert(program.to_string(), self.build_one(program, &source)?);
-            }
-        } else {
-            programs.insert(self.of.clone(), self.build_one(&self.of, &source)?);
-        }
-        let submission = Submission::of(programs);
-        Ok(match self.style {
-            Style::Python => submission.with_python(python::interpreter()?),
-            _ => submission,
-        })
-    }
-
-    fn build_one(&self, program: &str, source: &str) -> Result<PathBuf> {
-        let name = format!("bank_{}_{program}", self.name);
-        match self.style {
-            Style::Python => variant::script(&name, source),
-            Style::Asynchronous => variant::build_asynchronous(&name, source),
-            Style::Solution => variant::build(&name, source),
-        }
-    }
-
-    /// The member of this name.
-    fn named(&self, source: &str, letter: &str) -> String {
-        match self.style {
-            Style::Python => source.replace("NAME = 'A'", &format!("NAME = '{letter}'")),
-            _ => {
-                format!("{source}\nfn main() -> Result<(), Error> {{\n    run(\"{letter}\")\n}}\n")
-            }
-        }
+        build(
+            &format!("bank_{}", self.name),
+            &self.of,
+            self.style,
+            &self.source()?,
+        )
     }
 
     fn source(&self) -> Result<String> {
@@ -152,5 +123,42 @@ impl Entry {
             source = source.replacen(from, to, 1);
         }
         Ok(source)
+    }
+}
+
+/// Builds the source text of a program, or of both members of the group, under a name of its own.
+///
+/// # Errors
+/// When it does not compile.
+pub fn build(name: &str, of: &str, style: Style, source: &str) -> Result<Submission> {
+    let mut programs = BTreeMap::new();
+    let mut add = |program: &str, source: &str| -> Result<()> {
+        let name = format!("{name}_{program}");
+        let built = match style {
+            Style::Python => variant::script(&name, source)?,
+            Style::Asynchronous => variant::build_asynchronous(&name, source)?,
+            Style::Solution => variant::build(&name, source)?,
+        };
+        programs.insert(program.to_string(), built);
+        Ok(())
+    };
+    if of == "member" {
+        add("consumer_group_a", &member(style, source, "A"))?;
+        add("consumer_group_b", &member(style, source, "B"))?;
+    } else {
+        add(of, source)?;
+    }
+    let submission = Submission::of(programs);
+    Ok(match style {
+        Style::Python => submission.with_python(python::interpreter()?),
+        _ => submission,
+    })
+}
+
+/// The member of this name.
+fn member(style: Style, source: &str, letter: &str) -> String {
+    match style {
+        Style::Python => source.replace("NAME = 'A'", &format!("NAME = '{letter}'")),
+        _ => format!("{source}\nfn main() -> Result<(), Error> {{\n    run(\"{letter}\")\n}}\n"),
     }
 }

@@ -82,7 +82,15 @@ pub fn stopped_on_ctrl_c(status: Option<ExitStatus>, last_lines: &str) -> Verdic
 impl Check {
     /// The check's verdict on the submission of this lane.
     pub fn judge(&self, lane: &Lane) -> Verdict {
-        (self.judge)(lane).unwrap_or_else(|error| match error.downcast_ref::<Missing>() {
+        let verdict = (self.judge)(lane);
+        if let Ok(Verdict::Failed { .. }) = &verdict
+            && let Err(error) = lane.kafka().topics()
+        {
+            return Verdict::NotJudged {
+                why: format!("Kafka does not answer any more: {error:#}"),
+            };
+        }
+        verdict.unwrap_or_else(|error| match error.downcast_ref::<Missing>() {
             Some(Missing::NotSubmitted(program)) => Verdict::Failed {
                 expected: format!("a program {program}"),
                 saw: "it was not submitted".to_string(),

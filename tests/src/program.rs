@@ -185,6 +185,11 @@ impl Program {
         self.transcript.clone()
     }
 
+    /// Its process id, which is also that of its process group.
+    pub fn pid(&self) -> Pid {
+        self.group
+    }
+
     /// What it printed on standard output so far.
     pub fn lines(&self) -> Vec<Line> {
         self.out.lines().clone()

@@ -52,12 +52,13 @@ fn judge_entry(entry: &Entry) -> Result<()> {
     expect(&judged, &entry.must_fail()?)
 }
 
-fn judge(submission: &Submission, tasks: &[&Task]) -> Vec<Judged> {
+/// Judges on brokers that the tests share.
+pub fn judge(submission: &Submission, tasks: &[&Task]) -> Vec<Judged> {
     checks::judge(&POOL, submission, tasks, |_| {})
 }
 
 /// These and no others must have failed.
-fn expect(judged: &[Judged], must_fail: &[&str]) -> Result<()> {
+pub fn expect(judged: &[Judged], must_fail: &[&str]) -> Result<()> {
     let mut wrong = String::new();
     for row in judged {
         let expected = if must_fail.contains(&row.id) {

@@ -4,6 +4,7 @@
 //! JVM. Where neither can be had, these tests fail and say so.
 
 mod bank;
+mod check;
 mod commands;
 mod demo;
 mod holes;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         misuse::trials(),
         commands::trials(),
         demo::trials(),
+        check::trials(),
         bank::trials(),
     ];
     let code = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code();

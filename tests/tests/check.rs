@@ -1,0 +1,209 @@
+//! `cargo lab check`, as a student or a grader's script meets it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use broker::{Cache, Way, wait};
+use checks::programs::Version;
+use checks::{Program, TASKS};
+use libtest_mimic::Trial;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::commands::Lab;
+use crate::{programs, trial};
+
+const LIMIT: Duration = Duration::from_secs(90);
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = vec![
+        trial("check::json_is_as_promised", json),
+        trial("check::watch_judges_again_what_was_saved", watch),
+        trial("check::ctrl_c_leaves_nothing_running", ctrl_c),
+        trial("check::a_folder_without_programs_is_named", nothing_there),
+        trial("check::without_kafka_nothing_is_judged", no_kafka),
+    ];
+    if matches!(Way::for_private(), Ok(Way::Jvm(_))) {
+        trials.push(trial(
+            "check::a_broker_that_dies_is_never_a_zero",
+            broker_dies,
+        ));
+    }
+    trials
+}
+
+/// A folder with the solutions' executables.
+fn solutions() -> Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    for (name, path) in programs(Version::Solution)? {
+        symlink(path, folder.path().join(name))?;
+    }
+    Ok(folder)
+}
+
+fn check(folder: &Path, words: &str) -> String {
+    format!("check {words} --programs {}", folder.display())
+}
+
+fn json() -> Result<()> {
+    let folder = solutions()?;
+    let printed = Lab::new()?.run(&check(folder.path(), "4 --json"))?;
+    let report: Value = serde_json::from_str(&printed)?;
+    ensure!(
+        report["score"] == 12 && report["max_score"] == 12,
+        "{printed}"
+    );
+    ensure!(report["verdict"] == "passed", "{printed}");
+    ensure!(report["seconds"].as_f64() > Some(0.0), "{printed}");
+    ensure!(
+        report["submission"] == folder.path().display().to_string(),
+        "{printed}"
+    );
+    let checks = report["checks"].as_array().context("no checks")?;
+    ensure!(checks.len() == TASKS[3].checks.len(), "{printed}");
+    let fields = [
+        "id",
+        "task",
+        "title",
+        "verdict",
+        "points",
+        "max_points",
+        "expected",
+        "saw",
+        "hint",
+    ];
+    for check in checks {
+        let check = check.as_object().context("no object")?;
+        let names: Vec<&str> = check.keys().map(String::as_str).collect();
+        let expected = BTreeMap::from(fields.map(|field| (field, ())));
+        ensure!(
+            names == expected.into_keys().collect::<Vec<_>>(),
+            "{names:?}"
+        );
+    }
+    Ok(())
+}
+
+fn watch() -> Result<()> {
+    let folder = solutions()?;
+    let lab = Lab::new()?;
+    let mut command = lab.command(&check(folder.path(), "4 --watch"));
+    let mut watch = Program::run("check --watch", &mut command)?;
+    let reports = |wanted: usize| {
+        move |lines: &[checks::Line]| {
+            let reports = lines
+                .iter()
+                .filter(|line| line.text.starts_with("Waiting for you"));
+            (reports.count() == wanted).then_some(())
+        }
+    };
+    watch.wait_for("a report", LIMIT, reports(1))?;
+    let program = folder.path().join("consumer_crash");
+    fs::remove_file(&program)?;
+    symlink("/bin/true", &program)?;
+    watch.wait_for("a second report", LIMIT, reports(2))?;
+    let lines = watch.texts();
+    ensure!(
+        lines.iter().any(|line| line.starts_with("12 of 12")),
+        "{lines:?}"
+    );
+    ensure!(
+        lines.iter().any(|line| line.starts_with("0 of 12")),
+        "{lines:?}"
+    );
+    watch.interrupt()?;
+    let status = watch.wait_for_end(Duration::from_secs(10))?;
+    ensure!(status.success(), "{status}; {}", watch.last_lines());
+    Ok(())
+}
+
+fn ctrl_c() -> Result<()> {
+    let folder = solutions()?;
+    let lab = Lab::new()?;
+    let mut check = Program::run("check", &mut lab.command(&check(folder.path(), "")))?;
+    check.wait_for("a verdict", LIMIT, |lines| {
+        (!lines.is_empty()).then_some(())
+    })?;
+    let brokers = brokers_of(&check)?;
+    check.interrupt()?;
+    let status = check.wait_for_end(Duration::from_secs(20))?;
+    ensure!(
+        status.code() == Some(130),
+        "{status}; {}",
+        check.last_lines()
+    );
+    for broker in brokers {
+        ensure!(!broker.exists(), "{} is left", broker.display());
+    }
+    Ok(())
+}
+
+fn nothing_there() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let output = Lab::new()?.command(&check(folder.path(), "")).output()?;
+    ensure!(output.status.code() == Some(2), "{}", output.status);
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(said.contains("holds none of the programs"), "{said}");
+    Ok(())
+}
+
+fn no_kafka() -> Result<()> {
+    let folder = solutions()?;
+    let lab = Lab::new()?;
+    let mut command = lab.command(&check(folder.path(), "4"));
+    let nobody = [
+        ("KAFKA_LAB_BROKER", "docker"),
+        ("DOCKER_HOST", "unix:///nobody"),
+    ];
+    let output = command.envs(nobody).output()?;
+    ensure!(output.status.code() == Some(3), "{}", output.status);
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(said.matches("no daemon answers").count() == 1, "{said}");
+    ensure!(said.contains("not your fault"), "{said}");
+    Ok(())
+}
+
+/// The broker is killed while the group is at work.
+fn broker_dies() -> Result<()> {
+    let folder = solutions()?;
+    let lab = Lab::new()?;
+    let mut check = Program::run("check", &mut lab.command(&check(folder.path(), "3")))?;
+    let brokers = wait::until("a group to have members", LIMIT, || {
+        let brokers = brokers_of(&check)?;
+        let ready = |folder: &PathBuf| {
+            let log = fs::read_to_string(folder.join("requests.log")).unwrap_or_default();
+            log.contains("SYNC_GROUP")
+        };
+        Ok((!brokers.is_empty() && brokers.iter().all(ready)).then_some(brokers))
+    })?;
+    for broker in brokers {
+        let pid = fs::read_to_string(broker.join("pid"))?;
+        kill(Pid::from_raw(pid.trim().parse()?), Signal::SIGKILL)?;
+    }
+    let status = check.wait_for_end(Duration::from_secs(240))?;
+    ensure!(status.code() == Some(3), "{status}; {}", check.last_lines());
+    let lines = check.texts();
+    ensure!(!lines.iter().any(|line| line.starts_with('✗')), "{lines:?}");
+    Ok(())
+}
+
+/// The folders of the brokers whose keeper this program has started.
+fn brokers_of(program: &Program) -> Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(Cache::open()?.run())? {
+        let folder = entry?.path();
+        let keeper = fs::read_to_string(folder.join("keeper")).unwrap_or_default();
+        let status = fs::read_to_string(format!("/proc/{}/status", keeper.trim()));
+        let parent = format!("PPid:\t{}\n", program.pid());
+        if status.is_ok_and(|status| status.contains(&parent)) {
+            folders.push(folder);
+        }
+    }
+    Ok(folders)
+}
