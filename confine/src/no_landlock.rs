@@ -1,0 +1,24 @@
+//! Where there is no Landlock.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::Confinement;
+
+/// Nothing can be enforced.
+pub fn rules(_: &Confinement, _: &Path) -> Result<()> {
+    Ok(())
+}
+
+/// Binds nobody.
+pub fn restrict(_: ()) -> Result<()> {
+    Ok(())
+}
+
+/// What is not enforced.
+pub fn gaps() -> Vec<&'static str> {
+    vec![
+        "this system has no Landlock: programs may read what their user may read, and connect to anything",
+    ]
+}

@@ -1,0 +1,233 @@
+//! The process between us and a confined program.
+
+use std::ffi::OsString;
+use std::io::Error;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, exit};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::sys::signal::{SigHandler, Signal, kill, raise, signal};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{Pid, getpgid, getppid, setpgid};
+
+use crate::limits::{self, Use};
+use crate::{Confinement, identity, landlock};
+
+/// How often limits are looked at.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// As shells have it: the program could not be started.
+const NOT_STARTED: i32 = 127;
+
+/// Runs the program that these words describe, and ends as it does.
+pub fn supervise(mut words: impl Iterator<Item = OsString>) -> ! {
+    let ended = (|| {
+        let confinement = words.next().context("no confinement")?;
+        let mut confinement: Confinement = serde_json::from_str(&confinement.to_string_lossy())?;
+        confinement.ports.extend(ports_of_brokers());
+        let program = words.next().context("no program")?;
+        run(&confinement, Command::new(program).args(words))
+    })();
+    match ended {
+        Ok(WaitStatus::Exited(_, code)) => exit(code),
+        Ok(WaitStatus::Signaled(_, deadly, _)) => end_by(deadly),
+        Ok(_) => exit(NOT_STARTED),
+        Err(error) => {
+            eprintln!("it could not be confined: {error:#}");
+            exit(NOT_STARTED)
+        }
+    }
+}
+
+/// Ends as the program did, for whoever looks at our status.
+fn end_by(deadly: Signal) -> ! {
+    // SAFETY: the default disposition runs no code of ours.
+    let _ = unsafe { signal(deadly, SigHandler::SigDfl) };
+    let _ = raise(deadly);
+    exit(128 + deadly as i32)
+}
+
+fn ports_of_brokers() -> Vec<u16> {
+    let servers = std::env::var("BOOTSTRAP_SERVERS").unwrap_or_default();
+    let servers = servers.split(',');
+    servers
+        .filter_map(|server| server.rsplit_once(':')?.1.parse().ok())
+        .collect()
+}
+
+fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
+    let asker = getppid();
+    become_subreaper()?;
+    let folder = std::env::current_dir()?;
+    let user = identity::nobody().filter(|_| confinement.as_nobody);
+    if let Some(user) = user {
+        identity::give(&folder, user)?;
+    }
+    program.env("HOME", &folder).env("TMPDIR", &folder);
+    let mut rules = Some(landlock::rules(confinement, &folder)?);
+    let tasks = match user {
+        Some(_) => Some(limits::TASKS),
+        None => tasks_of_user().map(|now| now + limits::TASKS),
+    };
+    let shut_in = move || -> Result<()> {
+        for of_terminal in [Signal::SIGINT, Signal::SIGTERM] {
+            // SAFETY: as above.
+            unsafe { signal(of_terminal, SigHandler::SigDfl)? };
+        }
+        limits::bound(tasks)?;
+        if let Some(user) = user {
+            identity::become_nobody(user)?;
+        }
+        if let Some(rules) = rules.take() {
+            landlock::restrict(rules)?;
+        }
+        Ok(())
+    };
+    for of_terminal in [Signal::SIGINT, Signal::SIGTERM] {
+        // SAFETY: as above.
+        unsafe { signal(of_terminal, SigHandler::SigIgn)? };
+    }
+    let mut shut_in = shut_in;
+    // SAFETY: this process has one thread until then, so that what is called between fork and exec finds no lock held.
+    unsafe {
+        program.pre_exec(move || shut_in().map_err(|error| Error::other(format!("{error:#}"))));
+    }
+    let name = program.get_program().to_string_lossy().into_owned();
+    let child = program.spawn().with_context(|| format!("{name} could not be started"))?;
+    let child = Pid::from_raw(child.id().cast_signed());
+    // The program stays alone in the process group by which it is known; signals to that group are for it only.
+    let _ = setpgid(Pid::from_raw(0), getpgid(Some(asker))?);
+
+    thread::spawn(move || watch(asker, &folder));
+    let ended = loop {
+        match waitpid(None, None) {
+            Ok(status) if status.pid() == Some(child) => break status,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error).context("the program has gone"),
+        }
+    };
+    end_all();
+    Ok(ended)
+}
+
+/// Ends all, where a limit is passed or whoever asked has gone.
+fn watch(asker: Pid, folder: &Path) {
+    let start = Instant::now();
+    loop {
+        thread::sleep(GLANCE);
+        if getppid() != asker {
+            end_all();
+            exit(NOT_STARTED);
+        }
+        if let Some(limit) = limits::passed(used(), folder, start) {
+            eprintln!("stopped by the grader: {limit}");
+            end_all();
+        }
+    }
+}
+
+/// Kills all that descends from us, until nothing is left.
+fn end_all() {
+    loop {
+        let left = descendants();
+        if left.is_empty() {
+            return;
+        }
+        // First nobody starts anything any more.
+        for deadly in [Signal::SIGSTOP, Signal::SIGKILL] {
+            for process in &left {
+                let _ = kill(*process, deadly);
+            }
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use super::{Pid, Result, Use};
+    use anyhow::Context;
+    use nix::unistd::geteuid;
+    use procfs::process::{Stat, all_processes};
+
+    /// What it leaves behind becomes ours, whatever session it has begun.
+    pub fn become_subreaper() -> Result<()> {
+        nix::sys::prctl::set_child_subreaper(true).context("no subreaper")
+    }
+
+    /// Those that live: the dead are reaped by whoever waits.
+    fn stats() -> Vec<Stat> {
+        let processes = all_processes().into_iter().flatten();
+        let stats = processes.filter_map(|process| process.ok()?.stat().ok());
+        stats.filter(|stat| !matches!(stat.state, 'Z' | 'X')).collect()
+    }
+
+    fn descending() -> Vec<Stat> {
+        let mut rest = stats();
+        let mut family = vec![std::process::id().cast_signed()];
+        let mut found = Vec::new();
+        loop {
+            let (children, others): (Vec<Stat>, _) =
+                rest.into_iter().partition(|stat| family.contains(&stat.ppid));
+            if children.is_empty() {
+                return found;
+            }
+            family = children.iter().map(|stat| stat.pid).collect();
+            found.extend(children);
+            rest = others;
+        }
+    }
+
+    pub fn descendants() -> Vec<Pid> {
+        let found = descending();
+        found.iter().map(|stat| Pid::from_raw(stat.pid)).collect()
+    }
+
+    pub fn used() -> Use {
+        let found = descending();
+        Use {
+            processes: found.len(),
+            resident: found.iter().map(|stat| stat.rss * procfs::page_size()).sum(),
+        }
+    }
+
+    /// How many tasks the user has by now.
+    pub fn tasks_of_user() -> Option<u64> {
+        let user = geteuid().as_raw();
+        let processes = all_processes().ok()?;
+        let mine = processes.filter_map(|process| {
+            let process = process.ok()?;
+            let is_mine = process.uid().ok()? == user;
+            u64::try_from(process.stat().ok()?.num_threads).ok().filter(|_| is_mine)
+        });
+        Some(mine.sum())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::{Pid, Result, Use};
+
+    /// Elsewhere what a program leaves behind is nobody's.
+    pub fn become_subreaper() -> Result<()> {
+        Ok(())
+    }
+
+    pub fn descendants() -> Vec<Pid> {
+        Vec::new()
+    }
+
+    pub fn used() -> Use {
+        Use::default()
+    }
+
+    pub fn tasks_of_user() -> Option<u64> {
+        None
+    }
+}
+
+use system::{become_subreaper, descendants, tasks_of_user, used};
