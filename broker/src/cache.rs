@@ -5,11 +5,29 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use tempfile::TempDir;
 
 use crate::wait;
 
 /// As long as it may take another process to fetch the jars.
 const LOCK_LIMIT: Duration = Duration::from_secs(20 * 60);
+
+/// The file that tells that a scratch folder has an owner: as long as that lives it is locked.
+const IN_USE: &str = "in-use";
+
+/// A folder that is removed when this is dropped.
+#[derive(Debug)]
+pub struct Scratch {
+    folder: TempDir,
+    _lock: File,
+}
+
+impl Scratch {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
 
 /// `KAFKA_LAB_CACHE`, or `kafka-lab` in the user's cache folder.
 #[derive(Clone, Debug)]
@@ -83,6 +101,30 @@ impl Cache {
         fs::rename(partial.path(), &folder)?;
         let _ = partial.keep();
         Ok(folder)
+    }
+
+    /// A folder for as long as the value lives. What a killed process left of its own is removed.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn scratch(&self) -> Result<Scratch> {
+        let _turn = self.lock("scratch")?;
+        let all = self.root.join("scratch");
+        fs::create_dir_all(&all)?;
+        for entry in fs::read_dir(&all)? {
+            let folder = entry?.path();
+            let is_left = File::open(folder.join(IN_USE)).is_ok_and(|lock| lock.try_lock().is_ok());
+            if is_left {
+                let _ = fs::remove_dir_all(&folder);
+            }
+        }
+        let folder = tempfile::tempdir_in(&all)?;
+        let lock = File::create(folder.path().join(IN_USE))?;
+        lock.lock()?;
+        Ok(Scratch {
+            folder,
+            _lock: lock,
+        })
     }
 
     /// Is the folder `name` there and whole?

@@ -24,7 +24,7 @@ pub mod wait;
 mod way;
 
 pub use broker::Broker;
-pub use cache::Cache;
+pub use cache::{Cache, Scratch};
 pub use command::{last_lines, run, run_loud};
 pub use docker::Docker;
 pub use java::Java;

@@ -1,6 +1,7 @@
 //! The process between us and a confined program.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::Error;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -121,6 +122,8 @@ fn watch(asker: Pid, folder: &Path) {
         thread::sleep(GLANCE);
         if getppid() != asker {
             end_all();
+            // Nobody else is left to do it.
+            let _ = fs::remove_dir_all(folder);
             exit(NOT_STARTED);
         }
         if let Some(limit) = limits::passed(used(), folder, start) {

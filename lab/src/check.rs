@@ -7,16 +7,13 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use broker::wait;
 use checks::programs::workspace;
-use checks::{Judged, Pool, Submission, TASKS, Task, judge};
+use checks::{Judged, Outcome, Pool, Report, Submission, TASKS, Task, judge};
 use console::style;
 
 use crate::progress_bar::ProgressBar;
-use crate::report::{Report, mark, tell};
+use crate::report::{NOT_JUDGED, sign, tell};
 use crate::usage::Usage;
 use crate::{progress, watch};
-
-/// The exit status where something could not be judged.
-const NOT_JUDGED: u8 = 3;
 
 /// What to judge.
 pub struct What {
@@ -100,10 +97,10 @@ fn run(pool: &Pool, what: &What, json: bool) -> Result<ExitCode> {
         what.submission()
     })?;
     let all = what.tasks.iter().map(|task| task.checks.len()).sum();
-    let bar = ProgressBar::new(all);
+    let bar = ProgressBar::new(all, "judged");
     let judged = judge(pool, &submission, &what.tasks, |row| {
         if !json && !wait::interrupted() {
-            bar.println(format!("{} {}. {}", mark(row), row.task, row.title));
+            bar.println(format!("{} {}. {}", sign(row.verdict), row.task, row.title));
         }
         bar.one_more();
     });
@@ -114,15 +111,15 @@ fn run(pool: &Pool, what: &What, json: bool) -> Result<ExitCode> {
     }
 
     let name = what.folder.as_deref().unwrap_or(workspace());
-    let report = Report::new(name, start.elapsed(), &judged);
+    let report = Report::new(name.display().to_string(), start.elapsed(), judged);
     if json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
-        tell(&judged);
+        tell(&report.checks);
         println!("\n{}", style(&report).bold());
-        advise(what, &judged);
+        advise(what, &report.checks);
     }
-    Ok(if report.not_judged() {
+    Ok(if report.verdict == Outcome::NotJudged {
         ExitCode::from(NOT_JUDGED)
     } else {
         ExitCode::SUCCESS
@@ -136,7 +133,7 @@ fn advise(what: &What, judged: &[Judged]) {
     }
     let failed = what.tasks.iter().find(|task| {
         let mut rows = judged.iter();
-        rows.any(|row| row.task == task.number && row.verdict == "failed")
+        rows.any(|row| row.task == task.number && row.verdict == Outcome::Failed)
     });
     match failed {
         Some(task) => println!(

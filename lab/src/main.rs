@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod doctor;
+mod grade;
 mod hint;
 mod kafka;
 mod progress;
@@ -60,6 +61,21 @@ enum Command {
         #[arg(long)]
         watch: bool,
     },
+    /// Grades submissions that nobody has read: workspaces, folders of programs, or archives of them
+    Grade {
+        #[arg(required = true)]
+        submissions: Vec<PathBuf>,
+        /// How many at a time
+        #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+        jobs: u16,
+        /// Keeps the results there: a folder for each submission, a gradebook and a summary. What is there already is not
+        /// graded again
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// One JSON object for each submission on standard output, a line each
+        #[arg(long)]
+        json: bool,
+    },
     /// Gives the next hint for a task; once it passes, shows how the solution differs from what you wrote
     Hint { task: u32 },
     /// Checks that all is there: compiler, Docker or Java, Kafka, the topic
@@ -91,6 +107,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    confine::supervise_if_asked();
     common::end_with_the_reader();
     let arguments = Arguments::parse();
     if let Err(error) = ctrlc::set_handler(wait::interrupt) {
@@ -105,6 +122,12 @@ fn main() -> ExitCode {
             json,
             watch,
         } => check::What::new(task, programs).and_then(|what| check::check(&what, json, watch)),
+        Command::Grade {
+            submissions,
+            jobs,
+            out,
+            json,
+        } => grade::grade(submissions, jobs.into(), out, json),
         Command::Hint { task } => hint::hint(task),
         Command::Doctor => doctor::doctor(),
         Command::Up => kafka::up(),

@@ -1,4 +1,4 @@
-//! How far a run of the checks is, in a terminal.
+//! How far something is, in a terminal.
 
 use std::time::Duration;
 
@@ -8,12 +8,11 @@ use indicatif::ProgressStyle;
 pub struct ProgressBar(indicatif::ProgressBar);
 
 impl ProgressBar {
-    /// Of so many things.
-    pub fn new(all: usize) -> Self {
+    /// Of so many things, of which more and more are `done`: "judged", say.
+    pub fn new(all: usize, done: &str) -> Self {
         let bar = indicatif::ProgressBar::new(all as u64);
-        if let Ok(look) = ProgressStyle::with_template(
-            "{spinner} {pos} of {len} judged, {elapsed} {wide_bar:.dim}",
-        ) {
+        let template = format!("{{spinner}} {{pos}} of {{len}} {done}, {{elapsed}} {{wide_bar:.dim}}");
+        if let Ok(look) = ProgressStyle::with_template(&template) {
             bar.set_style(look);
         }
         bar.enable_steady_tick(Duration::from_millis(120));

@@ -1,66 +1,17 @@
-//! Verdicts, told for a terminal and for JSON.
+//! Verdicts, told for a terminal.
 
-use std::fmt;
-use std::path::Path;
-use std::time::Duration;
-
-use checks::{Judged, timeline};
+use checks::{Judged, Outcome, timeline};
 use console::style;
-use serde::Serialize;
 
-/// The result of judging one submission, as `--json` prints it.
-#[derive(Serialize)]
-pub struct Report<'a> {
-    submission: String,
-    score: u32,
-    max_score: u32,
-    verdict: &'static str,
-    seconds: f64,
-    checks: &'a [Judged],
-}
-
-impl<'a> Report<'a> {
-    /// The report on these verdicts.
-    pub fn new(submission: &Path, took: Duration, checks: &'a [Judged]) -> Self {
-        let verdict = if checks.iter().any(|row| row.verdict == "not_judged") {
-            "not_judged"
-        } else if checks.iter().all(Judged::passed) {
-            "passed"
-        } else {
-            "failed"
-        };
-        Self {
-            submission: submission.display().to_string(),
-            score: checks.iter().map(|row| row.points).sum(),
-            max_score: checks.iter().map(|row| row.max_points).sum(),
-            verdict,
-            seconds: took.as_secs_f64(),
-            checks,
-        }
-    }
-
-    /// Could something not be judged?
-    pub fn not_judged(&self) -> bool {
-        self.verdict == "not_judged"
-    }
-}
-
-impl fmt::Display for Report<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} of {} points, after {:.0} s.",
-            self.score, self.max_score, self.seconds
-        )
-    }
-}
+/// The exit status where something could not be judged.
+pub const NOT_JUDGED: u8 = 3;
 
 /// A verdict as a sign.
-pub fn mark(row: &Judged) -> String {
-    match row.verdict {
-        "passed" => style("✓").green(),
-        "failed" => style("✗").red(),
-        _ => style("?").yellow(),
+pub fn sign(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Passed => style("✓").green(),
+        Outcome::Failed => style("✗").red(),
+        Outcome::NotJudged => style("?").yellow(),
     }
     .to_string()
 }
@@ -70,7 +21,7 @@ pub fn tell(judged: &[Judged]) {
     let (not_judged, failed): (Vec<&Judged>, _) = judged
         .iter()
         .filter(|row| !row.passed())
-        .partition(|row| row.verdict == "not_judged");
+        .partition(|row| row.verdict == Outcome::NotJudged);
     for same_run in failed.chunk_by(|one, next| happened(one) == happened(next)) {
         for row in same_run {
             tell_one(row);
@@ -88,7 +39,7 @@ pub fn tell(judged: &[Judged]) {
 /// One reason is told once, however many checks it concerns.
 fn tell_not_judged(rows: &[&Judged]) {
     let Some(first) = rows.first() else { return };
-    println!("\n{} Not judged, which is not your fault:", mark(first));
+    println!("\n{} Not judged, which is not your fault:", sign(first.verdict));
     for row in rows {
         println!("  - Task {}: {}", row.task, row.title);
     }
@@ -110,7 +61,7 @@ fn tell_one(row: &Judged) {
     let title = format!("Task {}: {}", row.task, row.title);
     println!(
         "\n{} {} (0 of {} points; {})",
-        mark(row),
+        sign(row.verdict),
         style(title).bold(),
         row.max_points,
         row.id

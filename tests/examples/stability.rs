@@ -51,7 +51,7 @@ fn main() -> Result<()> {
     let (rows, mut seconds) = (lock(&rows), lock(&seconds));
     for row in rows.iter().filter(|row| !row.passed()) {
         println!(
-            "{} {}: expected {}; saw {}",
+            "{} {:?}: expected {}; saw {}",
             row.id, row.verdict, row.expected, row.saw
         );
         println!("{}", checks::timeline(&row.seen));

@@ -4,9 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use anyhow::Result;
-use serde::Serialize;
 
-use crate::history::Moment;
 use crate::lane::Lane;
 use crate::submission::Missing;
 
@@ -106,56 +104,5 @@ impl Check {
                 why: format!("{error:#}"),
             },
         })
-    }
-}
-
-/// A check and its verdict, as the reports tell it: terminal, JSON, and whatever else.
-#[derive(Clone, Debug, Serialize)]
-pub struct Judged {
-    pub id: &'static str,
-    pub task: u32,
-    pub title: &'static str,
-    pub verdict: &'static str,
-    pub points: u32,
-    pub max_points: u32,
-    pub expected: String,
-    pub saw: String,
-    pub hint: String,
-    /// What happened while this was looked at.
-    #[serde(skip)]
-    pub seen: Vec<Moment>,
-}
-
-impl Judged {
-    /// The check's row in a report.
-    pub fn new(check: &Check, verdict: Verdict, seen: Vec<Moment>) -> Self {
-        let (name, points, expected, saw, hint) = match verdict {
-            Verdict::Passed { expected, saw } => {
-                ("passed", check.points, expected, saw, String::new())
-            }
-            Verdict::Failed {
-                expected,
-                saw,
-                hint,
-            } => ("failed", 0, expected, saw, hint),
-            Verdict::NotJudged { why } => ("not_judged", 0, String::new(), why, String::new()),
-        };
-        Self {
-            id: check.id,
-            task: check.task,
-            title: check.title,
-            verdict: name,
-            points,
-            max_points: check.points,
-            expected,
-            saw,
-            hint,
-            seen,
-        }
-    }
-
-    /// Did it pass?
-    pub fn passed(&self) -> bool {
-        self.verdict == "passed"
     }
 }

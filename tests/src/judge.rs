@@ -3,9 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::check::{Judged, Verdict};
+use crate::check::Verdict;
 use crate::lane::Lane;
 use crate::pool::Pool;
+use crate::report::Judged;
 use crate::submission::Submission;
 use crate::tasks::{Task, all_checks};
 

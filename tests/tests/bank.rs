@@ -7,7 +7,7 @@ use std::fs;
 use anyhow::{Result, bail, ensure};
 use checks::bank::{Entry, bank};
 use checks::programs::{Version, workspace};
-use checks::{Judged, Submission, TASKS, Task, all_checks};
+use checks::{Judged, Outcome, Submission, TASKS, Task, all_checks};
 use libtest_mimic::Trial;
 
 use crate::{POOL, programs, trial};
@@ -25,7 +25,7 @@ pub fn trials() -> Vec<Trial> {
             ensure!(
                 judged
                     .iter()
-                    .all(|row| row.verdict == "failed" && row.saw.contains("not submitted"))
+                    .all(|row| row.verdict == Outcome::Failed && row.saw.contains("not submitted"))
             );
             Ok(())
         }),
@@ -61,15 +61,15 @@ pub fn judge(submission: &Submission, tasks: &[&Task]) -> Vec<Judged> {
 pub fn expect(judged: &[Judged], must_fail: &[&str]) -> Result<()> {
     let mut wrong = String::new();
     for row in judged {
-        let expected = if must_fail.contains(&row.id) {
-            "failed"
+        let expected = if must_fail.contains(&row.id.as_str()) {
+            Outcome::Failed
         } else {
-            "passed"
+            Outcome::Passed
         };
         if row.verdict != expected {
             writeln!(
                 wrong,
-                "{} {}, but must be {expected}. expected: {}; saw: {}\n{}",
+                "{} {:?}, but must be {expected:?}. expected: {}; saw: {}\n{}",
                 row.id,
                 row.verdict,
                 row.expected,

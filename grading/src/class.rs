@@ -1,0 +1,225 @@
+//! Grading many: side by side, results whole or not at all, and on from where it was stopped.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use broker::wait;
+use checks::{Judged, Outcome, Report, TASKS, Verdict};
+
+use crate::formats::{classroom50, gradebook, gradescope, junit};
+use crate::grader::Grader;
+use crate::intake::Intake;
+use crate::summary::Summary;
+
+/// The files of a submission's folder, and of the class's.
+const REPORT: &str = "report.json";
+const DIGEST: &str = "digest";
+const GRADEBOOK: &str = "grades.csv";
+const SUMMARY: &str = "summary.txt";
+
+/// Endings that are no part of a submission's name.
+const ARCHIVES: &[&str] = &[".zip", ".tar.gz", ".tgz", ".tar"];
+
+/// Submissions to grade.
+pub struct Class {
+    submissions: Vec<(String, PathBuf)>,
+    /// Where results are kept, if they are.
+    out: Option<PathBuf>,
+    jobs: usize,
+}
+
+/// One that has been graded, now or before.
+pub struct Graded {
+    pub report: Report,
+    /// Was it graded in an earlier run, and has not changed since?
+    pub kept: bool,
+}
+
+impl Class {
+    /// These submissions, so many at a time; results go to a folder for each in `out`.
+    ///
+    /// # Errors
+    /// When one does not exist, or two have the same name.
+    pub fn new(sources: Vec<PathBuf>, out: Option<PathBuf>, jobs: usize) -> Result<Self> {
+        let mut names = BTreeSet::new();
+        let mut submissions = Vec::new();
+        for source in sources {
+            if !source.exists() {
+                bail!("there is no {}", source.display());
+            }
+            let name = name(&source)?;
+            if !names.insert(name.clone()) {
+                bail!("two submissions have the name {name}");
+            }
+            submissions.push((name, source));
+        }
+        Ok(Self {
+            submissions,
+            out,
+            jobs,
+        })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.submissions.len()
+    }
+
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.submissions.is_empty()
+    }
+
+    /// Grades them; `told` hears of each as it is done. The reports come in the order of the submissions. Nothing that one
+    /// of them does stops the others.
+    ///
+    /// # Errors
+    /// When results cannot be written; on Ctrl-C, and then what is done is kept.
+    pub fn grade(&self, grader: &Grader, told: impl Fn(&Graded) + Sync) -> Result<Vec<Report>> {
+        if let Some(out) = &self.out {
+            fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
+        }
+        let next = Mutex::new(self.submissions.iter().enumerate());
+        let done = Mutex::new(Vec::new());
+        let failed = Mutex::new(None);
+        thread::scope(|scope| {
+            for _ in 0..self.jobs.min(self.submissions.len()) {
+                scope.spawn(|| {
+                    loop {
+                        let one = lock(&next).next();
+                        let Some((at, (name, source))) = one else { return };
+                        match self.one(grader, name, source) {
+                            Ok(graded) => {
+                                told(&graded);
+                                lock(&done).push((at, graded.report));
+                            }
+                            Err(error) => {
+                                // The disk is full, say, or Ctrl-C: it will be the same for all others.
+                                lock(&failed).get_or_insert(error);
+                                lock(&next).by_ref().for_each(drop);
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        if let Some(error) = lock(&failed).take() {
+            return Err(error);
+        }
+        wait::check_interrupt()?;
+        let mut done = std::mem::take(&mut *lock(&done));
+        done.sort_by_key(|(at, _)| *at);
+        let reports: Vec<Report> = done.into_iter().map(|(_, report)| report).collect();
+        if let Some(out) = &self.out {
+            write_whole(&out.join(GRADEBOOK), &gradebook(&reports)?)?;
+            write_whole(&out.join(SUMMARY), Summary(&reports).to_string().as_bytes())?;
+        }
+        Ok(reports)
+    }
+
+    fn one(&self, grader: &Grader, name: &str, source: &Path) -> Result<Graded> {
+        wait::check_interrupt()?;
+        let intake = match Intake::read(source) {
+            Ok(intake) => intake,
+            Err(error) => {
+                let report = nothing_submitted(name, &format!("{error:#}"));
+                let kept = false;
+                return Ok(Graded { report, kept });
+            }
+        };
+        let digest = intake.digest();
+        let folder = self.out.as_ref().map(|out| out.join(name));
+        if let Some(report) = folder.as_deref().and_then(|folder| kept(folder, &digest)) {
+            return Ok(Graded { report, kept: true });
+        }
+        let report = match grader.grade(name, &intake, |_| {}) {
+            Ok(report) => report,
+            Err(error) => {
+                wait::check_interrupt()?;
+                not_judged(name, &format!("{error:#}"))
+            }
+        };
+        if let Some(folder) = folder {
+            write(&folder, &digest, &report, &intake.left_out)?;
+        }
+        Ok(Graded {
+            report,
+            kept: false,
+        })
+    }
+}
+
+fn name(source: &Path) -> Result<String> {
+    let source = std::path::absolute(source)?;
+    let name = source.file_name().context("a submission needs a name")?;
+    let name = name.to_string_lossy();
+    let ending = ARCHIVES.iter().find(|ending| name.ends_with(**ending));
+    Ok(name[..name.len() - ending.map_or(0, |ending| ending.len())].to_string())
+}
+
+/// The result of an earlier run, if it is whole, still right, and a result.
+fn kept(folder: &Path, digest: &str) -> Option<Report> {
+    if fs::read_to_string(folder.join(DIGEST)).ok()? != digest {
+        return None;
+    }
+    let report: Report = serde_json::from_slice(&fs::read(folder.join(REPORT)).ok()?).ok()?;
+    (report.verdict != Outcome::NotJudged).then_some(report)
+}
+
+/// Writes all results of a submission into a folder of another name, which then takes the place of what was there.
+fn write(folder: &Path, digest: &str, report: &Report, left_out: &[String]) -> Result<()> {
+    let out = folder.parent().context("no folder for results")?;
+    let new = tempfile::Builder::new().prefix(".new-").tempdir_in(out)?;
+    let add = |file: &str, text: &str| fs::write(new.path().join(file), text);
+    add(REPORT, &serde_json::to_string_pretty(report)?)?;
+    add("results.json", &gradescope(report, left_out)?)?;
+    add("result.json", &classroom50(report)?)?;
+    add("junit.xml", &junit(report)?)?;
+    add(DIGEST, digest)?;
+    fs::set_permissions(new.path(), PermissionsExt::from_mode(0o755))?;
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::rename(new.path(), folder).with_context(|| folder.display().to_string())?;
+    let _ = new.keep();
+    Ok(())
+}
+
+fn write_whole(file: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = file.parent().context("no folder for results")?;
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    std::io::Write::write_all(&mut new, bytes)?;
+    new.persist(file)?;
+    Ok(())
+}
+
+/// Every check with the same verdict.
+fn all_checks_are(name: &str, verdict: &Verdict) -> Report {
+    let checks = TASKS.iter().flat_map(|task| task.checks);
+    let judged = checks.map(|check| Judged::new(check, verdict.clone(), Vec::new()));
+    Report::new(name, Duration::ZERO, judged.collect())
+}
+
+fn nothing_submitted(name: &str, why: &str) -> Report {
+    let verdict = Verdict::Failed {
+        expected: "a student's workspace, or a folder of executables or Python scripts".to_string(),
+        saw: why.to_string(),
+        hint: "Hand in the folder, or a .zip or .tar.gz of it.".to_string(),
+    };
+    all_checks_are(name, &verdict)
+}
+
+fn not_judged(name: &str, why: &str) -> Report {
+    let why = why.to_string();
+    all_checks_are(name, &Verdict::NotJudged { why })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

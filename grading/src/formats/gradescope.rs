@@ -1,0 +1,71 @@
+//! Gradescope's `results.json`, as its documentation of autograder specifications describes it.
+
+use anyhow::Result;
+use checks::{Outcome, Report};
+use serde::Serialize;
+
+use super::{name, told};
+
+#[derive(Serialize)]
+struct Results<'a> {
+    score: u32,
+    /// In seconds.
+    execution_time: u64,
+    output: String,
+    output_format: &'static str,
+    stdout_visibility: &'static str,
+    tests: Vec<Test<'a>>,
+}
+
+#[derive(Serialize)]
+struct Test<'a> {
+    name: String,
+    number: String,
+    score: u32,
+    max_score: u32,
+    status: &'static str,
+    output: String,
+    output_format: &'static str,
+    tags: [&'a str; 1],
+    visibility: &'static str,
+}
+
+/// The whole file. What was left out of the submission is said at its top.
+///
+/// # Errors
+/// None that is known.
+pub fn gradescope(report: &Report, left_out: &[String]) -> Result<String> {
+    let mut output = format!("{} of {} points.", report.score, report.max_score);
+    if report.verdict == Outcome::NotJudged {
+        output += " Some checks could not be judged, which is not your fault: ask for it to be graded again.";
+    }
+    for what in left_out {
+        output += &format!("\nNot taken from the submission: {what}.");
+    }
+    let tests = report.checks.iter().zip(1..).map(|(row, number)| Test {
+        name: name(row),
+        number: format!("{}.{number}", row.task),
+        score: row.points,
+        max_score: row.max_points,
+        status: if row.passed() { "passed" } else { "failed" },
+        output: told(row),
+        output_format: "text",
+        tags: [&row.id],
+        visibility: "visible",
+    });
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "seconds of one submission"
+    )]
+    let execution_time = report.seconds.ceil() as u64;
+    let results = Results {
+        score: report.score,
+        execution_time,
+        output,
+        output_format: "text",
+        stdout_visibility: "hidden",
+        tests: tests.collect(),
+    };
+    Ok(serde_json::to_string_pretty(&results)?)
+}

@@ -1,0 +1,30 @@
+//! Reports as other platforms want them.
+
+mod classroom50;
+mod gradebook;
+mod gradescope;
+mod junit;
+
+pub use classroom50::classroom50;
+pub use gradebook::gradebook;
+pub use gradescope::gradescope;
+pub use junit::junit;
+
+use checks::{Judged, Outcome};
+
+/// What a person should know of a verdict.
+fn told(row: &Judged) -> String {
+    match row.verdict {
+        Outcome::Passed => format!("expected: {}\nsaw: {}", row.expected, row.saw),
+        Outcome::Failed => format!(
+            "expected: {}\nsaw: {}\nhint: {}",
+            row.expected, row.saw, row.hint
+        ),
+        Outcome::NotJudged => format!("Not judged, which is not your fault: {}", row.saw),
+    }
+}
+
+/// A check's name for people: its task and what it is about.
+fn name(row: &Judged) -> String {
+    format!("Task {}: {}", row.task, row.title)
+}

@@ -1,0 +1,81 @@
+//! Judging one submission.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::Result;
+use broker::{Cache, wait};
+use checks::{Judged, Pool, Report, Submission, TASKS, Task, judge};
+use confine::Confinement;
+
+use crate::intake::{Intake, Kind};
+use crate::pristine::Pristine;
+use crate::python::Python;
+
+/// What is needed to grade, made once: brokers, and where sources are built.
+#[derive(Default)]
+pub struct Grader {
+    pub pool: Pool,
+    /// Only where a submission has sources. A failure to make it is tried again.
+    pristine: Mutex<Option<Arc<Pristine>>>,
+}
+
+impl Grader {
+    /// Judges a submission, by its name in the report.
+    ///
+    /// # Errors
+    /// When something of ours fails, so that nothing can be said of the submission; on Ctrl-C.
+    pub fn grade(&self, name: &str, intake: &Intake, told: impl Fn(&Judged) + Sync) -> Result<Report> {
+        let start = Instant::now();
+        // The submission's own, and nothing else of ours: programs may read it.
+        let folder = Cache::open()?.scratch()?;
+        let (submission, python) = match intake.kind {
+            Kind::Workspace => (self.pristine()?.build(intake, folder.path())?, None),
+            Kind::Programs => {
+                intake.write(folder.path())?;
+                let python = intake.has_python().then(Python::find).transpose()?;
+                // Where none of the programs is there, each is judged as not submitted.
+                let programs = Submission::in_folder(folder.path()).unwrap_or_default();
+                (programs, python)
+            }
+        };
+        let submission = submission.confined(confinement(folder.path(), python.as_ref()));
+        let submission = match python {
+            Some(python) => submission.with_python(python.executable),
+            None => submission,
+        };
+        let tasks: Vec<&Task> = TASKS.iter().collect();
+        let judged = judge(&self.pool, &submission, &tasks, told);
+        wait::check_interrupt()?;
+        Ok(Report::new(name, start.elapsed(), judged))
+    }
+
+    fn pristine(&self) -> Result<Arc<Pristine>> {
+        let mut pristine = self.pristine.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(there) = &*pristine {
+            return Ok(there.clone());
+        }
+        let new = Arc::new(Pristine::prepare()?);
+        *pristine = Some(new.clone());
+        Ok(new)
+    }
+}
+
+/// What the programs in this folder may see.
+fn confinement(folder: &Path, python: Option<&Python>) -> Confinement {
+    let mut readable = vec![folder.to_path_buf()];
+    let mut variables = Vec::new();
+    if let Some(python) = python {
+        readable.extend(python.readable());
+        let user_base = python.user_base.display().to_string();
+        variables.push(("PYTHONUSERBASE".to_string(), user_base));
+    }
+    readable.extend(std::env::var_os("JAVA_HOME").map(Into::into));
+    Confinement {
+        readable,
+        variables,
+        as_nobody: true,
+        ..Confinement::default()
+    }
+}

@@ -1,0 +1,24 @@
+//! Grading code that nobody has read: one submission, or a class.
+//!
+//! - [`Intake`] takes from a submission what is allowed, and nothing else.
+//! - [`Pristine`] is a workspace without solutions or checks, in which a submission's sources are built.
+//! - [`Grader`] judges a submission on brokers to itself, its programs confined.
+//! - [`Class`] grades many, keeps the results whole, and goes on where it was stopped.
+//! - [`formats`] tells a report to other platforms; [`Summary`] tells what a class has and has not understood.
+
+
+mod class;
+
+pub mod formats;
+mod grader;
+mod intake;
+mod pristine;
+mod python;
+mod summary;
+
+pub use class::{Class, Graded};
+
+pub use grader::Grader;
+pub use intake::{Intake, Kind};
+pub use pristine::Pristine;
+pub use summary::Summary;

@@ -1,0 +1,223 @@
+//! A workspace without solutions or checks, with dependencies that were built once.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use broker::{Cache, Scratch, run, run_loud, wait};
+use checks::Submission;
+use checks::programs::{BUILD_LIMIT, Built, PROGRAMS, cargo, workspace};
+use confine::Confinement;
+use toml::{Table, Value};
+use walkdir::WalkDir;
+
+use crate::intake::Intake;
+
+/// How long a submission may take to compile.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Files that are larger are shared with the template, for nobody writes to what dependencies were built to.
+const SHARED_FROM: u64 = 16 * 1024;
+
+/// A copy of the template in which submissions are built, one after the other.
+pub struct Pristine {
+    /// Removed when this is dropped.
+    scratch: Scratch,
+    sysroot: PathBuf,
+    turn: Mutex<()>,
+}
+
+impl Pristine {
+    /// Makes the template where it is not there yet, which takes a minute or two, and a copy of it.
+    ///
+    /// # Errors
+    /// When the dependencies cannot be built, or the disk is full.
+    pub fn prepare() -> Result<Self> {
+        let sysroot = sysroot()?;
+        let cache = Cache::open()?;
+        let manifest = manifest()?.to_string();
+        let lock = fs::read_to_string(workspace().join("Cargo.lock"))?;
+        let mut hasher = DefaultHasher::new();
+        (&manifest, &lock, &sysroot).hash(&mut hasher);
+        for file in of_common() {
+            fs::read(file).unwrap_or_default().hash(&mut hasher);
+        }
+        let name = format!("grading-{:016x}", hasher.finish());
+        let whole = |folder: &Path| folder.join("complete").exists();
+        let template = cache.complete(&name, whole, |folder| {
+            eprintln!("Grading: building what submissions depend on (once) …");
+            make_template(folder, &manifest, &lock)
+        })?;
+
+        let scratch = cache.scratch()?;
+        copy(&template.join("workspace"), &scratch.path().join("workspace"))?;
+        copy(&template.join("target"), &scratch.path().join("target"))?;
+        Ok(Self {
+            scratch,
+            sysroot,
+            turn: Mutex::default(),
+        })
+    }
+
+    /// Builds the programs of a submission, and puts the executables into `folder`.
+    ///
+    /// # Errors
+    /// When we cannot build, not when a submission does not compile; on Ctrl-C.
+    pub fn build(&self, intake: &Intake, folder: &Path) -> Result<Submission> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let workspace = self.scratch.path().join("workspace");
+        for program in PROGRAMS {
+            let source = workspace.join(program).join("src");
+            fs::remove_dir_all(&source)?;
+            fs::create_dir(&source)?;
+            // One that was not submitted is a member of the workspace all the same.
+            fs::write(source.join("main.rs"), "fn main() {}\n")?;
+        }
+        intake.write(&workspace)?;
+        let programs = intake.programs();
+        let mut built = match Built::keep_going(&mut self.command(&programs)?, LIMIT) {
+            Ok(built) => built,
+            Err(error) => {
+                wait::check_interrupt()?;
+                let why = format!("it could not be built: {error:#}");
+                let errors = programs.iter().map(|program| ((*program).to_string(), why.clone()));
+                Built {
+                    errors: errors.collect(),
+                    ..Built::default()
+                }
+            }
+        };
+        for (name, path) in &mut built.executables {
+            let own = folder.join(name);
+            fs::copy(&*path, &own)?;
+            *path = own;
+        }
+        Ok(Submission::from_build(&programs, &built))
+    }
+
+    fn command(&self, programs: &[&str]) -> Result<Command> {
+        let workspace = self.scratch.path().join("workspace");
+        let target = self.scratch.path().join("target");
+        let mut build = Command::new(self.sysroot.join("bin/cargo"));
+        build
+            .args(["build", "--quiet", "--offline", "--locked", "--target-dir"])
+            .arg(&target);
+        for program in programs {
+            build.args(["--package", program]);
+        }
+        let cargo_home = cargo_home()?;
+        let confinement = Confinement {
+            readable: vec![self.sysroot.clone(), cargo_home.clone()],
+            writable: vec![target],
+            variables: vec![
+                ("CARGO_HOME".to_string(), cargo_home.display().to_string()),
+                ("RUSTC".to_string(), self.sysroot.join("bin/rustc").display().to_string()),
+            ],
+            ..Confinement::default()
+        };
+        let mut command = confine::confined(&build, &confinement)?;
+        command.current_dir(workspace);
+        Ok(command)
+    }
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    if let Some(home) = std::env::var_os("CARGO_HOME") {
+        return Ok(home.into());
+    }
+    let home = std::env::home_dir().context("there is no home folder, and no CARGO_HOME")?;
+    Ok(home.join(".cargo"))
+}
+
+/// Where the compiler really lies: what is called `rustc` may only choose between several.
+fn sysroot() -> Result<PathBuf> {
+    let mut rustc = Command::new("rustc");
+    let output = run(
+        rustc.current_dir(workspace()).args(["--print", "sysroot"]),
+        Duration::from_secs(30),
+    )?;
+    if !output.status.success() {
+        bail!("`rustc --print sysroot`: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().into())
+}
+
+/// The lab's own manifest, with the lab programs as its only members.
+fn manifest() -> Result<Table> {
+    let mut lab: Table = fs::read_to_string(workspace().join("Cargo.toml"))?.parse()?;
+    let members = ["common"].iter().chain(PROGRAMS).map(|name| Value::from(*name));
+    let root = lab.get_mut("workspace").and_then(Value::as_table_mut);
+    let root = root.context("no [workspace]")?;
+    root.insert("members".to_string(), Value::Array(members.collect()));
+    // Nobody looks at these executables with a debugger.
+    let profile: Table = "dev = { debug = false, incremental = false }".parse()?;
+    lab.insert("profile".to_string(), profile.into());
+    Ok(lab)
+}
+
+fn of_common() -> Vec<PathBuf> {
+    let entries = WalkDir::new(workspace().join("common")).sort_by_file_name();
+    let files = entries.into_iter().flatten().filter(|entry| entry.file_type().is_file());
+    files.map(walkdir::DirEntry::into_path).collect()
+}
+
+fn make_template(folder: &Path, manifest: &str, lock: &str) -> Result<()> {
+    let copy_of = folder.join("workspace");
+    fs::create_dir_all(&copy_of)?;
+    fs::write(copy_of.join("Cargo.toml"), manifest)?;
+    fs::write(copy_of.join("Cargo.lock"), lock)?;
+    for file in of_common() {
+        let to = copy_of.join(file.strip_prefix(workspace())?);
+        fs::create_dir_all(to.parent().context("no folder")?)?;
+        fs::copy(&file, to)?;
+    }
+    for program in PROGRAMS {
+        let to = copy_of.join(program);
+        fs::create_dir_all(to.join("src"))?;
+        fs::copy(workspace().join(program).join("Cargo.toml"), to.join("Cargo.toml"))?;
+        fs::write(to.join("src/main.rs"), "fn main() {}\n")?;
+    }
+    let target = folder.join("target");
+    let mut build = cargo("build");
+    build
+        .current_dir(&copy_of)
+        .args(["--workspace", "--target-dir"])
+        .arg(&target);
+    if !run_loud(&mut build, BUILD_LIMIT)?.status.success() {
+        bail!("what submissions depend on could not be built; Cargo's messages are above");
+    }
+    // What is built of the members themselves depends on where they lie.
+    let mut clean = cargo("clean");
+    clean.current_dir(&copy_of).arg("--target-dir").arg(&target);
+    for member in ["common"].iter().chain(PROGRAMS) {
+        clean.args(["--package", member]);
+    }
+    run_loud(clean.arg("--quiet"), BUILD_LIMIT)?;
+    fs::write(folder.join("complete"), "")?;
+    Ok(())
+}
+
+/// Copies a folder; large files are linked where both lie on one disk.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    for entry in WalkDir::new(from) {
+        let entry = entry?;
+        let path = to.join(entry.path().strip_prefix(from)?);
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(&path)?;
+            continue;
+        }
+        let shared = entry.metadata()?.len() >= SHARED_FROM
+            && fs::hard_link(entry.path(), &path).is_ok();
+        if !shared {
+            fs::copy(entry.path(), &path)?;
+            // Cargo builds anew what looks newer than what was built from it.
+            let modified = entry.metadata()?.modified()?;
+            fs::File::options().append(true).open(&path)?.set_modified(modified)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! The Python that runs submitted scripts: what `python3` is here.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use broker::run;
+use serde::Deserialize;
+
+/// Prints where the interpreter and its libraries lie. What is called `python3` may only choose between several.
+const ASK: &str = "import json, site, sys
+print(json.dumps({'executable': sys.executable, 'path': sys.path[1:] + [sys.prefix, sys.base_prefix], \
+'user_base': site.getuserbase()}))";
+
+/// An interpreter, and what it must be allowed to read.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Python {
+    pub executable: PathBuf,
+    pub path: Vec<PathBuf>,
+    pub user_base: PathBuf,
+}
+
+impl Python {
+    /// The one of this machine.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn find() -> Result<Self> {
+        let output = run(Command::new("python3").args(["-c", ASK]), Duration::from_secs(30))
+            .context("the submission has Python scripts, and there is no `python3` here")?;
+        if !output.status.success() {
+            bail!("python3: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// All that it reads besides the scripts.
+    pub fn readable(&self) -> impl Iterator<Item = PathBuf> {
+        let own = [self.executable.clone(), self.user_base.clone()];
+        own.into_iter().chain(self.path.clone())
+    }
+}

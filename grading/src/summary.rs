@@ -1,0 +1,82 @@
+//! What a class has understood, and what not.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use checks::{Outcome, Report, all_checks, table};
+
+/// How wide the bars of the distribution are at most.
+const BAR: usize = 40;
+
+/// Scores are counted in so many steps, from none to all points.
+const STEPS: u32 = 10;
+
+/// A heat map with more columns than this has none for single submissions.
+const MOST_COLUMNS: usize = 60;
+
+/// Of all reports of a class.
+pub struct Summary<'a>(pub &'a [Report]);
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} submissions\n", self.0.len())?;
+        writeln!(f, "{}\n", self.distribution())?;
+        write!(f, "{}", self.heat_map())
+    }
+}
+
+impl Summary<'_> {
+    fn distribution(&self) -> String {
+        let mut counts: BTreeMap<u32, usize> = (0..=STEPS).map(|step| (step, 0)).collect();
+        for report in self.0 {
+            *counts
+                .entry(STEPS * report.score / report.max_score.max(1))
+                .or_default() += 1;
+        }
+        let most = counts.values().copied().max().unwrap_or(0).max(1);
+        let rows = counts.into_iter().rev().map(|(step, count)| {
+            let percent = 100 / STEPS;
+            let range = if step == STEPS {
+                "100 %".to_string()
+            } else {
+                format!("{}–{} %", step * percent, (step + 1) * percent - 1)
+            };
+            [range, count.to_string(), "█".repeat((count * BAR).div_ceil(most))]
+        });
+        table(&["score", "submissions", ""], &[0, 1], rows)
+    }
+
+    /// The checks that most failed come first; a column for each submission, the best at the left.
+    fn heat_map(&self) -> String {
+        let mut reports: Vec<&Report> = self.0.iter().collect();
+        reports.sort_by(|one, other| {
+            other.score.cmp(&one.score).then_with(|| one.submission.cmp(&other.submission))
+        });
+        let mut rows: Vec<(usize, [String; 3])> = all_checks()
+            .map(|check| {
+                let outcomes = reports.iter().map(|report| {
+                    let row = report.checks.iter().find(|row| row.id == check.id);
+                    row.map_or(Outcome::NotJudged, |row| row.verdict)
+                });
+                let outcomes: Vec<Outcome> = outcomes.collect();
+                let failed = outcomes.iter().filter(|outcome| **outcome == Outcome::Failed).count();
+                let marks = if outcomes.len() > MOST_COLUMNS {
+                    String::new()
+                } else {
+                    outcomes.iter().map(|outcome| match outcome {
+                        Outcome::Passed => '·',
+                        Outcome::Failed => '█',
+                        Outcome::NotJudged => '?',
+                    }).collect()
+                };
+                (failed, [check.id.to_string(), failed.to_string(), marks])
+            })
+            .collect();
+        rows.sort_by_key(|(failed, _)| std::cmp::Reverse(*failed));
+        table(
+            &["check", "failed", "each submission, the best first (█ failed, ? not judged)"],
+            &[1],
+            rows.into_iter().map(|(_, row)| row),
+        )
+    }
+}

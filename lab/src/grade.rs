@@ -1,0 +1,69 @@
+//! `cargo lab grade`: submissions that nobody has read.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use checks::{Outcome, Report};
+use console::style;
+use grading::{Class, Graded, Grader, Summary};
+
+use crate::progress_bar::ProgressBar;
+use crate::report::{NOT_JUDGED, sign, tell};
+use crate::usage::Usage;
+
+pub fn grade(
+    submissions: Vec<PathBuf>,
+    jobs: usize,
+    out: Option<PathBuf>,
+    json: bool,
+) -> Result<ExitCode> {
+    let class = Class::new(submissions, out.clone(), jobs);
+    let class = class.map_err(|error| Usage(format!("{error:#}")))?;
+    for gap in confine::gaps() {
+        eprintln!("Not enforced here: {gap}.");
+    }
+    let bar = ProgressBar::new(class.len(), "graded");
+    let reports = class.grade(&Grader::default(), |graded| {
+        if json {
+            bar.println(serde_json::to_string(&graded.report).unwrap_or_default());
+        } else {
+            bar.println(line(graded));
+        }
+        bar.one_more();
+    });
+    bar.clear();
+    let reports = reports?;
+    if !json {
+        match &reports[..] {
+            [one] => tell(&one.checks),
+            all => println!("\n{}", Summary(all)),
+        }
+        if let Some(out) = out {
+            println!("\nThe results are in {}.", out.display());
+        }
+    }
+    let not_judged = |report: &Report| report.verdict == Outcome::NotJudged;
+    Ok(if reports.iter().any(not_judged) {
+        ExitCode::from(NOT_JUDGED)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn line(graded: &Graded) -> String {
+    let report = &graded.report;
+    let note = if graded.kept {
+        "graded before".to_string()
+    } else {
+        format!("{:.1} s", report.seconds)
+    };
+    format!(
+        "{} {}: {} of {} points  {}",
+        sign(report.verdict),
+        report.submission,
+        report.score,
+        report.max_score,
+        style(note).dim()
+    )
+}

@@ -1,0 +1,112 @@
+//! Verdicts as the reports tell them: a terminal's, JSON, a platform's, a page.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Check, Verdict};
+use crate::history::Moment;
+
+/// What a check came to, or all of them together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Passed,
+    Failed,
+    NotJudged,
+}
+
+/// A check and its verdict.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Judged {
+    pub id: String,
+    pub task: u32,
+    pub title: String,
+    pub verdict: Outcome,
+    pub points: u32,
+    pub max_points: u32,
+    pub expected: String,
+    pub saw: String,
+    pub hint: String,
+    /// What happened while this was looked at.
+    #[serde(skip)]
+    pub seen: Vec<Moment>,
+}
+
+impl Judged {
+    /// The check's row in a report.
+    pub fn new(check: &Check, verdict: Verdict, seen: Vec<Moment>) -> Self {
+        let (outcome, expected, saw, hint) = match verdict {
+            Verdict::Passed { expected, saw } => (Outcome::Passed, expected, saw, String::new()),
+            Verdict::Failed {
+                expected,
+                saw,
+                hint,
+            } => (Outcome::Failed, expected, saw, hint),
+            Verdict::NotJudged { why } => (Outcome::NotJudged, String::new(), why, String::new()),
+        };
+        let passed = outcome == Outcome::Passed;
+        Self {
+            id: check.id.to_string(),
+            task: check.task,
+            title: check.title.to_string(),
+            verdict: outcome,
+            points: if passed { check.points } else { 0 },
+            max_points: check.points,
+            expected,
+            saw,
+            hint,
+            seen,
+        }
+    }
+
+    /// Did it pass?
+    pub fn passed(&self) -> bool {
+        self.verdict == Outcome::Passed
+    }
+}
+
+/// The result of judging one submission, as `--json` prints it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    pub submission: String,
+    pub score: u32,
+    pub max_score: u32,
+    pub verdict: Outcome,
+    /// From its source to its verdict.
+    pub seconds: f64,
+    pub checks: Vec<Judged>,
+}
+
+impl Report {
+    /// The report on these verdicts.
+    pub fn new(submission: impl Into<String>, took: Duration, checks: Vec<Judged>) -> Self {
+        let any = |outcome| checks.iter().any(|row| row.verdict == outcome);
+        let verdict = if any(Outcome::NotJudged) {
+            Outcome::NotJudged
+        } else if any(Outcome::Failed) {
+            Outcome::Failed
+        } else {
+            Outcome::Passed
+        };
+        Self {
+            submission: submission.into(),
+            score: checks.iter().map(|row| row.points).sum(),
+            max_score: checks.iter().map(|row| row.max_points).sum(),
+            verdict,
+            seconds: took.as_secs_f64(),
+            checks,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} points, after {:.0} s.",
+            self.score, self.max_score, self.seconds
+        )
+    }
+}
