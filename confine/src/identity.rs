@@ -45,7 +45,8 @@ pub fn become_nobody(user: Uid) -> Result<()> {
     setresgid(group, group, group)?;
     setresuid(user, user, user)?;
     let kept = CapsHashSet::from_iter(reading);
-    caps::set(None, CapSet::Effective, &CapsHashSet::new())?;
+    // What is kept works at once, for the program has yet to be found.
+    caps::set(None, CapSet::Effective, &kept)?;
     caps::set(None, CapSet::Permitted, &kept)?;
     caps::set(None, CapSet::Inheritable, &kept)?;
     for capability in kept {

@@ -1,17 +1,21 @@
 //! Judging one submission.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use broker::{Cache, wait};
+use anyhow::{Result, bail};
+use broker::{Cache, run, wait};
 use checks::{Judged, Pool, Report, Submission, TASKS, Task, judge};
 use confine::Confinement;
 
 use crate::intake::{Intake, Kind};
 use crate::pristine::Pristine;
 use crate::python::Python;
+
+/// How long a program that does nothing may take.
+const TRIAL_LIMIT: Duration = Duration::from_secs(30);
 
 /// What is needed to grade, made once: brokers, and where sources are built.
 #[derive(Default)]
@@ -40,7 +44,9 @@ impl Grader {
                 (programs, python)
             }
         };
-        let submission = submission.confined(confinement(folder.path(), python.as_ref()));
+        let confinement = confinement(folder.path(), python.as_ref());
+        try_out(&confinement)?;
+        let submission = submission.confined(confinement);
         let submission = match python {
             Some(python) => submission.with_python(python.executable),
             None => submission,
@@ -60,6 +66,18 @@ impl Grader {
         *pristine = Some(new.clone());
         Ok(new)
     }
+}
+
+/// Where nothing can be confined, that is not the submission's fault.
+fn try_out(confinement: &Confinement) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut nothing = confine::confined(&Command::new("true"), confinement)?;
+    let output = run(nothing.current_dir(folder.path()), TRIAL_LIMIT)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("programs cannot be confined here: {}", said.trim());
+    }
+    Ok(())
 }
 
 /// What the programs in this folder may see.

@@ -205,7 +205,7 @@ fn read(lane: &Lane) -> Result<Read> {
     let lines = program.texts();
 
     lane.publish(&random_events(FIRST_READ, PART_BATCH))?;
-    let fetched = wait_until_fetched(lane, fetches_before)?;
+    let fetched = wait_until_fetched(lane, &mut program, fetches_before)?;
     let _ = program.interrupt();
     let status = program.wait_for_end(STOP_LIMIT).ok();
     wait::check_interrupt()?;
@@ -338,19 +338,25 @@ fn fill_up(lane: &Lane, committed: &[Option<i64>], least: u64) -> Result<u64> {
 
 /// Waits until all events were handed out to a program, for it fetches what comes after them. Returns whether it has
 /// fetched anything.
-fn wait_until_fetched(lane: &Lane, fetches_before: usize) -> Result<bool> {
+fn wait_until_fetched(
+    lane: &Lane,
+    program: &mut Program,
+    fetches_before: usize,
+) -> Result<bool> {
     let ends = lane.kafka().ends(CLICKSTREAM)?;
-    let all = wait::until("all events to be fetched", FETCH_LIMIT, || {
+    let _ = wait::until("all events to be fetched", FETCH_LIMIT, || {
         let mut fetched = vec![0; ends.len()];
         for (partition, offset) in fetches(lane)?.into_iter().skip(fetches_before) {
             if let Some(fetched) = fetched.get_mut(partition) {
                 *fetched = offset.max(*fetched);
             }
         }
-        Ok((fetched >= ends).then_some(()))
+        // Compared partition by partition.
+        let all = fetched.iter().zip(&ends).all(|(fetched, end)| fetched >= end);
+        Ok((all || !program.is_running()?).then_some(()))
     });
     wait::check_interrupt()?;
-    Ok(all.is_ok() || fetches(lane)?.len() > fetches_before)
+    Ok(fetches(lane)?.len() > fetches_before)
 }
 
 /// Where programs have fetched from so far: partitions and offsets.

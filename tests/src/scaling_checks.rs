@@ -132,7 +132,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     let mut seen = Scaled::default();
     lane.publish(&random_events(0, 60))?;
     let mut a = lane.start("consumer_group_a")?;
-    seen.alone = wait_for_shares(lane, &[3], LIMIT)?;
+    seen.alone = wait_for_shares(lane, &mut a, &[3], LIMIT)?;
     let _ = a.interrupt();
     seen.stopped = a.wait_for_end(STOP_LIMIT).ok();
     seen.left = left(lane)? > 0;
@@ -142,7 +142,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     let patience = if seen.alone == [3] { LIMIT } else { SAY_LIMIT };
 
     let mut a = lane.start("consumer_group_a")?;
-    wait_for_shares(lane, &[3], patience)?;
+    wait_for_shares(lane, &mut a, &[3], patience)?;
     let dead = member_ids(lane)?;
     let _ = a.wait_for("its assignment", SAY_LIMIT, |lines| {
         lines
@@ -152,7 +152,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     });
 
     let mut b = lane.start("consumer_group_b")?;
-    seen.shared = wait_for_shares(lane, &[1, 2], patience)?;
+    seen.shared = wait_for_shares(lane, &mut b, &[1, 2], patience)?;
     let _ = a.wait_for("what it lost", SAY_LIMIT, |lines| {
         lines
             .iter()
@@ -174,6 +174,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     let end = Instant::now() + patience;
     while new_positions(&a, &ends).len() + new_positions(&b, &ends).len() < seen.published
         && Instant::now() < end
+        && (a.is_running()? || b.is_running()?)
     {
         wait::pass(Duration::from_millis(50))?;
     }
@@ -196,7 +197,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
         for member in &dead {
             lane.kafka().remove_member(SCALE_GROUP, member)?;
         }
-    } else {
+    } else if b.is_running()? {
         // B hears that A is gone with its next heartbeat, which may have been sent just before. So it is kept back.
         wait::pass(NEARLY_OVER)?;
         lane.hold(Request::Heartbeat);
@@ -213,14 +214,20 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
             .filter(|member| is_gone(&member.member_id))
             .map(|member| member.partitions.len())
             .collect();
-        Ok((seen.after_kill == [3]).then_some(()))
+        Ok((seen.after_kill == [3] || !b.is_running()?).then_some(()))
     });
     wait::check_interrupt()?;
     Ok(seen)
 }
 
-/// Waits until the members own this many partitions each; returns how many they own in the end.
-fn wait_for_shares(lane: &Lane, expected: &[usize], limit: Duration) -> Result<Vec<usize>> {
+/// Waits until the members own this many partitions each, or the program ends on which that depends; returns how many
+/// they own in the end.
+fn wait_for_shares(
+    lane: &Lane,
+    program: &mut Program,
+    expected: &[usize],
+    limit: Duration,
+) -> Result<Vec<usize>> {
     let end = Instant::now() + limit;
     loop {
         let members = lane.kafka().members(SCALE_GROUP, CLICKSTREAM)?;
@@ -229,7 +236,7 @@ fn wait_for_shares(lane: &Lane, expected: &[usize], limit: Duration) -> Result<V
             .map(|member| member.partitions.len())
             .collect();
         shares.sort_unstable();
-        if shares == expected || Instant::now() >= end {
+        if shares == expected || Instant::now() >= end || !program.is_running()? {
             return Ok(shares);
         }
         wait::pass(Duration::from_millis(50))?;
