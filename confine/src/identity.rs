@@ -36,9 +36,12 @@ pub fn become_nobody(user: Uid) -> Result<()> {
     use nix::unistd::{Gid, setgroups, setresgid, setresuid};
 
     let permitted = caps::read(None, CapSet::Permitted)?;
-    let reading = [Capability::CAP_DAC_READ_SEARCH, Capability::CAP_DAC_OVERRIDE]
-        .into_iter()
-        .find(|capability| permitted.contains(capability));
+    let reading = [
+        Capability::CAP_DAC_READ_SEARCH,
+        Capability::CAP_DAC_OVERRIDE,
+    ]
+    .into_iter()
+    .find(|capability| permitted.contains(capability));
     caps::securebits::set_keepcaps(true)?;
     let group = Gid::from_raw(user.as_raw());
     setgroups(&[])?;

@@ -112,7 +112,9 @@ pub fn gaps() -> Vec<&'static str> {
         gaps.push("this kernel's Landlock knows no network: programs may connect to anything");
     }
     if abi < ABI::V6 {
-        gaps.push("this kernel's Landlock knows no signals: programs may signal others of their user");
+        gaps.push(
+            "this kernel's Landlock knows no signals: programs may signal others of their user",
+        );
     }
     gaps
 }

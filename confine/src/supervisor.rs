@@ -98,7 +98,9 @@ fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
         program.pre_exec(move || shut_in().map_err(|error| Error::other(format!("{error:#}"))));
     }
     let name = program.get_program().to_string_lossy().into_owned();
-    let child = program.spawn().with_context(|| format!("{name} could not be started"))?;
+    let child = program
+        .spawn()
+        .with_context(|| format!("{name} could not be started"))?;
     let child = Pid::from_raw(child.id().cast_signed());
     // The program stays alone in the process group by which it is known; signals to that group are for it only.
     let _ = setpgid(Pid::from_raw(0), getpgid(Some(asker))?);
@@ -166,7 +168,9 @@ mod system {
     fn stats() -> Vec<Stat> {
         let processes = all_processes().into_iter().flatten();
         let stats = processes.filter_map(|process| process.ok()?.stat().ok());
-        stats.filter(|stat| !matches!(stat.state, 'Z' | 'X')).collect()
+        stats
+            .filter(|stat| !matches!(stat.state, 'Z' | 'X'))
+            .collect()
     }
 
     fn descending() -> Vec<Stat> {
@@ -174,8 +178,9 @@ mod system {
         let mut family = vec![std::process::id().cast_signed()];
         let mut found = Vec::new();
         loop {
-            let (children, others): (Vec<Stat>, _) =
-                rest.into_iter().partition(|stat| family.contains(&stat.ppid));
+            let (children, others): (Vec<Stat>, _) = rest
+                .into_iter()
+                .partition(|stat| family.contains(&stat.ppid));
             if children.is_empty() {
                 return found;
             }
@@ -194,7 +199,10 @@ mod system {
         let found = descending();
         Use {
             processes: found.len(),
-            resident: found.iter().map(|stat| stat.rss * procfs::page_size()).sum(),
+            resident: found
+                .iter()
+                .map(|stat| stat.rss * procfs::page_size())
+                .sum(),
         }
     }
 
@@ -205,7 +213,9 @@ mod system {
         let mine = processes.filter_map(|process| {
             let process = process.ok()?;
             let is_mine = process.uid().ok()? == user;
-            u64::try_from(process.stat().ok()?.num_threads).ok().filter(|_| is_mine)
+            u64::try_from(process.stat().ok()?.num_threads)
+                .ok()
+                .filter(|_| is_mine)
         });
         Some(mine.sum())
     }

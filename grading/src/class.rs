@@ -93,7 +93,9 @@ impl Class {
                 scope.spawn(|| {
                     loop {
                         let one = lock(&next).next();
-                        let Some((at, (name, source))) = one else { return };
+                        let Some((at, (name, source))) = one else {
+                            return;
+                        };
                         match self.one(grader, name, source) {
                             Ok(graded) => {
                                 told(&graded);

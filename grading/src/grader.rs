@@ -30,7 +30,12 @@ impl Grader {
     ///
     /// # Errors
     /// When something of ours fails, so that nothing can be said of the submission; on Ctrl-C.
-    pub fn grade(&self, name: &str, intake: &Intake, told: impl Fn(&Judged) + Sync) -> Result<Report> {
+    pub fn grade(
+        &self,
+        name: &str,
+        intake: &Intake,
+        told: impl Fn(&Judged) + Sync,
+    ) -> Result<Report> {
         let start = Instant::now();
         // The submission's own, and nothing else of ours: programs may read it.
         let folder = Cache::open()?.scratch()?;

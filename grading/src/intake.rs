@@ -163,7 +163,8 @@ impl Reading {
             if kind.is_file() {
                 self.take(&path, entry, mode & 0o111 != 0)?;
             } else if !kind.is_dir() {
-                self.left_out.push(format!("{} is no plain file", path.display()));
+                self.left_out
+                    .push(format!("{} is no plain file", path.display()));
             }
         }
         Ok(())
@@ -204,7 +205,9 @@ impl Reading {
                 .collect();
         }
         let is_source = |path: &Path| {
-            PROGRAMS.iter().any(|program| path.starts_with(Path::new(program).join("src")))
+            PROGRAMS
+                .iter()
+                .any(|program| path.starts_with(Path::new(program).join("src")))
                 && path.extension().is_some_and(|extension| extension == "rs")
         };
         let kind = if self.files.keys().any(|path| is_source(path)) {
@@ -221,7 +224,11 @@ impl Reading {
     }
 
     fn only_folder(&self) -> Option<PathBuf> {
-        let first = |path: &Path| path.components().next().map(|part| PathBuf::from(part.as_os_str()));
+        let first = |path: &Path| {
+            path.components()
+                .next()
+                .map(|part| PathBuf::from(part.as_os_str()))
+        };
         let folder = first(self.files.keys().next()?)?;
         let is_program = PROGRAMS.iter().any(|program| folder == Path::new(program));
         let holds_all = self

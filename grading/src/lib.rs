@@ -6,7 +6,6 @@
 //! - [`Class`] grades many, keeps the results whole, and goes on where it was stopped.
 //! - [`formats`] tells a report to other platforms; [`Summary`] tells what a class has and has not understood.
 
-
 mod class;
 
 pub mod formats;

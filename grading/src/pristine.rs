@@ -54,7 +54,10 @@ impl Pristine {
         })?;
 
         let scratch = cache.scratch()?;
-        copy(&template.join("workspace"), &scratch.path().join("workspace"))?;
+        copy(
+            &template.join("workspace"),
+            &scratch.path().join("workspace"),
+        )?;
         copy(&template.join("target"), &scratch.path().join("target"))?;
         Ok(Self {
             scratch,
@@ -84,7 +87,9 @@ impl Pristine {
             Err(error) => {
                 wait::check_interrupt()?;
                 let why = format!("it could not be built: {error:#}");
-                let errors = programs.iter().map(|program| ((*program).to_string(), why.clone()));
+                let errors = programs
+                    .iter()
+                    .map(|program| ((*program).to_string(), why.clone()));
                 Built {
                     errors: errors.collect(),
                     ..Built::default()
@@ -115,7 +120,10 @@ impl Pristine {
             writable: vec![target],
             variables: vec![
                 ("CARGO_HOME".to_string(), cargo_home.display().to_string()),
-                ("RUSTC".to_string(), self.sysroot.join("bin/rustc").display().to_string()),
+                (
+                    "RUSTC".to_string(),
+                    self.sysroot.join("bin/rustc").display().to_string(),
+                ),
             ],
             ..Confinement::default()
         };
@@ -141,7 +149,10 @@ fn sysroot() -> Result<PathBuf> {
         Duration::from_secs(30),
     )?;
     if !output.status.success() {
-        bail!("`rustc --print sysroot`: {}", String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "`rustc --print sysroot`: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(String::from_utf8(output.stdout)?.trim().into())
 }
@@ -149,7 +160,10 @@ fn sysroot() -> Result<PathBuf> {
 /// The lab's own manifest, with the lab programs as its only members.
 fn manifest() -> Result<Table> {
     let mut lab: Table = fs::read_to_string(workspace().join("Cargo.toml"))?.parse()?;
-    let members = ["common"].iter().chain(PROGRAMS).map(|name| Value::from(*name));
+    let members = ["common"]
+        .iter()
+        .chain(PROGRAMS)
+        .map(|name| Value::from(*name));
     let root = lab.get_mut("workspace").and_then(Value::as_table_mut);
     let root = root.context("no [workspace]")?;
     root.insert("members".to_string(), Value::Array(members.collect()));
@@ -161,7 +175,10 @@ fn manifest() -> Result<Table> {
 
 fn of_common() -> Vec<PathBuf> {
     let entries = WalkDir::new(workspace().join("common")).sort_by_file_name();
-    let files = entries.into_iter().flatten().filter(|entry| entry.file_type().is_file());
+    let files = entries
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.file_type().is_file());
     files.map(walkdir::DirEntry::into_path).collect()
 }
 
@@ -178,7 +195,10 @@ fn make_template(folder: &Path, manifest: &str, lock: &str) -> Result<()> {
     for program in PROGRAMS {
         let to = copy_of.join(program);
         fs::create_dir_all(to.join("src"))?;
-        fs::copy(workspace().join(program).join("Cargo.toml"), to.join("Cargo.toml"))?;
+        fs::copy(
+            workspace().join(program).join("Cargo.toml"),
+            to.join("Cargo.toml"),
+        )?;
         fs::write(to.join("src/main.rs"), "fn main() {}\n")?;
     }
     let target = folder.join("target");
@@ -210,13 +230,16 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
             fs::create_dir_all(&path)?;
             continue;
         }
-        let shared = entry.metadata()?.len() >= SHARED_FROM
-            && fs::hard_link(entry.path(), &path).is_ok();
+        let shared =
+            entry.metadata()?.len() >= SHARED_FROM && fs::hard_link(entry.path(), &path).is_ok();
         if !shared {
             fs::copy(entry.path(), &path)?;
             // Cargo builds anew what looks newer than what was built from it.
             let modified = entry.metadata()?.modified()?;
-            fs::File::options().append(true).open(&path)?.set_modified(modified)?;
+            fs::File::options()
+                .append(true)
+                .open(&path)?
+                .set_modified(modified)?;
         }
     }
     Ok(())

@@ -27,8 +27,11 @@ impl Python {
     /// # Errors
     /// When there is none.
     pub fn find() -> Result<Self> {
-        let output = run(Command::new("python3").args(["-c", ASK]), Duration::from_secs(30))
-            .context("the submission has Python scripts, and there is no `python3` here")?;
+        let output = run(
+            Command::new("python3").args(["-c", ASK]),
+            Duration::from_secs(30),
+        )
+        .context("the submission has Python scripts, and there is no `python3` here")?;
         if !output.status.success() {
             bail!("python3: {}", String::from_utf8_lossy(&output.stderr));
         }

@@ -41,7 +41,11 @@ impl Summary<'_> {
             } else {
                 format!("{}–{} %", step * percent, (step + 1) * percent - 1)
             };
-            [range, count.to_string(), "█".repeat((count * BAR).div_ceil(most))]
+            [
+                range,
+                count.to_string(),
+                "█".repeat((count * BAR).div_ceil(most)),
+            ]
         });
         table(&["score", "submissions", ""], &[0, 1], rows)
     }
@@ -50,7 +54,10 @@ impl Summary<'_> {
     fn heat_map(&self) -> String {
         let mut reports: Vec<&Report> = self.0.iter().collect();
         reports.sort_by(|one, other| {
-            other.score.cmp(&one.score).then_with(|| one.submission.cmp(&other.submission))
+            other
+                .score
+                .cmp(&one.score)
+                .then_with(|| one.submission.cmp(&other.submission))
         });
         let mut rows: Vec<(usize, [String; 3])> = all_checks()
             .map(|check| {
@@ -59,22 +66,32 @@ impl Summary<'_> {
                     row.map_or(Outcome::NotJudged, |row| row.verdict)
                 });
                 let outcomes: Vec<Outcome> = outcomes.collect();
-                let failed = outcomes.iter().filter(|outcome| **outcome == Outcome::Failed).count();
+                let failed = outcomes
+                    .iter()
+                    .filter(|outcome| **outcome == Outcome::Failed)
+                    .count();
                 let marks = if outcomes.len() > MOST_COLUMNS {
                     String::new()
                 } else {
-                    outcomes.iter().map(|outcome| match outcome {
-                        Outcome::Passed => '·',
-                        Outcome::Failed => '█',
-                        Outcome::NotJudged => '?',
-                    }).collect()
+                    outcomes
+                        .iter()
+                        .map(|outcome| match outcome {
+                            Outcome::Passed => '·',
+                            Outcome::Failed => '█',
+                            Outcome::NotJudged => '?',
+                        })
+                        .collect()
                 };
                 (failed, [check.id.to_string(), failed.to_string(), marks])
             })
             .collect();
         rows.sort_by_key(|(failed, _)| std::cmp::Reverse(*failed));
         table(
-            &["check", "failed", "each submission, the best first (█ failed, ? not judged)"],
+            &[
+                "check",
+                "failed",
+                "each submission, the best first (█ failed, ? not judged)",
+            ],
             &[1],
             rows.into_iter().map(|(_, row)| row),
         )

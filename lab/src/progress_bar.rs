@@ -11,7 +11,8 @@ impl ProgressBar {
     /// Of so many things, of which more and more are `done`: "judged", say.
     pub fn new(all: usize, done: &str) -> Self {
         let bar = indicatif::ProgressBar::new(all as u64);
-        let template = format!("{{spinner}} {{pos}} of {{len}} {done}, {{elapsed}} {{wide_bar:.dim}}");
+        let template =
+            format!("{{spinner}} {{pos}} of {{len}} {done}, {{elapsed}} {{wide_bar:.dim}}");
         if let Ok(look) = ProgressStyle::with_template(&template) {
             bar.set_style(look);
         }

@@ -39,7 +39,10 @@ pub fn tell(judged: &[Judged]) {
 /// One reason is told once, however many checks it concerns.
 fn tell_not_judged(rows: &[&Judged]) {
     let Some(first) = rows.first() else { return };
-    println!("\n{} Not judged, which is not your fault:", sign(first.verdict));
+    println!(
+        "\n{} Not judged, which is not your fault:",
+        sign(first.verdict)
+    );
     for row in rows {
         println!("  - Task {}: {}", row.task, row.title);
     }

@@ -338,11 +338,7 @@ fn fill_up(lane: &Lane, committed: &[Option<i64>], least: u64) -> Result<u64> {
 
 /// Waits until all events were handed out to a program, for it fetches what comes after them. Returns whether it has
 /// fetched anything.
-fn wait_until_fetched(
-    lane: &Lane,
-    program: &mut Program,
-    fetches_before: usize,
-) -> Result<bool> {
+fn wait_until_fetched(lane: &Lane, program: &mut Program, fetches_before: usize) -> Result<bool> {
     let ends = lane.kafka().ends(CLICKSTREAM)?;
     let _ = wait::until("all events to be fetched", FETCH_LIMIT, || {
         let mut fetched = vec![0; ends.len()];
@@ -352,7 +348,10 @@ fn wait_until_fetched(
             }
         }
         // Compared partition by partition.
-        let all = fetched.iter().zip(&ends).all(|(fetched, end)| fetched >= end);
+        let all = fetched
+            .iter()
+            .zip(&ends)
+            .all(|(fetched, end)| fetched >= end);
         Ok((all || !program.is_running()?).then_some(()))
     });
     wait::check_interrupt()?;

@@ -24,7 +24,7 @@ mod producer_checks;
 mod program;
 pub mod programs;
 mod protocol;
-mod python;
+pub mod python;
 mod report;
 mod scaling_checks;
 mod sentence;

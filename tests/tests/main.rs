@@ -3,6 +3,7 @@
 //! Each test that needs a broker has one to itself: in Docker by testcontainers where Docker answers, or else in a plain
 //! JVM. Where neither can be had, these tests fail and say so.
 
+mod attacks;
 mod bank;
 mod check;
 mod commands;
@@ -28,6 +29,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 const SIDE_BY_SIDE: usize = 6;
 
 fn main() -> ExitCode {
+    confine::supervise_if_asked();
     let mut arguments = Arguments::from_args();
     // Most of a test's time is waiting for Kafka's own clocks, so more run at a time than there are cores.
     arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         commands::trials(),
         demo::trials(),
         check::trials(),
+        attacks::trials(),
         bank::trials(),
     ];
     let code = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code();

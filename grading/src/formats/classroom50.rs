@@ -44,7 +44,9 @@ struct Test {
 /// None that is known.
 pub fn classroom50(report: &Report) -> Result<String> {
     let said = |variable: &str, otherwise: &str| {
-        let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
+        let value = std::env::var(variable)
+            .ok()
+            .filter(|value| !value.is_empty());
         value.unwrap_or_else(|| otherwise.to_string())
     };
     let name_of_submission = &report.submission;

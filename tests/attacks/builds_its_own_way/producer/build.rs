@@ -1,0 +1,3 @@
+fn main() {
+    let _ = std::fs::write("/tmp/LEAK-of-a-build-script", "");
+}

@@ -1,0 +1,5 @@
+mod secrets;
+
+fn main() {
+    println!("{}", secrets::SECRETS);
+}

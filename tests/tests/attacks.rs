@@ -1,0 +1,154 @@
+//! Submissions that want more than points: each gains nothing, and stops nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use checks::Report;
+use checks::programs::{Version, workspace};
+use libtest_mimic::Trial;
+use tempfile::TempDir;
+
+use crate::commands::Lab;
+use crate::{programs, trial};
+
+/// What an honest submission gets among all of them.
+const FULL: u32 = 100;
+
+/// How the sleeps that should not outlive their parent are told from others.
+const MARK: &str = "86399.5";
+
+pub fn trials() -> Vec<Trial> {
+    vec![trial("attacks::gain_nothing_and_stop_nothing", all_attacks)]
+}
+
+fn all_attacks() -> Result<()> {
+    let class = tempfile::tempdir()?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let mut submissions = Vec::new();
+    for entry in fs::read_dir(workspace().join("tests/attacks"))? {
+        let from = entry?.path();
+        let to = class.path().join(from.file_name().context("no name")?);
+        copy(&from, &to)?;
+        submissions.push(to);
+    }
+    let port = listener.local_addr()?.port().to_string();
+    fs::write(class.path().join("connects_elsewhere/port"), port)?;
+    submissions.push(archive_that_leads_out(class.path())?);
+    for name in ["honest", "honest_too"] {
+        let folder = class.path().join(name);
+        fs::create_dir(&folder)?;
+        for (program, path) in programs(Version::Solution)? {
+            fs::copy(path, folder.join(program))?;
+        }
+        submissions.push(folder);
+    }
+    submissions.sort();
+
+    let reports = grade(&submissions, class.path())?;
+    ensure!(
+        reports.len() == submissions.len(),
+        "{} reports",
+        reports.len()
+    );
+    for (name, report) in &reports {
+        let expected = if name.starts_with("honest") { FULL } else { 0 };
+        let text = serde_json::to_string(report)?;
+        ensure!(
+            report.score == expected,
+            "{name} has {} points: {text}",
+            report.score
+        );
+        ensure!(!text.contains("LEAK"), "{name}: {text}");
+        ensure!(!text.contains("not_judged"), "{name}: {text}");
+    }
+    // They did what they are here for.
+    for (name, words) in [
+        ("reads_what_is_not_its_own", "looked everywhere"),
+        ("connects_elsewhere", "denied"),
+        ("kills_others", "tried to kill"),
+        ("outlives_its_parent", "left some behind"),
+        ("deletes_the_topic", "deleted clickstream"),
+        ("commits_for_others", "committed for scale-group"),
+        ("builds_its_own_way", "does not compile"),
+    ] {
+        let text = serde_json::to_string(&reports[name])?;
+        ensure!(text.contains(words), "no `{words}` of {name}: {text}");
+    }
+    ensure!(listener.accept().is_err(), "somebody has connected");
+    let left = Command::new("pgrep").args(["-f", MARK]).output()?;
+    ensure!(
+        left.stdout.is_empty(),
+        "left behind: {}",
+        String::from_utf8_lossy(&left.stdout)
+    );
+    for entry in fs::read_dir("/tmp")? {
+        let name = entry?.file_name();
+        ensure!(
+            !name.to_string_lossy().starts_with("LEAK"),
+            "{}",
+            name.display()
+        );
+    }
+    ensure!(
+        !class.path().join("escaped").exists(),
+        "an archive wrote outside of its folder"
+    );
+    Ok(())
+}
+
+fn grade(submissions: &[PathBuf], class: &Path) -> Result<BTreeMap<String, Report>> {
+    let python = checks::python::interpreter()?;
+    let bin = python.parent().context("no folder of Python")?;
+    let path = std::env::var("PATH").unwrap_or_default();
+    let lab = Lab::new()?;
+    let output = lab
+        .command("grade --json --jobs 4")
+        .args(submissions)
+        .env("PATH", format!("{}:{path}", bin.display()))
+        .env("SECRET_OF_THE_GRADER", "1")
+        .current_dir(class)
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let printed = String::from_utf8(output.stdout)?;
+    let reports = printed.lines().map(|line| {
+        let report: Report = serde_json::from_str(line)?;
+        Ok((report.submission.clone(), report))
+    });
+    reports.collect()
+}
+
+/// An archive with a path that leads out of it, an absolute one, and a link.
+fn archive_that_leads_out(folder: &Path) -> Result<PathBuf> {
+    let scratch = TempDir::new()?;
+    let inside = scratch.path().join("inside/deep");
+    fs::create_dir_all(&inside)?;
+    fs::write(scratch.path().join("escaped"), "")?;
+    fs::write(inside.join("consumer"), "#!/bin/sh\ncat link producer\n")?;
+    std::os::unix::fs::symlink("/etc/shadow", inside.join("producer"))?;
+    let archive = folder.join("archive_leads_out.tar");
+    let status = Command::new("tar")
+        .current_dir(&inside)
+        .arg("--absolute-names")
+        .arg("-cf")
+        .arg(&archive)
+        .args(["../../escaped", "consumer", "producer"])
+        .status()?;
+    ensure!(status.success(), "tar: {status}");
+    Ok(archive)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let status = Command::new("cp").arg("-r").args([from, to]).status()?;
+    ensure!(status.success(), "cp: {status}");
+    Ok(())
+}
