@@ -103,6 +103,23 @@ impl Entry {
         )
     }
 
+    /// Is it wrong, and a change of a solution?
+    pub fn is_misconception(&self) -> bool {
+        self.style == Style::Solution && !self.fails.is_empty()
+    }
+
+    /// The file of a student's workspace that it changes, and its text.
+    ///
+    /// # Errors
+    /// When a change does not apply.
+    pub fn file(&self) -> Result<(String, String)> {
+        let path = match self.of.as_str() {
+            "member" => "consumer_group_a/src/member.rs".to_string(),
+            program => format!("{program}/src/main.rs"),
+        };
+        Ok((path, self.source()?))
+    }
+
     fn source(&self) -> Result<String> {
         let of = &self.of;
         let file = match (self.style, of.as_str()) {

@@ -82,6 +82,7 @@ impl Check {
     pub fn judge(&self, lane: &Lane) -> Verdict {
         let verdict = (self.judge)(lane);
         if let Ok(Verdict::Failed { .. }) = &verdict
+            && !lane.is_meddled_with()
             && let Err(error) = lane.kafka().topics()
         {
             return Verdict::NotJudged {
@@ -99,6 +100,11 @@ impl Check {
                 saw: format!("it does not compile:\n{}", message.trim_end()),
                 hint: "Mend the compiler's first message first; the others may go with it."
                     .to_string(),
+            },
+            None if lane.is_meddled_with() => Verdict::Failed {
+                expected: "a broker that is left as it is".to_string(),
+                saw: format!("the program has changed it, and then: {error:#}"),
+                hint: "Topics and settings are there before a program starts.".to_string(),
             },
             None => Verdict::NotJudged {
                 why: format!("{error:#}"),

@@ -552,7 +552,7 @@ fn batch_summary(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(read)?;
     let seen = add(&summaries(&run.lines));
     Ok(verdict(
-        seen == run.expected.counts,
+        run.fetched && seen == run.expected.counts,
         format!("batch summaries that add up to {:?}", run.expected.counts),
         of_events(&run, || format!("they add up to {seen:?}")),
         "Which events does the summary count?",
@@ -572,7 +572,7 @@ fn purchases(lane: &Lane) -> Result<Verdict> {
         .filter(|purchase| !expected.contains(purchase))
         .count();
     Ok(verdict(
-        seen == *expected,
+        run.fetched && seen == *expected,
         format!(
             "{} lines `Purchase: user=… amount=$…`, one for each purchase with an amount",
             expected.len()
@@ -674,7 +674,7 @@ fn stop_commits_only_processed(lane: &Lane) -> Result<Verdict> {
     let processed = i64::try_from(FIRST_READ + of_part_batch)?;
     let committed = sum(&run.committed_at_end) - sum(&run.before);
     Ok(verdict(
-        run.commits > 0 && committed <= processed,
+        run.fetched && run.commits > 0 && committed <= processed,
         format!(
             "after Ctrl-C, committed offsets that add up to no more than the {processed} events processed; \
              {PART_BATCH} more had been handed out"

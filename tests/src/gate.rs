@@ -130,6 +130,11 @@ impl Gate {
         self.release();
     }
 
+    /// Has anything come that clients of the lab do not ask for, such as deleting a topic?
+    pub fn is_meddled_with(&self) -> bool {
+        !is_ordinary(&self.state.lock().keys)
+    }
+
     /// Closes every connection and lets everything through: whoever comes next finds the gate as if it were new.
     /// Returns how many bytes had come, and whether all of it was what clients of the lab ask for.
     pub fn clear(&self) -> (u64, bool) {
@@ -140,8 +145,12 @@ impl Gate {
         }
         let keys = std::mem::take(&mut inner.keys);
         let bytes = std::mem::take(&mut inner.bytes);
-        (bytes, keys.iter().all(|key| ORDINARY.contains(key)))
+        (bytes, is_ordinary(&keys))
     }
+}
+
+fn is_ordinary(keys: &BTreeSet<i16>) -> bool {
+    keys.iter().all(|key| ORDINARY.contains(key))
 }
 
 impl Drop for Gate {

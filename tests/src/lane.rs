@@ -66,6 +66,11 @@ impl<'a> Lane<'a> {
         &self.bench.kafka
     }
 
+    /// Have programs asked the broker for what no program of the lab needs: to delete a topic, to change a setting?
+    pub fn is_meddled_with(&self) -> bool {
+        self.bench.gate.is_meddled_with()
+    }
+
     /// Publishes events to `clickstream`.
     ///
     /// # Errors

@@ -24,6 +24,9 @@ const LONGEST_LINE: u64 = 64 * 1024;
 /// How many bytes of a stream are kept.
 const MOST_OUTPUT: usize = 8 * 1024 * 1024;
 
+/// How many are read at all. Whoever prints more is ended by a broken pipe.
+const MOST_READ: usize = 64 * 1024 * 1024;
+
 /// However much a program prints, nobody waits longer for what it should.
 const MOST_TIME: Duration = Duration::from_secs(30);
 
@@ -353,7 +356,8 @@ impl Stream {
             let mut from = BufReader::new(from);
             let mut kept = 0;
             let mut beginning = 0;
-            loop {
+            let mut all = 0;
+            while all < MOST_READ {
                 let mut line = Vec::new();
                 match from
                     .by_ref()
@@ -361,7 +365,10 @@ impl Stream {
                     .read_until(b'\n', &mut line)
                 {
                     Ok(0) | Err(_) => return,
-                    Ok(read) => kept += read,
+                    Ok(read) => {
+                        kept += read;
+                        all += read;
+                    }
                 }
                 let text = String::from_utf8_lossy(&line).trim_end().to_string();
                 let at = Instant::now();

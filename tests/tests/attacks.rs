@@ -72,7 +72,7 @@ fn all_attacks() -> Result<()> {
         ("connects_elsewhere", "denied"),
         ("kills_others", "tried to kill"),
         ("outlives_its_parent", "left some behind"),
-        ("deletes_the_topic", "deleted clickstream"),
+        ("deletes_the_topic", "the program has changed it"),
         ("commits_for_others", "committed for scale-group"),
         ("builds_its_own_way", "does not compile"),
     ] {
