@@ -1,5 +1,6 @@
 //! Kafka's own record of what it was asked: `kafka.request.logger` at DEBUG writes a line for each completed request.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::civil::DateTime;
@@ -12,7 +13,7 @@ pub struct Request {
     /// When the answer was complete.
     pub at: SystemTime,
     /// As the broker logged it: `requestHeader`, `request`, `response`, `listener`, `totalTimeMs` and more.
-    pub logged: Value,
+    pub logged: Arc<Value>,
 }
 
 /// What stands between the time and the JSON.
@@ -24,7 +25,7 @@ pub fn parse(text: &str) -> impl Iterator<Item = Request> {
         let (before, json) = line.split_once(MARK)?;
         Some(Request {
             at: time(before)?,
-            logged: serde_json::from_str(json.split(" (kafka.request").next()?).ok()?,
+            logged: Arc::new(serde_json::from_str(json.split(" (kafka.request").next()?).ok()?),
         })
     })
 }

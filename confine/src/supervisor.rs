@@ -19,7 +19,7 @@ use crate::limits::{self, Use};
 use crate::{Confinement, identity, landlock};
 
 /// How often limits are looked at.
-const GLANCE: Duration = Duration::from_millis(100);
+const GLANCE: Duration = Duration::from_millis(250);
 
 /// As shells have it: the program could not be started.
 const NOT_STARTED: i32 = 127;
@@ -157,52 +157,53 @@ mod system {
     use super::{Pid, Result, Use};
     use anyhow::Context;
     use nix::unistd::geteuid;
-    use procfs::process::{Stat, all_processes};
+    use procfs::process::{Process, all_processes};
 
     /// What it leaves behind becomes ours, whatever session it has begun.
     pub fn become_subreaper() -> Result<()> {
         nix::sys::prctl::set_child_subreaper(true).context("no subreaper")
     }
 
-    /// Those that live: the dead are reaped by whoever waits.
-    fn stats() -> Vec<Stat> {
-        let processes = all_processes().into_iter().flatten();
-        let stats = processes.filter_map(|process| process.ok()?.stat().ok());
-        stats
-            .filter(|stat| !matches!(stat.state, 'Z' | 'X'))
-            .collect()
-    }
-
-    fn descending() -> Vec<Stat> {
-        let mut rest = stats();
-        let mut family = vec![std::process::id().cast_signed()];
+    /// Those that live: the dead are reaped by whoever waits. The kernel keeps the children of each thread in a list, so
+    /// that nobody has to look at all processes there are.
+    fn descending() -> Vec<Process> {
         let mut found = Vec::new();
-        loop {
-            let (children, others): (Vec<Stat>, _) = rest
-                .into_iter()
-                .partition(|stat| family.contains(&stat.ppid));
-            if children.is_empty() {
-                return found;
+        let mut family: Vec<Process> = Process::myself().into_iter().collect();
+        while let Some(parent) = family.pop() {
+            let tasks = parent.tasks().into_iter().flatten().flatten();
+            for child in tasks.filter_map(|task| task.children().ok()).flatten() {
+                let child = i32::try_from(child)
+                    .ok()
+                    .and_then(|pid| Process::new(pid).ok());
+                let Some(child) = child else { continue };
+                family.extend(Process::new(child.pid));
+                found.push(child);
             }
-            family = children.iter().map(|stat| stat.pid).collect();
-            found.extend(children);
-            rest = others;
         }
+        let lives = |process: &Process| {
+            let stat = process.stat();
+            stat.is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+        };
+        found.retain(lives);
+        found
     }
 
     pub fn descendants() -> Vec<Pid> {
         let found = descending();
-        found.iter().map(|stat| Pid::from_raw(stat.pid)).collect()
+        found
+            .iter()
+            .map(|process| Pid::from_raw(process.pid))
+            .collect()
     }
 
     pub fn used() -> Use {
         let found = descending();
+        let pages = found
+            .iter()
+            .filter_map(|process| Some(process.statm().ok()?.resident));
         Use {
             processes: found.len(),
-            resident: found
-                .iter()
-                .map(|stat| stat.rss * procfs::page_size())
-                .sum(),
+            resident: pages.map(|pages| pages * procfs::page_size()).sum(),
         }
     }
 

@@ -26,6 +26,15 @@ pub struct Grader {
 }
 
 impl Grader {
+    /// Sees to it that everything is there: Kafka, and what submissions depend on. Then grading fetches nothing any more.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub fn prepare(&self) -> Result<()> {
+        self.pool.lend()?;
+        self.pristine().map(drop)
+    }
+
     /// Judges a submission, by its name in the report.
     ///
     /// # Errors

@@ -5,17 +5,21 @@
 //! - [`Grader`] judges a submission on brokers to itself, its programs confined.
 //! - [`Class`] grades many, keeps the results whole, and goes on where it was stopped.
 //! - [`formats`] tells a report to other platforms; [`Summary`] tells what a class has and has not understood.
+//! - [`export()`] makes the repository to hand out, [`gradescope_package()`] the archive for Gradescope.
 
 mod class;
-
+mod export;
 pub mod formats;
 mod grader;
+mod gradescope_package;
 mod intake;
 mod pristine;
 mod python;
 mod summary;
 
 pub use class::{Class, Graded};
+pub use export::export;
+pub use gradescope_package::gradescope_package;
 
 pub use grader::Grader;
 pub use intake::{Intake, Kind};

@@ -82,7 +82,7 @@ impl Pristine {
         }
         intake.write(&workspace)?;
         let programs = intake.programs();
-        let mut built = match Built::keep_going(&mut self.command(&programs)?, LIMIT) {
+        let mut built = match Built::keep_going_quietly(&mut self.command(&programs)?, LIMIT) {
             Ok(built) => built,
             Err(error) => {
                 wait::check_interrupt()?;

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod doctor;
 mod grade;
+mod hand_out;
 mod hint;
 mod kafka;
 mod progress;
@@ -63,8 +64,11 @@ enum Command {
     },
     /// Grades submissions that nobody has read: workspaces, folders of programs, or archives of them
     Grade {
-        #[arg(required = true)]
+        #[arg(required_unless_present = "prepare")]
         submissions: Vec<PathBuf>,
+        /// Only sees to it that everything is there that grading needs, so that it fetches nothing any more
+        #[arg(long, conflicts_with = "submissions")]
+        prepare: bool,
         /// How many at a time
         #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
         jobs: u16,
@@ -75,6 +79,19 @@ enum Command {
         /// One JSON object for each submission on standard output, a line each
         #[arg(long)]
         json: bool,
+    },
+    /// Makes the repository to hand out: no solutions, and it works by itself
+    Export {
+        /// A new folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Makes the autograder for a platform
+    Package {
+        platform: Platform,
+        /// Where it is written; by default kafka-lab-PLATFORM.zip
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
     },
     /// Gives the next hint for a task; once it passes, shows how the solution differs from what you wrote
     Hint { task: u32 },
@@ -106,6 +123,11 @@ enum Command {
     Tool(Vec<String>),
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Platform {
+    Gradescope,
+}
+
 fn main() -> ExitCode {
     confine::supervise_if_asked();
     common::end_with_the_reader();
@@ -122,12 +144,19 @@ fn main() -> ExitCode {
             json,
             watch,
         } => check::What::new(task, programs).and_then(|what| check::check(&what, json, watch)),
+        Command::Grade { prepare: true, .. } => grade::prepare(),
         Command::Grade {
             submissions,
             jobs,
             out,
             json,
+            ..
         } => grade::grade(submissions, jobs.into(), out, json),
+        Command::Export { folder } => hand_out::export(&folder),
+        Command::Package {
+            platform: Platform::Gradescope,
+            file,
+        } => hand_out::gradescope(file),
         Command::Hint { task } => hint::hint(task),
         Command::Doctor => doctor::doctor(),
         Command::Up => kafka::up(),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use checks::bank::bank;
+use bank::bank;
 use checks::programs::{PROGRAMS, workspace};
 
 const ALL: usize = 60;

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use broker::Request;
@@ -34,7 +34,7 @@ pub enum What {
     /// A line on standard error.
     Err(String),
     /// The broker answered a request: in a sentence, and as it was logged.
-    Request { said: String, logged: Value },
+    Request { said: String, logged: Arc<Value> },
     /// We did something: published events, held requests back.
     Note(String),
 }
@@ -135,7 +135,7 @@ fn told<'a>(requests: impl Iterator<Item = &'a Request>) -> Vec<Moment> {
             who: client.unwrap_or("?").to_string(),
             what: What::Request {
                 said,
-                logged: logged.clone(),
+                logged: Arc::clone(logged),
             },
         });
     }

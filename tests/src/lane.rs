@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
@@ -243,7 +244,7 @@ impl<'a> Lane<'a> {
     ///
     /// # Errors
     /// When the broker has gone.
-    pub fn requests(&self, kind: &str) -> Result<Vec<Value>> {
+    pub fn requests(&self, kind: &str) -> Result<Vec<Arc<Value>>> {
         self.read_log()?;
         let log = self.log.borrow();
         let requests = log.0.iter().map(|request| &request.logged);
@@ -257,7 +258,7 @@ impl<'a> Lane<'a> {
     ///
     /// # Errors
     /// As there.
-    pub fn requests_of_programs(&self, kind: &str) -> Result<Vec<Value>> {
+    pub fn requests_of_programs(&self, kind: &str) -> Result<Vec<Arc<Value>>> {
         let mut requests = self.requests(kind)?;
         requests.retain(|logged| logged["listener"] == PROGRAMS_LISTENER);
         Ok(requests)
@@ -267,7 +268,7 @@ impl<'a> Lane<'a> {
     ///
     /// # Errors
     /// As there.
-    pub fn group_requests(&self, kind: &str, group: &str) -> Result<Vec<Value>> {
+    pub fn group_requests(&self, kind: &str, group: &str) -> Result<Vec<Arc<Value>>> {
         let mut requests = self.requests(kind)?;
         requests.retain(|logged| logged["request"]["groupId"] == group);
         Ok(requests)

@@ -6,7 +6,6 @@
 //! - [`Stage`] is where a task takes place: a cluster, programs, and what was found out.
 //! - [`TASKS`] are the tasks of the lecture. Each one causes what it is about, and compares it with the slides.
 
-pub mod bank;
 mod check;
 mod consumer_checks;
 mod crash_checks;
@@ -24,7 +23,6 @@ mod producer_checks;
 mod program;
 pub mod programs;
 mod protocol;
-pub mod python;
 mod report;
 mod scaling_checks;
 mod sentence;
@@ -39,7 +37,6 @@ mod task3_scaling;
 mod task4_crash;
 mod tasks;
 mod timeline;
-pub mod variant;
 
 pub use check::{Check, Verdict};
 pub use events::random_events;

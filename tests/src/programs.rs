@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -84,6 +84,8 @@ pub fn build_in(folder: &Path, targets: &[(String, String)]) -> Result<Vec<PathB
     paths.context("Cargo built less than it was asked for")
 }
 
+const KEEP_GOING: [&str; 2] = ["--keep-going", "--message-format=json"];
+
 /// What became of a build in which some programs may not compile.
 #[derive(Clone, Debug, Default)]
 pub struct Built {
@@ -94,17 +96,29 @@ pub struct Built {
 }
 
 impl Built {
-    /// As [`build_in`], but what does not compile is left out, with the compiler's message instead. Prints nothing but
-    /// Cargo's progress.
+    /// As [`build_in`], but what does not compile is left out, with the compiler's message instead. Cargo's progress goes to
+    /// standard error.
     ///
     /// # Errors
     /// When Cargo itself fails, or on Ctrl-C.
-    pub fn keep_going(cargo: &mut Command, limit: Duration) -> Result<Self> {
-        let output =
-            broker::run_loud(cargo.args(["--keep-going", "--message-format=json"]), limit)?;
+    pub fn keep_going(cargo: &mut Command) -> Result<Self> {
+        let built = broker::run_loud(cargo.args(KEEP_GOING), BUILD_LIMIT)?;
+        Self::of(&built)
+    }
+
+    /// The same without a word, and within `limit`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn keep_going_quietly(cargo: &mut Command, limit: Duration) -> Result<Self> {
+        let built = broker::run(cargo.args(KEEP_GOING), limit)?;
+        Self::of(&built).with_context(|| broker::last_lines(&built.stderr, 5))
+    }
+
+    fn of(output: &Output) -> Result<Self> {
         let built = Self::read(&output.stdout)?;
         if !output.status.success() && built.errors.is_empty() {
-            bail!("Cargo could not build; what it says is above");
+            bail!("Cargo could not build");
         }
         Ok(built)
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 use confine::Confinement;
 
-use crate::programs::{BUILD_LIMIT, Built, PROGRAMS, Version, build_command, target, workspace};
+use crate::programs::{Built, PROGRAMS, Version, build_command, target, workspace};
 
 /// Programs by their names.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +106,7 @@ impl Submission {
             .map(|program| target(program, Version::Own))
             .collect();
         let mut cargo = build_command(workspace(), &workspace().join("target"), &targets);
-        let built = Built::keep_going(&mut cargo, BUILD_LIMIT)?;
+        let built = Built::keep_going(&mut cargo)?;
         Ok(Self::from_build(programs, &built))
     }
 

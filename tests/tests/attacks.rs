@@ -102,7 +102,7 @@ fn all_attacks() -> Result<()> {
 }
 
 fn grade(submissions: &[PathBuf], class: &Path) -> Result<BTreeMap<String, Report>> {
-    let python = checks::python::interpreter()?;
+    let python = bank::python::interpreter()?;
     let bin = python.parent().context("no folder of Python")?;
     let path = std::env::var("PATH").unwrap_or_default();
     let lab = Lab::new()?;

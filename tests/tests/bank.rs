@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 
 use anyhow::{Result, bail, ensure};
-use checks::bank::{Entry, bank};
+use bank::{Entry, bank};
 use checks::programs::{Version, workspace};
 use checks::{Judged, Outcome, Submission, TASKS, Task, all_checks};
 use libtest_mimic::Trial;

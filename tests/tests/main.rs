@@ -8,6 +8,9 @@ mod bank;
 mod check;
 mod commands;
 mod demo;
+mod formats;
+mod grade;
+mod handout;
 mod holes;
 mod misuse;
 mod outcomes;
@@ -56,6 +59,9 @@ fn main() -> ExitCode {
         demo::trials(),
         check::trials(),
         attacks::trials(),
+        formats::trials(),
+        grade::trials(),
+        handout::trials(),
         bank::trials(),
     ];
     let code = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code();

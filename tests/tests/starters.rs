@@ -1,7 +1,7 @@
 //! The starters build without a warning, run, and fail exactly the checks that their holes are about.
 
 use anyhow::{Result, ensure};
-use checks::bank::{Style, build};
+use bank::{Style, build};
 use checks::programs::{PROGRAMS, Version, cargo};
 use checks::{Submission, TASKS, Task, holes};
 use libtest_mimic::Trial;

@@ -4,9 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use checks::programs::{build_in, workspace};
 use toml::{Table, Value};
-
-use crate::programs::{build_in, workspace};
 
 /// What a lab program may depend on, without `common`.
 const DEPENDENCIES: &[&str] = &["ctrlc", "rand", "rdkafka", "serde", "serde_json"];

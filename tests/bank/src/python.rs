@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use broker::{Cache, last_lines, run};
-
-use crate::programs::workspace;
+use checks::programs::workspace;
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(300);
 
 /// Kafka's client for Python and its version.
-const REQUIREMENTS: &str = include_str!("../misconceptions/python/requirements.txt");
+const REQUIREMENTS: &str = include_str!("../../misconceptions/python/requirements.txt");
 
 /// The interpreter of the environment.
 ///

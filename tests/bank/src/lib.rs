@@ -1,13 +1,15 @@
 //! The bank of programs that a student might hand in: most of them wrong, some right in another way.
 
+pub mod python;
+mod variant;
+
 use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use checks::programs::workspace;
+use checks::{Submission, TASKS, Task};
 use serde::Deserialize;
-
-use crate::programs::workspace;
-use crate::{Submission, TASKS, Task, python, variant};
 
 /// One program of the bank.
 #[derive(Clone, Debug, Deserialize)]

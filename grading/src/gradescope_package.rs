@@ -1,0 +1,47 @@
+//! The archive that Gradescope makes an autograder of: the repository that is handed out, and the two scripts it calls.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use checks::programs::workspace;
+use walkdir::WalkDir;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use crate::export::export;
+
+/// The scripts, by the names that Gradescope knows.
+const SCRIPTS: &[&str] = &["setup.sh", "run_autograder"];
+
+/// Writes the archive. The file is whole, or not there.
+///
+/// # Errors
+/// When it cannot be written, or this workspace was handed out itself.
+pub fn gradescope_package(file: &Path) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    export(&folder.path().join("lab"))?;
+    for script in SCRIPTS {
+        let from = workspace().join("handout/gradescope").join(script);
+        fs::copy(from, folder.path().join(script)).with_context(|| (*script).to_string())?;
+    }
+    let beside = std::path::absolute(file)?;
+    let beside = beside.parent().context("no folder")?;
+    let new = tempfile::NamedTempFile::new_in(beside)?;
+    let mut archive = ZipWriter::new(new.reopen()?);
+    for entry in WalkDir::new(folder.path()).sort_by_file_name() {
+        let entry = entry?;
+        if entry.file_type().is_file() {
+            let path = entry.path().strip_prefix(folder.path())?;
+            let is_script = SCRIPTS.iter().any(|script| path == Path::new(script));
+            let mode = if is_script { 0o755 } else { 0o644 };
+            let options = SimpleFileOptions::default().unix_permissions(mode);
+            archive.start_file(path.to_string_lossy(), options)?;
+            std::io::copy(&mut File::open(entry.path())?, &mut archive)?;
+        }
+    }
+    archive.finish()?.flush()?;
+    new.persist(file)?;
+    Ok(())
+}

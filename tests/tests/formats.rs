@@ -1,0 +1,183 @@
+//! Reports for other platforms are what those platforms say they take.
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, ensure};
+use checks::{Judged, Report, TASKS, Verdict, all_checks};
+use grading::formats::{classroom50, gradebook, gradescope, junit};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+
+use crate::trial;
+
+/// What programs print, and XML and CSV trip over.
+const NASTY: &str = "<&>\"' ]]> \u{1}\u{b} → ü, ;\n\t\"quoted\",next";
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        trial("formats::gradescope", of_gradescope),
+        trial("formats::classroom50", of_classroom50),
+        trial("formats::junit", of_junit),
+        trial("formats::gradebook", of_gradebook),
+    ]
+}
+
+/// One of each verdict in turn.
+fn report() -> Report {
+    let checks = all_checks().enumerate().map(|(number, check)| {
+        let verdict = match number % 3 {
+            0 => Verdict::Passed {
+                expected: NASTY.to_string(),
+                saw: NASTY.to_string(),
+            },
+            1 => Verdict::Failed {
+                expected: NASTY.to_string(),
+                saw: NASTY.to_string(),
+                hint: NASTY.to_string(),
+            },
+            _ => Verdict::NotJudged {
+                why: NASTY.to_string(),
+            },
+        };
+        Judged::new(check, verdict, Vec::new())
+    });
+    Report::new(
+        "jane, \"doe\"",
+        Duration::from_millis(1_500),
+        checks.collect(),
+    )
+}
+
+fn valid(schema: &Value, text: &str) -> Result<Value> {
+    let value = serde_json::from_str(text)?;
+    let schema = jsonschema::validator_for(schema).map_err(|error| anyhow!("{error}"))?;
+    let errors: Vec<String> = schema
+        .iter_errors(&value)
+        .map(|error| error.to_string())
+        .collect();
+    ensure!(errors.is_empty(), "{errors:?} in {text}");
+    Ok(value)
+}
+
+/// By Gradescope's page on autograder specifications: a score for all or for each test, and closed lists of words.
+fn of_gradescope() -> Result<()> {
+    let formats = json!({"enum": ["text", "html", "simple_format", "md", "ansi"]});
+    let visibility = json!({"enum": ["hidden", "after_due_date", "after_published", "visible"]});
+    let schema = json!({
+        "type": "object",
+        "required": ["score", "tests"],
+        "additionalProperties": false,
+        "properties": {
+            "score": {"type": "number"},
+            "execution_time": {"type": "integer"},
+            "output": {"type": "string"},
+            "output_format": formats,
+            "visibility": visibility,
+            "stdout_visibility": visibility,
+            "extra_data": {"type": "object"},
+            "tests": {"type": "array", "items": {
+                "type": "object",
+                "required": ["score", "max_score", "name"],
+                "additionalProperties": false,
+                "properties": {
+                    "score": {"type": "number"},
+                    "max_score": {"type": "number"},
+                    "status": {"enum": ["passed", "failed"]},
+                    "name": {"type": "string"},
+                    "name_format": formats,
+                    "number": {"type": "string"},
+                    "output": {"type": "string"},
+                    "output_format": formats,
+                    "tags": {"type": "array", "items": {"type": "string"}},
+                    "visibility": visibility,
+                    "extra_data": {"type": "object"},
+                },
+            }},
+        },
+    });
+    let left_out = ["link is a link".to_string()];
+    let results = valid(&schema, &gradescope(&report(), &left_out)?)?;
+    let tests = results["tests"].as_array().map_or(0, Vec::len);
+    ensure!(tests == all_checks().count(), "{tests} tests");
+    ensure!(
+        results["output"].to_string().contains("link is a link"),
+        "{results}"
+    );
+    Ok(())
+}
+
+/// By the schema `classroom50/result/v1` that Classroom 50 publishes, and the rules that it states in words.
+fn of_classroom50() -> Result<()> {
+    let text = json!({"type": "string", "minLength": 1});
+    let count = json!({"type": "integer", "minimum": 0});
+    let time = json!({
+        "type": "string",
+        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$",
+    });
+    let schema = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": [
+            "schema", "classroom", "assignment", "assignment_type", "owner", "submission", "commit", "release",
+            "review", "datetime", "score", "max-score", "tests",
+        ],
+        "properties": {
+            "schema": {"const": "classroom50/result/v1"},
+            "classroom": text,
+            "assignment": text,
+            "assignment_type": {"enum": ["individual", "group"]},
+            "owner": text,
+            "submission": {"type": "string", "pattern": "^submit/"},
+            "commit": text,
+            "release": text,
+            "review": text,
+            "datetime": time,
+            "graded_at": time,
+            "score": count,
+            "max-score": count,
+            "submitted_by": {"type": "object"},
+            "tests": {"type": "array", "items": {
+                "type": "object",
+                "required": ["test-name", "passed", "score", "max-score"],
+                "properties": {
+                    "test-name": text,
+                    "passed": {"type": "boolean"},
+                    "score": count,
+                    "max-score": count,
+                },
+            }},
+        },
+    });
+    let result = valid(&schema, &classroom50(&report())?)?;
+    let at_most = |value: &Value| value["score"].as_u64() <= value["max-score"].as_u64();
+    let tests = result["tests"].as_array().map_or(&[][..], Vec::as_slice);
+    ensure!(at_most(&result) && tests.iter().all(at_most), "{result}");
+    Ok(())
+}
+
+fn of_junit() -> Result<()> {
+    let text = junit(&report())?;
+    let read = quick_junit::Report::deserialize_from_str(&text)?;
+    ensure!(read.test_suites.len() == TASKS.len(), "{text}");
+    ensure!(read.tests == all_checks().count(), "{text}");
+    ensure!(read.failures > 0 && read.errors > 0, "{text}");
+    Ok(())
+}
+
+fn of_gradebook() -> Result<()> {
+    let table = gradebook(&[report(), report()])?;
+    let mut table = csv::Reader::from_reader(&table[..]);
+    let header = table.headers()?.clone();
+    ensure!(
+        header.len() == 4 + TASKS.len() + all_checks().count(),
+        "{header:?}"
+    );
+    let rows = table.records().collect::<Result<Vec<_>, _>>()?;
+    ensure!(rows.len() == 2, "{} rows", rows.len());
+    ensure!(&rows[0][0] == "jane, \"doe\"", "{:?}", rows[0]);
+    let of_tasks: u32 = (4..4 + TASKS.len())
+        .filter_map(|at| rows[0][at].parse::<u32>().ok())
+        .sum();
+    ensure!(rows[0][1].parse() == Ok(of_tasks), "{:?}", rows[0]);
+    Ok(())
+}

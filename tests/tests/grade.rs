@@ -1,0 +1,182 @@
+//! `cargo lab grade` for a class, as an instructor meets it, also when the grader is killed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use broker::wait;
+use checks::programs::{Version, workspace};
+use checks::{Program, Report};
+use libtest_mimic::Trial;
+use tempfile::TempDir;
+
+use crate::commands::Lab;
+use crate::{programs, trial};
+
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// How often the grader is killed in the middle of its class.
+const KILLS: usize = 2;
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        trial("grade::a_killed_grader_goes_on_where_it_was", killed),
+        trial(
+            "grade::sources_are_built_and_compile_errors_are_verdicts",
+            sources,
+        ),
+        trial("grade::what_is_no_submission_is_a_verdict", no_submission),
+    ]
+}
+
+fn killed() -> Result<()> {
+    let class = TempDir::new()?;
+    let mut submissions = Vec::new();
+    for number in 0..4 {
+        let folder = class.path().join(format!("student{number}"));
+        fs::create_dir(&folder)?;
+        for (program, path) in programs(Version::Solution)? {
+            fs::copy(path, folder.join(program))?;
+        }
+        submissions.push(folder);
+    }
+    let out = class.path().join("out");
+    let lab = Lab::new()?;
+    for kill in 0..KILLS {
+        let mut grader = start(&lab, &submissions, &out)?;
+        wait::until("another result", LIMIT, || {
+            ensure!(grader.is_running()?, "{}", grader.last_lines());
+            Ok((results(&out)?.len() > kill).then_some(()))
+        })?;
+        grader.kill()?;
+        for result in results(&out)? {
+            report(&result)?;
+        }
+    }
+    let before = results(&out)?;
+    let mut grader = start(&lab, &submissions, &out)?;
+    let status = grader.wait_for_end(LIMIT)?;
+    ensure!(status.success(), "{status}; {}", grader.last_lines());
+    let kept = grader
+        .texts()
+        .iter()
+        .filter(|line| line.contains("graded before"))
+        .count();
+    ensure!(kept == before.len(), "{kept} kept, of {before:?}");
+    let after = results(&out)?;
+    ensure!(after.len() == submissions.len(), "{after:?}");
+    for result in after {
+        let report = report(&result)?;
+        ensure!(report.score == 100, "{report:?}");
+    }
+    let gradebook = fs::read_to_string(out.join("grades.csv"))?;
+    ensure!(
+        gradebook.lines().count() == 1 + submissions.len(),
+        "{gradebook}"
+    );
+    Ok(())
+}
+
+fn start(lab: &Lab, submissions: &[PathBuf], out: &Path) -> Result<Program> {
+    let mut command = lab.command("grade --jobs 2 --out");
+    Program::run("grade", command.arg(out).args(submissions))
+}
+
+/// The folders of results that are there under their names.
+fn results(out: &Path) -> Result<Vec<PathBuf>> {
+    if !out.exists() {
+        return Ok(Vec::new());
+    }
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(out)? {
+        let path = entry?.path();
+        if path.is_dir()
+            && !path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .starts_with('.')
+        {
+            folders.push(path);
+        }
+    }
+    Ok(folders)
+}
+
+fn report(folder: &Path) -> Result<Report> {
+    for file in ["results.json", "result.json", "junit.xml", "digest"] {
+        ensure!(
+            folder.join(file).exists(),
+            "no {file} in {}",
+            folder.display()
+        );
+    }
+    let text = fs::read(folder.join("report.json"))?;
+    serde_json::from_slice(&text).with_context(|| folder.display().to_string())
+}
+
+fn sources() -> Result<()> {
+    let class = TempDir::new()?;
+    let student = class.path().join("student");
+    for program in ["producer", "consumer_crash"] {
+        fs::create_dir_all(student.join(program).join("src"))?;
+    }
+    let crash = "consumer_crash/src/main.rs";
+    fs::copy(workspace().join(crash), student.join(crash))?;
+    fs::write(
+        student.join("producer/src/main.rs"),
+        "fn main() { this is no Rust }\n",
+    )?;
+    let output = Lab::new()?.command("grade --json").arg(&student).output()?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let report: Report = serde_json::from_slice(&output.stdout)?;
+    ensure!(report.score == 12, "{report:?}");
+    let saw = |id: &str| {
+        let row = report.checks.iter().find(|row| row.id == id);
+        row.map(|row| row.saw.clone()).unwrap_or_default()
+    };
+    let compile_error = saw("producer.ends");
+    ensure!(
+        compile_error.contains("does not compile") && compile_error.contains("main.rs:1"),
+        "{compile_error}"
+    );
+    ensure!(
+        saw("consumer.resumes").contains("not submitted"),
+        "{report:?}"
+    );
+    Ok(())
+}
+
+fn no_submission() -> Result<()> {
+    let class = TempDir::new()?;
+    let garbage = class.path().join("garbage.zip");
+    fs::write(&garbage, "this is no archive")?;
+    let empty = class.path().join("empty");
+    fs::create_dir(&empty)?;
+    let lab = Lab::new()?;
+    let output = lab
+        .command("grade --json")
+        .args([&garbage, &empty])
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for line in String::from_utf8(output.stdout)?.lines() {
+        let report: Report = serde_json::from_str(line)?;
+        ensure!(report.score == 0, "{line}");
+        ensure!(!line.contains("not_judged"), "{line}");
+    }
+    let missing = lab
+        .command("grade")
+        .arg(class.path().join("nobody"))
+        .output()?;
+    ensure!(missing.status.code() == Some(2), "{}", missing.status);
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! What is handed out holds no solutions, and works by itself.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use checks::programs::{cargo, workspace};
+use libtest_mimic::Trial;
+use tempfile::TempDir;
+
+use crate::commands::Lab;
+use crate::trial;
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        trial("handout::holds_no_solutions", no_solutions),
+        trial("handout::judges_the_students_own_programs", judges),
+        trial("handout::gradescope_archive_holds_the_two_scripts", archive),
+    ]
+}
+
+fn exported() -> Result<TempDir> {
+    let folder = TempDir::new()?;
+    Lab::new()?.run(&format!("export {}", folder.path().display()))?;
+    Ok(folder)
+}
+
+fn no_solutions() -> Result<()> {
+    let folder = exported()?;
+    for gone in [
+        "solutions",
+        "tests/bank",
+        "tests/misconceptions",
+        "tests/attacks",
+        "docs/misconceptions.md",
+    ] {
+        ensure!(!folder.path().join(gone).exists(), "{gone} is handed out");
+    }
+    // Not even a line of one: what fills the holes begins with this.
+    let found = Command::new("grep")
+        .arg("-rl")
+        .arg("// SOLUTION(")
+        .arg(folder.path())
+        .output()?;
+    ensure!(
+        found.stdout.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&found.stdout)
+    );
+    for there in [
+        "README.md",
+        ".github/workflows/ci.yml",
+        "docs/task1-producer.md",
+        "producer/src/main.rs",
+    ] {
+        ensure!(
+            folder.path().join(there).exists(),
+            "{there} is not handed out"
+        );
+    }
+    let again = Lab::new()?
+        .command(&format!("export {}", folder.path().display()))
+        .output()?;
+    ensure!(!again.status.success(), "it was written over");
+    Ok(())
+}
+
+fn judges() -> Result<()> {
+    let folder = exported()?;
+    // The starter of the crash needs no filling in.
+    let passes = in_folder(
+        folder.path(),
+        &[
+            "test",
+            "--package",
+            "checks",
+            "--test",
+            "lab",
+            "--",
+            "crash.",
+        ],
+    )?;
+    ensure!(passes.contains("4 passed; 0 failed"), "{passes}");
+    let fails = in_folder(
+        folder.path(),
+        &[
+            "test",
+            "--package",
+            "checks",
+            "--test",
+            "lab",
+            "--",
+            "producer.publishes",
+        ],
+    )?;
+    ensure!(
+        fails.contains("0 passed; 1 failed") && fails.contains("100 events in clickstream"),
+        "{fails}"
+    );
+
+    let hint = || {
+        in_folder(
+            folder.path(),
+            &["run", "--quiet", "--package", "lab", "--", "hint", "1"],
+        )
+    };
+    let (first, second) = (hint()?, hint()?);
+    ensure!(first.contains("Hint 1 of 6"), "{first}");
+    ensure!(second.contains("Hint 2 of 6"), "{second}");
+    Ok(())
+}
+
+/// Runs Cargo there, with what was built here.
+fn in_folder(folder: &Path, words: &[&str]) -> Result<String> {
+    let mut cargo = cargo(words[0]);
+    let output = cargo
+        .current_dir(folder)
+        .args(&words[1..])
+        .env("CARGO_TARGET_DIR", workspace().join("target"))
+        .output()?;
+    let text = [output.stdout, output.stderr].concat();
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn archive() -> Result<()> {
+    let folder = TempDir::new()?;
+    let file = folder.path().join("autograder.zip");
+    Lab::new()?.run(&format!("package gradescope {}", file.display()))?;
+    let mut archive = zip::ZipArchive::new(fs::File::open(file)?)?;
+    for script in ["setup.sh", "run_autograder"] {
+        let entry = archive.by_name(script)?;
+        ensure!(
+            entry.unix_mode().is_some_and(|mode| mode & 0o111 != 0),
+            "{script} cannot be run"
+        );
+    }
+    ensure!(archive.by_name("lab/Cargo.toml").is_ok(), "no lab in it");
+    Ok(())
+}
