@@ -113,12 +113,6 @@ fn grade(submissions: &[PathBuf], class: &Path) -> Result<BTreeMap<String, Repor
         .env("SECRET_OF_THE_GRADER", "1")
         .current_dir(class)
         .output()?;
-    ensure!(
-        output.status.success(),
-        "{}: {}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
     let printed = String::from_utf8(output.stdout)?;
     let reports = printed.lines().map(|line| {
         let report: Report = serde_json::from_str(line)?;
