@@ -97,11 +97,16 @@ impl History {
     }
 }
 
+/// When it came to the broker.
+pub fn asked_at(request: &Request) -> SystemTime {
+    let millis = request.logged["totalTimeMs"].as_f64().unwrap_or_default();
+    request.at - Duration::from_secs_f64(millis / 1000.0)
+}
+
 /// A fetch waits for something to come, and may be answered long after it was asked; all others count when they are done.
 fn begun_at(request: &Request) -> SystemTime {
-    let waited = request.logged["totalTimeMs"].as_f64().unwrap_or_default();
     if api(&request.logged) == "FETCH" {
-        request.at - Duration::from_secs_f64(waited / 1000.0)
+        asked_at(request)
     } else {
         request.at
     }

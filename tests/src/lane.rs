@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, anyhow, bail};
 use broker::Request as Logged;
@@ -13,7 +13,7 @@ use common::{CLICKSTREAM, Event};
 use serde_json::Value;
 
 use crate::gate::Request;
-use crate::history::{History, Moment, PROGRAMS_LISTENER};
+use crate::history::{History, Moment, PROGRAMS_LISTENER, asked_at};
 use crate::pool::{Lent, Pool};
 use crate::sentence::api;
 use crate::submission::{Missing, Submission};
@@ -24,6 +24,7 @@ pub struct Lane<'a> {
     bench: Lent<'a>,
     submission: &'a Submission,
     history: History,
+    opened: SystemTime,
     log: RefCell<(Vec<Logged>, usize)>,
     evidence: RefCell<HashMap<TypeId, Evidence>>,
     /// When the evidence that is gathered now was begun, and how many gatherings are within each other.
@@ -51,6 +52,7 @@ impl<'a> Lane<'a> {
     pub fn open(pool: &'a Pool, submission: &'a Submission) -> Result<Self> {
         let bench = pool.lend()?;
         Ok(Self {
+            opened: SystemTime::now(),
             log: RefCell::new((Vec::new(), bench.log_start)),
             bench,
             submission,
@@ -234,7 +236,9 @@ impl<'a> Lane<'a> {
 
     fn read_log(&self) -> Result<()> {
         let mut log = self.log.borrow_mut();
-        let (new, end) = self.bench.broker.requests(log.1)?;
+        let (mut new, end) = self.bench.broker.requests(log.1)?;
+        // A fetch may wait, and be answered when whoever asked has gone and the broker is ours.
+        new.retain(|request| asked_at(request) >= self.opened);
         log.0.extend(new);
         log.1 = end;
         Ok(())

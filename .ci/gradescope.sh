@@ -1,0 +1,44 @@
+#!/bin/bash
+# The autograder for Gradescope in a plain Debian container: set up with network, as Gradescope does, and run without.
+# A Docker daemon must run. The compiler and what was already fetched by Cargo and Maven are lent to the container.
+# usage: gradescope.sh SCRATCH_FOLDER
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scratch=$1
+image=kafka-lab-debian
+sysroot=$(rustc --print sysroot)
+
+if ! docker image inspect "$image" >/dev/null 2>&1; then
+    debootstrap --variant=minbase bookworm "$scratch/debian" >"$scratch/debootstrap.log" 2>&1 ||
+        { tail -20 "$scratch/debootstrap.log"; exit 1; }
+    tar -C "$scratch/debian" -c . | docker import - "$image"
+    rm -rf "$scratch/debian"
+fi
+
+autograder=$scratch/autograder
+mkdir -p "$autograder"/{source,submission,results,cargo}
+cargo lab package gradescope "$scratch/autograder.zip"
+(cd "$autograder/source" && jar xf "$scratch/autograder.zip")
+cp -r "${CARGO_HOME:-$HOME/.cargo}/registry" "$autograder/cargo/"
+cp -r "$HOME/.m2" "$scratch/m2"
+lent=(-v "$autograder:/autograder" -v "$scratch/m2:/root/.m2" -v "$sysroot:/opt/rust:ro"
+    -v /etc/ssl/certs:/etc/ssl/certs:ro -e PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+
+docker rm -f kafka-lab-setup >/dev/null 2>&1 || true
+docker run --name kafka-lab-setup --network host "${lent[@]}" "$image" bash /autograder/source/setup.sh \
+    >"$scratch/setup.log" 2>&1 || { tail -30 "$scratch/setup.log"; exit 1; }
+docker commit kafka-lab-setup kafka-lab-gradescope >/dev/null
+docker rm kafka-lab-setup >/dev/null
+
+# The submission: the solutions as a student would hand them in.
+for program in producer consumer consumer_group_a consumer_group_b consumer_crash; do
+    cp -r "$program" "$autograder/submission/"
+    if [ -d "solutions/$program" ]; then cp -r "solutions/$program/src" "$autograder/submission/$program/"; fi
+done
+docker run --rm --network none "${lent[@]}" kafka-lab-gradescope bash /autograder/source/run_autograder
+docker rmi kafka-lab-gradescope >/dev/null
+python3 -c "
+import json, sys
+results = json.load(open(sys.argv[1]))
+print('Gradescope:', results['output'], len(results['tests']), 'tests')
+sys.exit(results['score'] != 100)" "$autograder/results/results.json"
