@@ -145,7 +145,7 @@ fn published(lane: &Lane) -> Result<Published> {
         wait_while_running(&mut producer, HELD)?;
     }
     let waited = producer.is_running()? && lane.is_holding();
-    let early = delivered(&producer.texts()).len();
+    let by_then = producer.texts();
     if waited {
         lane.release();
     } else {
@@ -156,6 +156,9 @@ fn published(lane: &Lane) -> Result<Published> {
         .wait_for_end(if came { LIMIT } else { HOPELESS })
         .ok();
     wait::check_interrupt()?;
+    let lines = producer.texts();
+    // Who has ended by then has printed all before anything was acknowledged.
+    let early = delivered(if waited { &by_then } else { &lines }).len();
     let acks = lane
         .requests_of_programs("PRODUCE")?
         .iter()
@@ -165,7 +168,7 @@ fn published(lane: &Lane) -> Result<Published> {
         waited,
         early,
         status,
-        lines: producer.texts(),
+        lines,
         records: lane.kafka().records(CLICKSTREAM)?,
         acks,
         last_lines: producer.last_lines(),
