@@ -83,7 +83,7 @@ impl Broker {
         };
         Ok(Self {
             ports,
-            bootstrap: format!("localhost:{}", ports.client),
+            bootstrap: format!("127.0.0.1:{}", ports.client),
             way: way.to_string(),
             ready_after: start.elapsed(),
             inner,
@@ -95,7 +95,7 @@ impl Broker {
         self.ports.gate.map(|gate| gate.inside)
     }
 
-    /// `localhost:PORT`.
+    /// `127.0.0.1:PORT`: a name might stand for addresses that a container does not have.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
     }

@@ -54,9 +54,9 @@ impl Ports {
 
     /// Kafka's `advertised.listeners`.
     pub fn advertised(&self) -> String {
-        let mut advertised = format!("CLIENT://localhost:{}", self.client);
+        let mut advertised = format!("CLIENT://127.0.0.1:{}", self.client);
         if let Some(gate) = self.gate {
-            advertised += &format!(",GATE://localhost:{}", gate.outside);
+            advertised += &format!(",GATE://127.0.0.1:{}", gate.outside);
         }
         advertised
     }

@@ -100,7 +100,7 @@ impl Gate {
 
     /// What a program connects to.
     pub fn bootstrap(&self) -> String {
-        format!("localhost:{}", self.port)
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Holds back every request of this kind from now on.
