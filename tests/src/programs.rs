@@ -51,8 +51,11 @@ pub fn target(program: &str, version: Version) -> (String, String) {
 /// Builds these programs and returns where each of them lies. Cargo's progress and messages go to standard error.
 ///
 /// # Errors
-/// When one does not compile.
+/// When one does not compile, or there are no solutions.
 pub fn build(programs: &[&str], version: Version) -> Result<BTreeMap<String, PathBuf>> {
+    if version == Version::Solution && !workspace().join("solutions").exists() {
+        bail!("this workspace holds no solutions; whoever gave it to you has them");
+    }
     let targets: Vec<_> = programs
         .iter()
         .map(|program| target(program, version))
