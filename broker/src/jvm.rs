@@ -87,7 +87,11 @@ impl Process {
     #[cfg(not(feature = "testcontainers"))]
     pub fn start_container(docker: &Docker, cache: &Cache, ports: Ports) -> Result<Self> {
         let name = format!("kafka-lab-private-{}", ports.client);
-        let after = format!("docker --host '{}' rm -f -v {name}", docker.host);
+        // Where we end while Docker is still making the container, it is there only a moment later.
+        let after = format!(
+            "for _ in 1 2 3 4 5 6 7 8 9 10; do docker --host '{}' rm -f -v {name} | grep -q . && break; sleep 0.5; done",
+            docker.host
+        );
         let keeper = Keeper::start(cache, Lifetime::Owned, Folder::Fresh, &after, |folder| {
             // The container's folder is named so that a later start can tell whose process this is.
             let mut command = docker.run_command(&name, ports);
