@@ -8,6 +8,8 @@
 
 mod check;
 mod consumer_checks;
+mod consumer_output;
+mod consumer_runs;
 mod crash_checks;
 mod events;
 mod gate;

@@ -1,0 +1,324 @@
+//! Task 2: the runs of the consumer that its checks look at, and what each of them causes.
+
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use broker::wait;
+use common::{ANALYTICS_SERVICE, CLICKSTREAM};
+
+use crate::consumer_output::{add, summaries, totals};
+use crate::gate::Request;
+use crate::lane::Lane;
+use crate::slice::Slice;
+use crate::{Line, Program, random_events};
+
+/// By the contract, in events.
+pub const BATCH: u64 = 20;
+
+/// So many events are read by the first run that is not killed: two batches.
+pub const FIRST_READ: u64 = 2 * BATCH;
+
+/// So many more come then: they stay a part batch.
+pub const PART_BATCH: u64 = 10;
+
+/// How long a program may take to join, to read, and to report its batches.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Longer than the 5 s after which a client commits by itself (`auto.commit.interval.ms`).
+const AUTO_COMMIT: Duration = Duration::from_secs(6);
+
+/// How long a commit stays unacknowledged.
+const HELD: Duration = Duration::from_secs(1);
+
+/// How long a program that has printed something may be silent before it counts as having said all.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// How long a program may take to fetch what has been published. A fetch that finds nothing is answered after 0.5 s.
+const FETCH_LIMIT: Duration = Duration::from_secs(4);
+
+/// How long no commit must have come for the last one to count as the last.
+const SETTLE: Duration = Duration::from_millis(400);
+
+/// By the contract.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// A run that blocked in its first print, in the middle of its first batch, and was killed there.
+pub struct Stalled {
+    /// Did it own all partitions, under the group's name?
+    pub joined: bool,
+    pub committed: Vec<Option<i64>>,
+}
+
+pub fn stalled(lane: &Lane) -> Result<Stalled> {
+    lane.publish(&random_events(0, FIRST_READ))?;
+    let mut program = lane.start_stalled("consumer")?;
+    let joined = wait::until("the consumer to own all partitions", LIMIT, || {
+        let owned = lane.owned(ANALYTICS_SERVICE)?;
+        Ok((owned == 3 || !program.is_running()?).then_some(owned == 3))
+    })
+    .unwrap_or(false);
+    wait::check_interrupt()?;
+    let end = Instant::now() + AUTO_COMMIT;
+    let mut seen = committed(lane)?;
+    while joined && sum(&seen) == 0 && Instant::now() < end {
+        wait::pass(Duration::from_millis(100))?;
+        seen = committed(lane)?;
+    }
+    end_by_kill(lane, program)?;
+    Ok(Stalled {
+        joined,
+        committed: seen,
+    })
+}
+
+/// A run that found two batches. Its first commit was held back for a second. Then ten more events came, and Ctrl-C.
+pub struct Read {
+    /// What there was to read.
+    pub expected: Slice,
+    pub before: Vec<Option<i64>>,
+    /// Did it fetch records at all?
+    pub fetched: bool,
+    /// Did it report a commit that nobody had acknowledged?
+    pub reported_early: bool,
+    /// Commits that the broker was asked for until two batches were reported.
+    pub commits: usize,
+    /// What was committed then, and what it had printed.
+    pub committed: Vec<Option<i64>>,
+    pub lines: Vec<String>,
+    /// And after Ctrl-C.
+    pub committed_at_end: Vec<Option<i64>>,
+    pub lines_at_end: Vec<String>,
+    pub status: Option<ExitStatus>,
+    pub last_lines: String,
+}
+
+pub fn read(lane: &Lane) -> Result<Read> {
+    lane.evidence(stalled)?;
+    let before = committed(lane)?;
+    fill_up(lane, &before, FIRST_READ)?;
+    let expected = Slice::from(lane.kafka(), &before)?;
+    let (commits_before, fetches_before) = (commits(lane)?, fetches(lane)?.len());
+    lane.hold(Request::OffsetCommit);
+    let mut program = lane.start("consumer")?;
+    let limit = patience(lane)?;
+    program.wait_while_it_prints(limit, QUIET, |lines| {
+        (lane.is_holding() || committed_lines(lines) > 0).then_some(())
+    })?;
+    if lane.is_holding() {
+        wait::pass(HELD)?;
+    }
+    let reported_early = committed_lines(&program.lines()) > 0;
+    lane.release();
+    wait_for_batches(&mut program, FIRST_READ / BATCH, limit)?;
+    let settled = settled(lane)?;
+    let commits = commits(lane)? - commits_before;
+    let lines = program.texts();
+
+    lane.publish(&random_events(FIRST_READ, PART_BATCH))?;
+    let fetched = wait_until_fetched(lane, &mut program, fetches_before)?;
+    let _ = program.interrupt();
+    let status = program.wait_for_end(STOP_LIMIT).ok();
+    wait::check_interrupt()?;
+    let read = Read {
+        expected,
+        before,
+        fetched,
+        reported_early,
+        commits,
+        committed: settled,
+        lines,
+        committed_at_end: committed(lane)?,
+        lines_at_end: program.texts(),
+        status,
+        last_lines: program.last_lines(),
+    };
+    end_by_kill(lane, program)?;
+    Ok(read)
+}
+
+/// A run that reads all that was not committed before it.
+pub struct Run {
+    pub expected: Slice,
+    pub before: Vec<Option<i64>>,
+    pub after: Vec<Option<i64>>,
+    pub lines: Vec<String>,
+    pub last_lines: String,
+}
+
+/// Lets a program read so many events, or a few more: whole batches.
+fn read_on(lane: &Lane, least: u64) -> Result<(Program, Run)> {
+    let before = committed(lane)?;
+    let unread = fill_up(lane, &before, least)?;
+    let expected = Slice::from(lane.kafka(), &before)?;
+    let mut program = lane.start("consumer")?;
+    wait_for_batches(&mut program, unread / BATCH, patience(lane)?)?;
+    let run = Run {
+        expected,
+        before,
+        after: settled(lane)?,
+        lines: program.texts(),
+        last_lines: program.last_lines(),
+    };
+    Ok((program, run))
+}
+
+impl Run {
+    /// Did it commit, and count just what there was?
+    pub fn read_what_there_was(&self) -> bool {
+        sum(&self.after) > sum(&self.before) && counts_right(&self.lines, &self.expected)
+    }
+}
+
+/// Do the summaries or the running totals count just these events? Whether both do is other checks' affair.
+fn counts_right(lines: &[String], expected: &Slice) -> bool {
+    add(&summaries(lines)) == expected.counts || totals(lines).last() == Some(&expected.counts)
+}
+
+/// A run after the one that was stopped. Then it processed one more batch, but its commit never came to the broker: it was
+/// killed in between.
+pub struct Resumed {
+    pub run: Run,
+    /// Did the commit of that batch come as far as the gate?
+    pub tried: bool,
+    pub committed_after_kill: Vec<Option<i64>>,
+}
+
+pub fn resumed(lane: &Lane) -> Result<Resumed> {
+    lane.evidence(read)?;
+    let (mut program, run) = read_on(lane, 2 * BATCH)?;
+    lane.hold(Request::OffsetCommit);
+    lane.publish(&random_events(0, BATCH))?;
+    let tried = program
+        .wait_while_it_prints(patience(lane)?, QUIET, |_| lane.is_holding().then_some(()))?;
+    if program.is_running()? {
+        program.kill()?;
+    }
+    lane.turn_away();
+    end_by_kill(lane, program)?;
+    Ok(Resumed {
+        run,
+        tried: tried.is_some(),
+        committed_after_kill: committed(lane)?,
+    })
+}
+
+/// A run after the kill.
+pub struct Redelivered(pub Run);
+
+pub fn redelivered(lane: &Lane) -> Result<Redelivered> {
+    lane.evidence(resumed)?;
+    let (program, run) = read_on(lane, BATCH)?;
+    end_by_kill(lane, program)?;
+    Ok(Redelivered(run))
+}
+
+/// Nobody has to wait for a session to time out.
+fn end_by_kill(lane: &Lane, mut program: Program) -> Result<()> {
+    if program.is_running()? {
+        program.kill()?;
+    }
+    lane.remove_members(ANALYTICS_SERVICE)
+}
+
+/// How long a program may take until it prints something: not long, where it did not even join the group before.
+fn patience(lane: &Lane) -> Result<Duration> {
+    let joined = lane.evidence(stalled)?.joined;
+    Ok(if joined { LIMIT } else { QUIET })
+}
+
+fn wait_for_batches(program: &mut Program, batches: u64, limit: Duration) -> Result<()> {
+    let batches = usize::try_from(batches)?;
+    program.wait_while_it_prints(limit, QUIET, |lines| {
+        (committed_lines(lines) >= batches).then_some(())
+    })?;
+    Ok(())
+}
+
+/// Publishes as many events as are missing, so that those not committed are whole batches, and at least so many. Returns
+/// how many that are.
+fn fill_up(lane: &Lane, committed: &[Option<i64>], least: u64) -> Result<u64> {
+    let ends: i64 = lane.kafka().ends(CLICKSTREAM)?.iter().sum();
+    let unread = u64::try_from(ends - sum(committed)).unwrap_or_default();
+    let wanted = unread.max(least).next_multiple_of(BATCH);
+    if wanted > unread {
+        lane.publish(&random_events(u64::try_from(ends)?, wanted - unread))?;
+    }
+    Ok(wanted)
+}
+
+/// Waits until all events were handed out to a program, for it fetches what comes after them. Returns whether it has
+/// fetched anything.
+fn wait_until_fetched(lane: &Lane, program: &mut Program, fetches_before: usize) -> Result<bool> {
+    let ends = lane.kafka().ends(CLICKSTREAM)?;
+    let _ = wait::until("all events to be fetched", FETCH_LIMIT, || {
+        let mut fetched = vec![0; ends.len()];
+        for (partition, offset) in fetches(lane)?.into_iter().skip(fetches_before) {
+            if let Some(fetched) = fetched.get_mut(partition) {
+                *fetched = offset.max(*fetched);
+            }
+        }
+        // Compared partition by partition.
+        let all = fetched
+            .iter()
+            .zip(&ends)
+            .all(|(fetched, end)| fetched >= end);
+        Ok((all || !program.is_running()?).then_some(()))
+    });
+    wait::check_interrupt()?;
+    Ok(fetches(lane)?.len() > fetches_before)
+}
+
+/// Where programs have fetched from so far: partitions and offsets.
+fn fetches(lane: &Lane) -> Result<Vec<(usize, i64)>> {
+    let mut fetches = Vec::new();
+    for request in lane.requests_of_programs("FETCH")? {
+        let topics = request["request"]["topics"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        for partition in
+            topics.flat_map(|topic| topic["partitions"].as_array().into_iter().flatten())
+        {
+            let index = partition["partition"].as_u64().unwrap_or(u64::MAX);
+            let offset = partition["fetchOffset"].as_i64().unwrap_or_default();
+            fetches.push((usize::try_from(index)?, offset));
+        }
+    }
+    Ok(fetches)
+}
+
+fn committed(lane: &Lane) -> Result<Vec<Option<i64>>> {
+    lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)
+}
+
+/// What is committed once no more commits come.
+fn settled(lane: &Lane) -> Result<Vec<Option<i64>>> {
+    let mut last = committed(lane)?;
+    loop {
+        wait::pass(SETTLE)?;
+        let later = committed(lane)?;
+        if later == last {
+            return Ok(later);
+        }
+        last = later;
+    }
+}
+
+pub fn sum(committed: &[Option<i64>]) -> i64 {
+    committed.iter().flatten().sum()
+}
+
+fn committed_lines(lines: &[Line]) -> usize {
+    lines
+        .iter()
+        .filter(|line| line.text.contains("Committed"))
+        .count()
+}
+
+/// How many commits of the group the broker has been asked for.
+fn commits(lane: &Lane) -> Result<usize> {
+    Ok(lane
+        .group_requests("OFFSET_COMMIT", ANALYTICS_SERVICE)?
+        .len())
+}
