@@ -25,13 +25,13 @@ pub fn give(folder: &Path, to: Uid) -> Result<()> {
     Ok(())
 }
 
-/// Becomes this user for good. One privilege is kept where there is one to keep: to read what others may not, because an
-/// interpreter may be installed in somebody's home. Landlock says what that is.
+/// Becomes this user for good. Where Landlock says what may be read (`is_shut_in`), one privilege is kept if there is one to
+/// keep: to read what others may not, because an interpreter may be installed in somebody's home.
 ///
 /// # Errors
 /// When the system refuses.
 #[cfg(target_os = "linux")]
-pub fn become_nobody(user: Uid) -> Result<()> {
+pub fn become_nobody(user: Uid, is_shut_in: bool) -> Result<()> {
     use caps::{CapSet, Capability, CapsHashSet};
     use nix::unistd::{Gid, setgroups, setresgid, setresuid};
 
@@ -41,7 +41,7 @@ pub fn become_nobody(user: Uid) -> Result<()> {
         Capability::CAP_DAC_OVERRIDE,
     ]
     .into_iter()
-    .find(|capability| permitted.contains(capability));
+    .find(|capability| is_shut_in && permitted.contains(capability));
     caps::securebits::set_keepcaps(true)?;
     let group = Gid::from_raw(user.as_raw());
     setgroups(&[])?;
@@ -63,7 +63,7 @@ pub fn become_nobody(user: Uid) -> Result<()> {
 /// # Errors
 /// When the system refuses.
 #[cfg(not(target_os = "linux"))]
-pub fn become_nobody(user: Uid) -> Result<()> {
+pub fn become_nobody(user: Uid, _: bool) -> Result<()> {
     nix::unistd::setuid(user)?;
     Ok(())
 }

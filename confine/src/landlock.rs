@@ -97,6 +97,11 @@ pub fn restrict(rules: RulesetCreated) -> Result<()> {
     Ok(())
 }
 
+/// Will files be closed to a confined program?
+pub fn is_available() -> bool {
+    matches!(status(), Ok(LandlockStatus::Available { .. }))
+}
+
 /// What this kernel does not enforce.
 pub fn gaps() -> Vec<&'static str> {
     let mut gaps = vec!["datagrams (UDP) may leave the machine"];

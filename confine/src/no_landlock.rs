@@ -16,6 +16,11 @@ pub fn restrict(_: ()) -> Result<()> {
     Ok(())
 }
 
+/// It never is.
+pub fn is_available() -> bool {
+    false
+}
+
 /// What is not enforced.
 pub fn gaps() -> Vec<&'static str> {
     vec![

@@ -69,6 +69,7 @@ fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
         identity::give(&folder, user)?;
     }
     program.env("HOME", &folder).env("TMPDIR", &folder);
+    let is_shut_in = landlock::is_available();
     let mut rules = Some(landlock::rules(confinement, &folder)?);
     let tasks = match user {
         Some(_) => Some(limits::TASKS),
@@ -81,7 +82,7 @@ fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
         }
         limits::bound(tasks)?;
         if let Some(user) = user {
-            identity::become_nobody(user)?;
+            identity::become_nobody(user, is_shut_in)?;
         }
         if let Some(rules) = rules.take() {
             landlock::restrict(rules)?;
