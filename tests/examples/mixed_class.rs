@@ -36,8 +36,10 @@ fn main() -> Result<()> {
         let name = attack.file_name().unwrap_or_default().to_string_lossy();
         let own = folder.join(format!("attack_{name}"));
         copy(attack, &own)?;
-        if name == "connects_elsewhere" {
-            fs::write(own.join("port"), "9")?;
+        match &*name {
+            "connects_elsewhere" => fs::write(own.join("port"), "9")?,
+            "reads_what_is_not_its_own" => fs::write(own.join("paths"), "/root\n")?,
+            _ => {}
         }
     }
     let wrong: Vec<_> = bank()?
