@@ -148,7 +148,13 @@ impl Class {
             }
         };
         if let Some(folder) = folder {
-            write(&folder, &digest, &report, &intake.left_out)?;
+            write(&folder, &digest, &report, &intake.left_out).with_context(|| {
+                format!(
+                    "the results of {name} could not be written to {}; what is there is whole, and the same command goes \
+                     on with the rest",
+                    folder.display()
+                )
+            })?;
         }
         // What happened is told with a single submission; of a class it would only be kept in memory.
         if self.submissions.len() > 1 {

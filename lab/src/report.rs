@@ -23,8 +23,9 @@ pub fn tell(judged: &[Judged]) {
         .filter(|row| !row.passed())
         .partition(|row| row.verdict == Outcome::NotJudged);
     for same_run in failed.chunk_by(|one, next| happened(one) == happened(next)) {
-        for row in same_run {
-            tell_one(row);
+        let told = |row: &&Judged| (row.expected.clone(), row.saw.clone());
+        for same_words in same_run.chunk_by(|one, next| told(one) == told(next)) {
+            tell_alike(same_words);
         }
         if let Some(row) = same_run.first().filter(|row| !row.seen.is_empty()) {
             println!("\n{}", style("  What happened:").dim());
@@ -60,20 +61,25 @@ fn happened(row: &Judged) -> impl PartialEq {
     )
 }
 
-fn tell_one(row: &Judged) {
-    let title = format!("Task {}: {}", row.task, row.title);
-    println!(
-        "\n{} {} (0 of {} points; {})",
-        sign(row.verdict),
-        style(title).bold(),
-        row.max_points,
-        row.id
-    );
-    let say = |what: &str, text: &str| {
-        let text = text.replace('\n', "\n            ");
-        println!("  {what:<9} {text}");
-    };
-    say("expected:", &row.expected);
-    say("saw:", &row.saw);
-    say("hint:", &row.hint);
+/// Checks that failed for one reason, such as a program that does not compile: it is told once.
+fn tell_alike(rows: &[&Judged]) {
+    println!();
+    for row in rows {
+        let title = format!("Task {}: {}", row.task, row.title);
+        println!(
+            "{} {} (0 of {} points; {})",
+            sign(row.verdict),
+            style(title).bold(),
+            row.max_points,
+            row.id
+        );
+    }
+    let Some(row) = rows.first() else { return };
+    for (what, text) in [
+        ("expected:", &row.expected),
+        ("saw:", &row.saw),
+        ("hint:", &row.hint),
+    ] {
+        println!("  {what:<9} {}", text.replace('\n', "\n            "));
+    }
 }

@@ -39,7 +39,10 @@ fn all_attacks() -> Result<()> {
     let port = listener.local_addr()?.port().to_string();
     fs::write(class.path().join("connects_elsewhere/port"), port)?;
     let others = [workspace().join("solutions"), class.path().join("honest")];
-    let others: String = others.iter().map(|path| format!("{}\n", path.display())).collect();
+    let others: String = others
+        .iter()
+        .map(|path| format!("{}\n", path.display()))
+        .collect();
     fs::write(class.path().join("reads_what_is_not_its_own/paths"), others)?;
     submissions.push(archive_that_leads_out(class.path())?);
     for name in ["honest", "honest_too"] {
