@@ -10,6 +10,7 @@ use common::{ANALYTICS_SERVICE, CLICKSTREAM};
 use crate::consumer_output::{add, summaries, totals};
 use crate::gate::Request;
 use crate::lane::Lane;
+use crate::sentence::partitions_of;
 use crate::slice::Slice;
 use crate::{Line, Program, random_events};
 
@@ -273,13 +274,7 @@ fn wait_until_fetched(lane: &Lane, program: &mut Program, fetches_before: usize)
 fn fetches(lane: &Lane) -> Result<Vec<(usize, i64)>> {
     let mut fetches = Vec::new();
     for request in lane.requests_of_programs("FETCH")? {
-        let topics = request["request"]["topics"]
-            .as_array()
-            .into_iter()
-            .flatten();
-        for partition in
-            topics.flat_map(|topic| topic["partitions"].as_array().into_iter().flatten())
-        {
+        for partition in partitions_of(&request["request"]["topics"], "partitions") {
             let index = partition["partition"].as_u64().unwrap_or(u64::MAX);
             let offset = partition["fetchOffset"].as_i64().unwrap_or_default();
             fetches.push((usize::try_from(index)?, offset));

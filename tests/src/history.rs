@@ -10,7 +10,7 @@ use broker::Request;
 use serde_json::Value;
 
 use crate::program::{Deed, Transcript};
-use crate::sentence::{api, sentence};
+use crate::sentence::{api, partitions_of, sentence};
 
 /// The listener of the broker that programs come through, and nobody else.
 pub const PROGRAMS_LISTENER: &str = "GATE";
@@ -152,8 +152,7 @@ fn told<'a>(requests: impl Iterator<Item = &'a Request>) -> Vec<Moment> {
 fn begins(begun: &mut BTreeMap<String, Vec<Value>>, logged: &Value) -> bool {
     let connection = logged["connection"].to_string();
     let known = begun.entry(connection).or_default();
-    let topics = logged["request"]["topics"].as_array().into_iter().flatten();
-    let partitions = topics.flat_map(|topic| topic["partitions"].as_array().into_iter().flatten());
+    let partitions = partitions_of(&logged["request"]["topics"], "partitions");
     let mut new = false;
     for partition in partitions.map(|partition| &partition["partition"]) {
         if !known.contains(partition) {

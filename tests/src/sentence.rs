@@ -136,14 +136,19 @@ fn given(response: &Value) -> String {
     }
 }
 
+/// The partitions of all topics, in whatever list of each topic they stand.
+pub fn partitions_of<'a>(topics: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
+    let topics = topics.as_array().into_iter().flatten();
+    topics.flat_map(move |topic| topic[list].as_array().into_iter().flatten())
+}
+
 /// Each partition that `list` names, by `show`.
 fn partitions<'a>(
     topics: &'a Value,
     list: &str,
     show: impl Fn(&'a Value) -> Option<String>,
 ) -> String {
-    let topics = topics.as_array().into_iter().flatten();
-    let partitions = topics.flat_map(|topic| topic[list].as_array().into_iter().flatten());
+    let partitions = partitions_of(topics, list);
     partitions.filter_map(show).collect::<Vec<_>>().join(", ")
 }
 
