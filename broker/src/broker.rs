@@ -9,7 +9,7 @@ use crate::jvm::{PortTaken, Process, reap};
 use crate::keeper::{Folder, Lifetime};
 use crate::ports::Ports;
 use crate::prepared::Prepared;
-use crate::request_log::{Request, parse, whole_lines};
+use crate::request_log::{Request, read};
 use crate::way::Way;
 
 /// Between choosing a free port and listening on it, another process may take it.
@@ -112,9 +112,7 @@ impl Broker {
                 container.output()?.get(from..).unwrap_or_default().to_vec()
             }
         };
-        let end = whole_lines(&log);
-        let requests = parse(&String::from_utf8_lossy(&log[..end])).collect();
-        Ok((requests, from + end))
+        Ok(read(&log, from))
     }
 }
 

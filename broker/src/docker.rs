@@ -74,6 +74,14 @@ impl Docker {
         started
     }
 
+    /// All that a container has printed.
+    ///
+    /// # Errors
+    /// When it has gone.
+    pub fn output(&self, name: &str) -> Result<String> {
+        self.ask(&["logs", name])
+    }
+
     fn compose_up(&self, name: &str, port: u16) -> Result<()> {
         let mut compose = compose_command()?;
         compose
@@ -94,7 +102,7 @@ impl Docker {
             bail!("Docker could not start {IMAGE}:\n{said}");
         }
         wait::until("Kafka in Docker to be ready", READY_LIMIT, || {
-            let log = self.ask(&["logs", name])?;
+            let log = self.output(name)?;
             if log.contains("Kafka Server started") {
                 return Ok(Some(()));
             }

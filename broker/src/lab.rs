@@ -10,6 +10,7 @@ use crate::jvm::{PortTaken, Process, reap};
 use crate::keeper::{Folder, Keeper, Lifetime};
 use crate::ports::Ports;
 use crate::prepared::Prepared;
+use crate::request_log::{Request, read};
 use crate::way::bootstrap_servers;
 use crate::{Cache, Docker, Java, Way};
 
@@ -173,6 +174,22 @@ impl Lab {
     /// Where it runs.
     pub fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// What its request log holds from this place on, and the place where the next look begins. A cluster of the user's has
+    /// none that we could read.
+    ///
+    /// # Errors
+    /// When it has gone.
+    pub fn requests(&self, from: usize) -> Result<(Vec<Request>, usize)> {
+        Ok(match &self.place {
+            Place::Yours => (Vec::new(), from),
+            Place::Docker { docker, container } => {
+                let output = docker.output(container)?;
+                read(output.as_bytes().get(from..).unwrap_or_default(), from)
+            }
+            Place::Jvm(process) => read(&process.request_log(from)?, from),
+        })
     }
 
     /// Stops it, and removes its data.

@@ -19,8 +19,15 @@ pub struct Request {
 /// What stands between the time and the JSON.
 const MARK: &str = "Completed request:";
 
+/// The requests in a log that is known up to `from`, and how far it is known then.
+pub fn read(log: &[u8], from: usize) -> (Vec<Request>, usize) {
+    let end = whole_lines(log);
+    let requests = parse(&String::from_utf8_lossy(&log[..end])).collect();
+    (requests, from + end)
+}
+
 /// The requests in these lines of a log. The last line may be half-written: then it is not there yet.
-pub fn parse(text: &str) -> impl Iterator<Item = Request> {
+fn parse(text: &str) -> impl Iterator<Item = Request> {
     text.lines().filter_map(|line| {
         let (before, json) = line.split_once(MARK)?;
         Some(Request {
@@ -31,7 +38,7 @@ pub fn parse(text: &str) -> impl Iterator<Item = Request> {
 }
 
 /// How much of a log is whole lines, in bytes.
-pub fn whole_lines(text: &[u8]) -> usize {
+fn whole_lines(text: &[u8]) -> usize {
     text.iter()
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |end| end + 1)

@@ -1,16 +1,19 @@
 //! `cargo lab demo`: the tasks with the solutions, told while they happen, and compared with the slides.
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 use broker::Lifetime;
 use broker::lab::Place;
 use checks::programs::{self, Version};
 use checks::{Finding, Kafka, Stage, TASKS, Task, table};
+use pages::{Chapter, timeline_page};
 
-use crate::kafka;
+use crate::{kafka, write};
 
-pub fn demo(only: Option<u32>, reset: bool) -> Result<ExitCode> {
+pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<ExitCode> {
     let tasks: Vec<&Task> = TASKS
         .iter()
         .filter(|task| only.is_none_or(|number| number == task.number))
@@ -41,23 +44,42 @@ pub fn demo(only: Option<u32>, reset: bool) -> Result<ExitCode> {
     }
 
     let mut stage = Stage::new(cluster, programs, |text| println!("{text}"));
+    let mut chapters = Vec::new();
+    let (_, mut log) = lab.requests(0)?;
     for task in &tasks {
-        println!("\n── Task {}. {} ──\n", task.number, task.title);
+        let title = format!("Task {}. {}", task.number, task.title);
+        println!("\n── {title} ──\n");
+        let start = Instant::now();
         (task.run)(&mut stage)?;
+        let (requests, end) = lab.requests(log)?;
+        log = end;
+        let findings = stage.findings().iter();
+        chapters.push(Chapter {
+            title,
+            words: findings
+                .filter(|finding| finding.task == task.number)
+                .map(|finding| format!("{} {}: {}.", mark(finding), finding.claim, finding.seen))
+                .collect(),
+            moments: stage.seen(start, &requests),
+        });
     }
-    Ok(summary(stage.findings()))
+    let code = summary(stage.findings());
+    if let Some(report) = report {
+        let words = [format!("Seen on {lab}.")];
+        write::page(report, &timeline_page("The demo, as it happened", &words, &chapters))?;
+    }
+    Ok(code)
 }
 
 /// What was seen against what the slides say.
 fn summary(findings: &[Finding]) -> ExitCode {
     println!("\n── What the slides say, and what was seen ──\n");
     let rows = findings.iter().map(|finding| {
-        let mark = if finding.holds { "✓" } else { "✗ differs" };
         [
             finding.task.to_string(),
             finding.claim.clone(),
             finding.seen.clone(),
-            mark.to_string(),
+            mark(finding).to_string(),
         ]
     });
     println!(
@@ -72,4 +94,8 @@ fn summary(findings: &[Finding]) -> ExitCode {
         println!("\n{differ} of {} differ from the slides.", findings.len());
         ExitCode::FAILURE
     }
+}
+
+fn mark(finding: &Finding) -> &'static str {
+    if finding.holds { "✓" } else { "✗ differs" }
 }

@@ -14,6 +14,7 @@ mod run;
 mod tool;
 mod usage;
 mod watch;
+mod write;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +48,9 @@ enum Command {
         /// On a cluster of your own: delete and recreate the lab's topics and groups there first
         #[arg(long)]
         reset: bool,
+        /// Writes a page that shows what happened: partitions over time, commits, kills, what came again
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
     },
     /// Judges your programs by what they do: every check with its points, what it expected, saw, and a hint
     Check {
@@ -137,7 +141,11 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let done = match arguments.command {
-        Command::Demo { task, reset } => demo::demo(task, reset),
+        Command::Demo {
+            task,
+            reset,
+            report,
+        } => demo::demo(task, reset, report.as_deref()),
         Command::Check {
             task,
             programs,

@@ -9,11 +9,16 @@ use std::time::{Duration, Instant, SystemTime};
 use broker::Request;
 use serde_json::Value;
 
+use crate::effect::{Effect, TopicIds, effects, member_id};
+use crate::kafka::OBSERVER;
 use crate::program::{Deed, Transcript};
 use crate::sentence::{api, partitions_of, sentence};
 
 /// The listener of the broker that programs come through, and nobody else.
 pub const PROGRAMS_LISTENER: &str = "GATE";
+
+/// The listener by which a broker talks to itself.
+const CONTROLLER_LISTENER: &str = "CONTROLLER";
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -33,8 +38,12 @@ pub enum What {
     Out(String),
     /// A line on standard error.
     Err(String),
-    /// The broker answered a request: in a sentence, and as it was logged.
-    Request { said: String, logged: Arc<Value> },
+    /// The broker answered a request: in a sentence, by what it did, and as it was logged.
+    Request {
+        said: String,
+        effects: Vec<Effect>,
+        logged: Arc<Value>,
+    },
     /// We did something: published events, held requests back.
     Note(String),
 }
@@ -87,11 +96,9 @@ impl History {
             .iter()
             .map(|(from, to)| (wall_clock(*from), wall_clock(*to)))
             .collect();
-        moments.extend(told(requests.iter().filter(|request| {
-            stretches
-                .iter()
-                .any(|(from, to)| (*from..=*to).contains(&begun_at(request)))
-        })));
+        moments.extend(told(requests, |at| {
+            stretches.iter().any(|(from, to)| (*from..=*to).contains(&at))
+        }));
         moments.sort_by_key(|moment| moment.at);
         moments
     }
@@ -119,33 +126,58 @@ fn wall_clock(at: Instant) -> SystemTime {
     time + at.saturating_duration_since(instant) - instant.saturating_duration_since(at)
 }
 
-/// The requests of programs that tell something: of a connection's fetches, where each partition is begun.
-fn told<'a>(requests: impl Iterator<Item = &'a Request>) -> Vec<Moment> {
+/// The requests of programs, made when `when` holds, that tell something: of a connection's fetches, where each partition is
+/// begun.
+fn told(requests: &[Request], when: impl Fn(SystemTime) -> bool) -> Vec<Moment> {
     let mut begun: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut topics = TopicIds::default();
     let mut moments = Vec::new();
     for request in requests {
         let logged = &request.logged;
-        if logged["listener"] != PROGRAMS_LISTENER {
+        topics.learn(logged);
+        let removed = removed(logged);
+        if !(is_of_program(logged) || removed.is_some()) || !when(begun_at(request)) {
             continue;
         }
         if api(logged) == "FETCH" && !begins(&mut begun, logged) {
             continue;
         }
-        let Some(said) = sentence(logged) else {
+        let Some(mut said) = sentence(logged) else {
             continue;
         };
-        let client = logged["requestHeader"]["clientId"].as_str();
+        if removed.is_some() {
+            said = "is removed from the group, so that nobody waits for its session to time out".to_string();
+        }
+        let client = removed.or_else(|| logged["requestHeader"]["clientId"].as_str());
         moments.push(Moment {
             at: begun_at(request),
             who: client.unwrap_or("?").to_string(),
             what: What::Request {
                 said,
+                effects: effects(logged, &topics),
                 logged: Arc::clone(logged),
             },
         });
     }
     tell_members_apart(&mut moments);
     moments
+}
+
+/// The client whose member we remove by this request. librdkafka's member ids are the client's name, a hyphen and a UUID.
+fn removed(logged: &Value) -> Option<&str> {
+    const HYPHEN_AND_UUID: usize = 37;
+    if api(logged) != "LEAVE_GROUP" || is_of_program(logged) {
+        return None;
+    }
+    let id = member_id(logged)?;
+    Some(id.get(..id.len().saturating_sub(HYPHEN_AND_UUID)).unwrap_or(id))
+}
+
+/// Neither ours nor the broker's own. Whoever is judged comes through the gate, whatever it calls itself.
+fn is_of_program(logged: &Value) -> bool {
+    let listener = &logged["listener"];
+    let client = &logged["requestHeader"]["clientId"];
+    listener == PROGRAMS_LISTENER || (listener != CONTROLLER_LISTENER && client != OBSERVER)
 }
 
 /// Does this fetch read a partition that its connection has not read before?
@@ -168,7 +200,7 @@ fn begins(begun: &mut BTreeMap<String, Vec<Value>>, logged: &Value) -> bool {
 fn tell_members_apart(moments: &mut [Moment]) {
     let mut members: BTreeMap<String, Vec<Member>> = BTreeMap::new();
     for moment in &mut *moments {
-        let Some(id) = member_id(&moment.what) else {
+        let Some(id) = id_of(&moment.what) else {
             continue;
         };
         let known = members.entry(moment.who.clone()).or_default();
@@ -182,7 +214,7 @@ fn tell_members_apart(moments: &mut [Moment]) {
         }
     }
     for moment in moments {
-        let Some(id) = member_id(&moment.what) else {
+        let Some(id) = id_of(&moment.what) else {
             continue;
         };
         let known = &members[&moment.who];
@@ -206,12 +238,9 @@ struct Member {
     last: SystemTime,
 }
 
-fn member_id(what: &What) -> Option<&str> {
-    let What::Request { logged, .. } = what else {
-        return None;
-    };
-    let mut ids = [&logged["request"], &logged["response"]]
-        .into_iter()
-        .map(|part| part["memberId"].as_str());
-    ids.find_map(|id| id.filter(|id| !id.is_empty()))
+fn id_of(what: &What) -> Option<&str> {
+    match what {
+        What::Request { logged, .. } => member_id(logged),
+        _ => None,
+    }
 }

@@ -32,8 +32,9 @@ const CLEAN_LIMIT: Duration = Duration::from_secs(5);
 /// The replication factor that leaves the choice to the cluster (KIP-464).
 const CLUSTERS_DEFAULT: i32 = -1;
 
-/// What asks in no group's name. Without a name librdkafka lets a consumer read nothing.
-const OBSERVER: &str = "lab-observer";
+/// What we call ourselves as a client, and as a group where we ask in no other's name: without a name librdkafka lets a
+/// consumer read nothing.
+pub const OBSERVER: &str = "lab-observer";
 
 /// A cluster, by the address that clients start from.
 #[derive(Clone)]
@@ -386,6 +387,7 @@ impl Kafka {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.bootstrap)
+            .set("client.id", OBSERVER)
             .set_log_level(RDKafkaLogLevel::Emerg);
         config
     }

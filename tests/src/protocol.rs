@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+use crate::kafka::OBSERVER;
+
 /// How long the broker may take to answer.
 const LIMIT: Duration = Duration::from_secs(15);
-
-/// Who we say we are.
-const CLIENT: &str = "lab-observer";
 
 /// Sends LeaveGroup, version 1, in another member's name; clients offer no call for that. The single broker is the
 /// coordinator of every group.
@@ -52,7 +51,7 @@ fn header(api_key: i16, version: i16) -> Result<Vec<u8>> {
     request.extend(api_key.to_be_bytes());
     request.extend(version.to_be_bytes());
     request.extend(0_i32.to_be_bytes());
-    text(&mut request, CLIENT)?;
+    text(&mut request, OBSERVER)?;
     Ok(request)
 }
 
@@ -84,9 +83,20 @@ fn send(bootstrap: &str, request: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// What an assignment of the consumer protocol says of one topic: a version, then for each topic its name and its
-/// partitions, all big-endian. (`ConsumerProtocolAssignment` in Kafka's sources.) An empty one is no assignment yet.
-pub fn assigned(mut bytes: &[u8], topic: &str) -> Option<Vec<i32>> {
+/// What an assignment of the consumer protocol says of one topic: its partitions, in their order.
+pub fn assigned(bytes: &[u8], topic: &str) -> Option<Vec<i32>> {
+    let all = assignment(bytes)?.into_iter();
+    let mut found: Vec<i32> = all
+        .filter(|(name, _)| name == topic)
+        .map(|(_, partition)| partition)
+        .collect();
+    found.sort_unstable();
+    Some(found)
+}
+
+/// What an assignment of the consumer protocol says: a version, then for each topic its name and its partitions, all
+/// big-endian. (`ConsumerProtocolAssignment` in Kafka's sources.) An empty one is no assignment yet.
+pub fn assignment(mut bytes: &[u8]) -> Option<Vec<(String, i32)>> {
     fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
         let (head, tail) = bytes.split_at_checked(count)?;
         *bytes = tail;
@@ -106,14 +116,10 @@ pub fn assigned(mut bytes: &[u8], topic: &str) -> Option<Vec<i32>> {
     let _version = short(&mut bytes)?;
     for _ in 0..int(&mut bytes)? {
         let length = usize::try_from(short(&mut bytes)?).ok()?;
-        let name = take(&mut bytes, length)?;
+        let name = String::from_utf8_lossy(take(&mut bytes, length)?).into_owned();
         for _ in 0..int(&mut bytes)? {
-            let partition = int(&mut bytes)?;
-            if name == topic.as_bytes() {
-                found.push(partition);
-            }
+            found.push((name.clone(), int(&mut bytes)?));
         }
     }
-    found.sort_unstable();
     Some(found)
 }

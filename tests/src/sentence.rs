@@ -29,7 +29,7 @@ const MEMBER_ID_REQUIRED: i64 = 79;
 const REBALANCE_IN_PROGRESS: i64 = 27;
 
 /// The epoch by which a member says goodbye in the protocol of KIP-848.
-const LEAVE_EPOCH: i64 = -1;
+pub const LEAVE_EPOCH: i64 = -1;
 
 /// What the request did, or `None` where nobody needs to know.
 pub fn sentence(logged: &Value) -> Option<String> {
@@ -63,7 +63,13 @@ pub fn sentence(logged: &Value) -> Option<String> {
         "CONSUMER_GROUP_HEARTBEAT" if request["memberEpoch"] == LEAVE_EPOCH => {
             format!("left {group}{error}")
         }
-        "CONSUMER_GROUP_HEARTBEAT" => return None,
+        "CONSUMER_GROUP_HEARTBEAT" => match response["assignment"]["topicPartitions"].as_array() {
+            Some(topics) => {
+                let lists = topics.iter().map(|topic| topic["partitions"].to_string());
+                format!("was given partitions {}", lists.collect::<Vec<_>>().join(", "))
+            }
+            None => return None,
+        },
         "INIT_PRODUCER_ID" => match request["transactionalId"].as_str() {
             Some(id) => format!("took the transactional id {id}; whoever had it is fenced{error}"),
             None => return None,

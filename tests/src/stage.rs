@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
+use std::time::Instant;
+
 use anyhow::{Context, Result};
+use broker::Request;
 use common::CLICKSTREAM;
 
+use crate::history::{History, Moment};
 use crate::{GroupTable, Kafka, Program, random_events};
 
 /// A cluster, the programs to run on it, and what was found out so far.
@@ -15,6 +19,7 @@ pub struct Stage {
     programs: BTreeMap<String, PathBuf>,
     narrator: Box<dyn FnMut(&str) + Send>,
     findings: Vec<Finding>,
+    history: History,
 }
 
 /// What should be so, and what was seen.
@@ -39,6 +44,7 @@ impl Stage {
             programs,
             narrator: Box::new(narrator),
             findings: Vec::new(),
+            history: History::default(),
         }
     }
 
@@ -47,7 +53,11 @@ impl Stage {
     /// # Errors
     /// When it was not built, or cannot be started.
     pub fn start(&self, program: &str) -> Result<Program> {
-        Program::start(program, self.path(program)?, self.kafka.bootstrap())
+        self.started(Program::start(
+            program,
+            self.path(program)?,
+            self.kafka.bootstrap(),
+        ))
     }
 
     /// Starts a program that blocks in its first print: in the middle of processing.
@@ -55,10 +65,16 @@ impl Stage {
     /// # Errors
     /// As [`Stage::start`].
     pub fn start_stalled(&self, program: &str) -> Result<Program> {
-        Program::run_stalled(
+        self.started(Program::run_stalled(
             program,
             Command::new(self.path(program)?).env("BOOTSTRAP_SERVERS", self.kafka.bootstrap()),
-        )
+        ))
+    }
+
+    fn started(&self, program: Result<Program>) -> Result<Program> {
+        let program = program?;
+        self.history.add(program.transcript());
+        Ok(program)
     }
 
     fn path(&self, program: &str) -> Result<&PathBuf> {
@@ -67,9 +83,20 @@ impl Stage {
             .with_context(|| format!("{program} was not built"))
     }
 
-    /// Tells what happens.
+    /// Tells what happens, and keeps it for whoever reads the record.
     pub fn say(&mut self, text: impl AsRef<str>) {
+        self.history.note(text.as_ref());
+        self.tell(text);
+    }
+
+    /// Tells it only now.
+    fn tell(&mut self, text: impl AsRef<str>) {
         (self.narrator)(text.as_ref());
+    }
+
+    /// What has happened since, with these requests from the broker's log.
+    pub fn seen(&self, since: Instant, requests: &[Request]) -> Vec<Moment> {
+        self.history.between(requests, &[(since, Instant::now())])
     }
 
     /// Shows lines that a program printed: the first and the last few, and how many are left out.
@@ -77,10 +104,10 @@ impl Stage {
         let skipped = lines.len().saturating_sub(first + last);
         for (at, line) in lines.iter().enumerate() {
             if skipped > 0 && at == first {
-                self.say(format!("  {program} | … {skipped} more"));
+                self.tell(format!("  {program} | … {skipped} more"));
             }
             if skipped == 0 || at < first || at >= lines.len() - last {
-                self.say(format!("  {program} | {line}"));
+                self.tell(format!("  {program} | {line}"));
             }
         }
     }
@@ -91,7 +118,7 @@ impl Stage {
     /// When the cluster does not answer.
     pub fn show_group(&mut self, group: &str) -> Result<()> {
         let table = GroupTable::read(&self.kafka, group, CLICKSTREAM)?;
-        self.say(table.to_string());
+        self.tell(table.to_string());
         Ok(())
     }
 
