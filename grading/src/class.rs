@@ -11,17 +11,25 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use broker::wait;
 use checks::{Judged, Outcome, Report, TASKS, Verdict};
+use pages::class_page;
 
 use crate::formats::{classroom50, gradebook, gradescope, junit};
 use crate::grader::Grader;
 use crate::intake::Intake;
+use crate::review::review;
 use crate::summary::Summary;
+use crate::whole::write_whole;
 
 /// The files of a submission's folder, and of the class's.
 const REPORT: &str = "report.json";
 const DIGEST: &str = "digest";
 const GRADEBOOK: &str = "grades.csv";
 const SUMMARY: &str = "summary.txt";
+
+/// The pages: of a submission, in its folder; and of the class.
+const REVIEW: &str = "review.html";
+pub const CLASS: &str = "index.html";
+const CLASS_FROM_REVIEW: &str = "../index.html";
 
 /// Endings that are no part of a submission's name.
 const ARCHIVES: &[&str] = &[".zip", ".tar.gz", ".tgz", ".tar"];
@@ -121,34 +129,31 @@ impl Class {
         if let Some(out) = &self.out {
             write_whole(&out.join(GRADEBOOK), &gradebook(&reports)?)?;
             write_whole(&out.join(SUMMARY), Summary(&reports).to_string().as_bytes())?;
+            write_whole(&out.join(CLASS), class_page(&reports, REVIEW).as_bytes())?;
         }
         Ok(reports)
     }
 
     fn one(&self, grader: &Grader, name: &str, source: &Path) -> Result<Graded> {
         wait::check_interrupt()?;
-        let intake = match Intake::read(source) {
-            Ok(intake) => intake,
-            Err(error) => {
-                let report = nothing_submitted(name, &format!("{error:#}"));
-                let kept = false;
-                return Ok(Graded { report, kept });
-            }
+        let intake = Intake::read(source);
+        let digest = match &intake {
+            Ok(intake) => intake.digest(),
+            Err(error) => format!("{error:#}"),
         };
-        let digest = intake.digest();
         let folder = self.out.as_ref().map(|out| out.join(name));
         if let Some(report) = folder.as_deref().and_then(|folder| kept(folder, &digest)) {
             return Ok(Graded { report, kept: true });
         }
-        let mut report = match grader.grade(name, &intake, |_| {}) {
-            Ok(report) => report,
-            Err(error) => {
-                wait::check_interrupt()?;
-                not_judged(name, &format!("{error:#}"))
-            }
+        let (mut report, intake) = match intake {
+            Ok(intake) => (graded(grader, name, &intake)?, intake),
+            Err(error) => (
+                nothing_submitted(name, &format!("{error:#}")),
+                Intake::default(),
+            ),
         };
         if let Some(folder) = folder {
-            write(&folder, &digest, &report, &intake.left_out).with_context(|| {
+            write(&folder, &digest, &report, &intake).with_context(|| {
                 format!(
                     "the results of {name} could not be written to {}; what is there is whole, and the same command goes \
                      on with the rest",
@@ -165,6 +170,13 @@ impl Class {
             kept: false,
         })
     }
+}
+
+fn graded(grader: &Grader, name: &str, intake: &Intake) -> Result<Report> {
+    grader.grade(name, intake, |_| {}).or_else(|error| {
+        wait::check_interrupt()?;
+        Ok(not_judged(name, &format!("{error:#}")))
+    })
 }
 
 fn name(source: &Path) -> Result<String> {
@@ -185,14 +197,15 @@ fn kept(folder: &Path, digest: &str) -> Option<Report> {
 }
 
 /// Writes all results of a submission into a folder of another name, which then takes the place of what was there.
-fn write(folder: &Path, digest: &str, report: &Report, left_out: &[String]) -> Result<()> {
+fn write(folder: &Path, digest: &str, report: &Report, intake: &Intake) -> Result<()> {
     let out = folder.parent().context("no folder for results")?;
     let new = tempfile::Builder::new().prefix(".new-").tempdir_in(out)?;
     let add = |file: &str, text: &str| fs::write(new.path().join(file), text);
     add(REPORT, &serde_json::to_string_pretty(report)?)?;
-    add("results.json", &gradescope(report, left_out)?)?;
+    add("results.json", &gradescope(report, &intake.left_out)?)?;
     add("result.json", &classroom50(report)?)?;
     add("junit.xml", &junit(report)?)?;
+    add(REVIEW, &review(report, intake, Some(CLASS_FROM_REVIEW))?)?;
     add(DIGEST, digest)?;
     fs::set_permissions(new.path(), PermissionsExt::from_mode(0o755))?;
     if folder.exists() {
@@ -200,14 +213,6 @@ fn write(folder: &Path, digest: &str, report: &Report, left_out: &[String]) -> R
     }
     fs::rename(new.path(), folder).with_context(|| folder.display().to_string())?;
     let _ = new.keep();
-    Ok(())
-}
-
-fn write_whole(file: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = file.parent().context("no folder for results")?;
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    std::io::Write::write_all(&mut new, bytes)?;
-    new.persist(file)?;
     Ok(())
 }
 

@@ -18,16 +18,17 @@ const MOST_BYTES: u64 = 128 << 20;
 const MOST_FILES: usize = 5_000;
 
 /// What kind of submission it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
     /// A student's workspace: sources, to be built.
     Workspace,
     /// A folder of executables or scripts.
+    #[default]
     Programs,
 }
 
 /// The files of a submission that are taken, by their path in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Intake {
     pub kind: Kind,
     files: BTreeMap<PathBuf, Taken>,
@@ -95,6 +96,17 @@ impl Intake {
             self.files.contains_key(&main)
         };
         PROGRAMS.iter().filter(has_main).copied().collect()
+    }
+
+    /// The paths of the files in a folder of it.
+    pub fn paths_in<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = PathBuf> + 'a {
+        let paths = self.files.keys();
+        paths.filter(move |path| path.starts_with(folder)).cloned()
+    }
+
+    /// A file's text; `None` where there is no such file, or it is no text.
+    pub fn text(&self, path: &Path) -> Option<String> {
+        String::from_utf8(self.files.get(path)?.bytes.clone()).ok()
     }
 
     /// Is there a script in Python?

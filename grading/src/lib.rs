@@ -15,13 +15,17 @@ mod gradescope_package;
 mod intake;
 mod pristine;
 mod python;
+mod review;
 mod summary;
+mod whole;
 
-pub use class::{Class, Graded};
+pub use class::{CLASS, Class, Graded};
 pub use export::export;
 pub use gradescope_package::gradescope_package;
 
 pub use grader::Grader;
 pub use intake::{Intake, Kind};
 pub use pristine::Pristine;
+pub use review::review;
 pub use summary::Summary;
+pub use whole::write_whole;

@@ -9,11 +9,12 @@ use broker::wait;
 use checks::programs::workspace;
 use checks::{Judged, Outcome, Pool, Report, Submission, TASKS, Task, judge};
 use console::style;
+use pages::{Review, review_page};
 
 use crate::progress_bar::ProgressBar;
 use crate::report::{NOT_JUDGED, sign, tell};
 use crate::usage::Usage;
-use crate::{progress, watch};
+use crate::{progress, watch, write};
 
 /// What to judge.
 pub struct What {
@@ -81,15 +82,23 @@ impl What {
     }
 }
 
-pub fn check(what: &What, json: bool, watch: bool) -> Result<ExitCode> {
-    let pool = Pool::default();
-    if watch {
-        return watch::watch(what, |what| run(&pool, what, json).map(drop));
-    }
-    run(&pool, what, json)
+/// How it is told.
+pub struct Told {
+    /// One JSON object on standard output.
+    pub json: bool,
+    /// A page besides.
+    pub page: Option<PathBuf>,
 }
 
-fn run(pool: &Pool, what: &What, json: bool) -> Result<ExitCode> {
+pub fn check(what: &What, told: &Told, watch: bool) -> Result<ExitCode> {
+    let pool = Pool::default();
+    if watch {
+        return watch::watch(what, |what| run(&pool, what, told).map(drop));
+    }
+    run(&pool, what, told)
+}
+
+fn run(pool: &Pool, what: &What, told: &Told) -> Result<ExitCode> {
     let start = Instant::now();
     let submission = std::thread::scope(|scope| {
         // A broker starts while Cargo builds.
@@ -99,7 +108,7 @@ fn run(pool: &Pool, what: &What, json: bool) -> Result<ExitCode> {
     let all = what.tasks.iter().map(|task| task.checks.len()).sum();
     let bar = ProgressBar::new(all, "judged");
     let judged = judge(pool, &submission, &what.tasks, |row| {
-        if !json && !wait::interrupted() {
+        if !told.json && !wait::interrupted() {
             bar.println(format!("{} {}. {}", sign(row.verdict), row.task, row.title));
         }
         bar.one_more();
@@ -112,12 +121,21 @@ fn run(pool: &Pool, what: &What, json: bool) -> Result<ExitCode> {
 
     let name = what.folder.as_deref().unwrap_or(workspace());
     let report = Report::new(name.display().to_string(), start.elapsed(), judged);
-    if json {
+    if told.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         tell(&report.checks);
         println!("\n{}", style(&report).bold());
         advise(what, &report.checks);
+    }
+    if let Some(page) = &told.page {
+        let review = Review {
+            report: &report,
+            files: &[],
+            remarks: &[],
+            class: None,
+        };
+        write::page(page, &review_page(&review))?;
     }
     Ok(if report.verdict == Outcome::NotJudged {
         ExitCode::from(NOT_JUDGED)

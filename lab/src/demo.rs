@@ -56,7 +56,7 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
         let findings = stage.findings().iter();
         chapters.push(Chapter {
             title,
-            words: findings
+            findings: findings
                 .filter(|finding| finding.task == task.number)
                 .map(|finding| format!("{} {}: {}.", mark(finding), finding.claim, finding.seen))
                 .collect(),
@@ -66,7 +66,10 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
     let code = summary(stage.findings());
     if let Some(report) = report {
         let words = [format!("Seen on {lab}.")];
-        write::page(report, &timeline_page("The demo, as it happened", &words, &chapters))?;
+        write::page(
+            report,
+            &timeline_page("The demo, as it happened", &words, &chapters),
+        )?;
     }
     Ok(code)
 }

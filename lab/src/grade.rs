@@ -18,7 +18,7 @@ pub fn prepare() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn grade(
+pub fn grade_class(
     submissions: Vec<PathBuf>,
     jobs: usize,
     out: Option<PathBuf>,
@@ -49,12 +49,17 @@ pub fn grade(
             println!("\nThe results are in {}.", out.display());
         }
     }
+    Ok(exit_code(&reports))
+}
+
+/// Graded, whatever the score; or something could not be judged.
+pub fn exit_code(reports: &[Report]) -> ExitCode {
     let not_judged = |report: &Report| report.verdict == Outcome::NotJudged;
-    Ok(if reports.iter().any(not_judged) {
+    if reports.iter().any(not_judged) {
         ExitCode::from(NOT_JUDGED)
     } else {
         ExitCode::SUCCESS
-    })
+    }
 }
 
 fn line(graded: &Graded) -> String {

@@ -10,6 +10,7 @@ mod kafka;
 mod progress;
 mod progress_bar;
 mod report;
+mod review;
 mod run;
 mod tool;
 mod usage;
@@ -65,6 +66,9 @@ enum Command {
         /// Goes on: judges a task again whenever you save one of its programs
         #[arg(long)]
         watch: bool,
+        /// Writes a page with the verdicts, and what happened where a check failed
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
     },
     /// Grades submissions that nobody has read: workspaces, folders of programs, or archives of them
     Grade {
@@ -83,6 +87,18 @@ enum Command {
         /// One JSON object for each submission on standard output, a line each
         #[arg(long)]
         json: bool,
+    },
+    /// Grades submissions and shows them: starter, submission and solution side by side, verdicts, and what happened
+    Review {
+        #[arg(required = true)]
+        submissions: Vec<PathBuf>,
+        /// The page of one submission (by default review-NAME.html), or the folder for the pages of several (by default
+        /// review). Those that are there already are not graded again
+        #[arg(long, value_name = "FILE|DIR")]
+        out: Option<PathBuf>,
+        /// How many at a time
+        #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+        jobs: u16,
     },
     /// Makes the repository to hand out: no solutions, and it works by itself
     Export {
@@ -151,7 +167,9 @@ fn main() -> ExitCode {
             programs,
             json,
             watch,
-        } => check::What::new(task, programs).and_then(|what| check::check(&what, json, watch)),
+            report,
+        } => check::What::new(task, programs)
+            .and_then(|what| check::check(&what, &check::Told { json, page: report }, watch)),
         Command::Grade { prepare: true, .. } => grade::prepare(),
         Command::Grade {
             submissions,
@@ -159,7 +177,12 @@ fn main() -> ExitCode {
             out,
             json,
             ..
-        } => grade::grade(submissions, jobs.into(), out, json),
+        } => grade::grade_class(submissions, jobs.into(), out, json),
+        Command::Review {
+            submissions,
+            out,
+            jobs,
+        } => review::review_submissions(submissions, out, jobs.into()),
         Command::Export { folder } => hand_out::export(&folder),
         Command::Package {
             platform: Platform::Gradescope,

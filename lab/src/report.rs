@@ -22,7 +22,7 @@ pub fn tell(judged: &[Judged]) {
         .iter()
         .filter(|row| !row.passed())
         .partition(|row| row.verdict == Outcome::NotJudged);
-    for same_run in failed.chunk_by(|one, next| happened(one) == happened(next)) {
+    for same_run in failed.chunk_by(|one, next| one.looked_at_same_run(next)) {
         let told = |row: &&Judged| (row.expected.clone(), row.saw.clone());
         for same_words in same_run.chunk_by(|one, next| told(one) == told(next)) {
             tell_alike(same_words);
@@ -48,17 +48,6 @@ fn tell_not_judged(rows: &[&Judged]) {
         println!("  - Task {}: {}", row.task, row.title);
     }
     println!("  {}", first.saw.replace('\n', "\n  "));
-}
-
-/// Runs are the same where they begin and end at the same time, and have as much in them.
-fn happened(row: &Judged) -> impl PartialEq {
-    let at = |moment: Option<&checks::Moment>| moment.map(|moment| moment.at);
-    (
-        row.task,
-        at(row.seen.first()),
-        at(row.seen.last()),
-        row.seen.len(),
-    )
 }
 
 /// Checks that failed for one reason, such as a program that does not compile: it is told once.

@@ -7,7 +7,7 @@ use checks::{Deed, What};
 use maud::{Markup, html};
 
 use crate::record::{Kind, Mark, Ownership, Record, Run, Track};
-use crate::scale::Scale;
+use crate::scale::{Scale, Time};
 use crate::timeline::told;
 
 /// Units of the drawing.
@@ -19,7 +19,7 @@ const RUN: f64 = 30.0;
 const BAND: f64 = 112.0;
 /// The strip at a band's top that says who owns the partition.
 const OWNER: f64 = 18.0;
-const AXIS: f64 = 30.0;
+const AXIS: f64 = 36.0;
 
 /// A letter of the figure's small text is about this wide.
 const LETTER: f64 = 6.4;
@@ -30,7 +30,7 @@ const COLOURS: usize = 6;
 /// Where the lanes lie.
 struct Layout<'a> {
     record: &'a Record<'a>,
-    time: Scale,
+    time: Time,
     notes: f64,
     runs: f64,
     bands: f64,
@@ -45,7 +45,10 @@ pub fn figure(record: &Record, id: &str) -> Markup {
     let bottom = bands + BAND * count(record.tracks.len());
     let layout = Layout {
         record,
-        time: Scale::new((0.0, record.seconds), (GUTTER, WIDTH - RIGHT)),
+        time: Time::new(
+            record.rows.iter().map(|row| row.at),
+            (GUTTER, WIDTH - RIGHT),
+        ),
         notes,
         runs,
         bands,
@@ -75,7 +78,11 @@ fn summary(record: &Record) -> String {
         "{} partitions over {:.1} seconds; runs: {}",
         record.tracks.len(),
         record.seconds,
-        if runs.is_empty() { "none".to_string() } else { runs.join("; ") }
+        if runs.is_empty() {
+            "none".to_string()
+        } else {
+            runs.join("; ")
+        }
     )
 }
 
@@ -87,10 +94,17 @@ impl Layout<'_> {
     fn axis(&self) -> Markup {
         html! {
             g.axis aria-hidden="true" {
-                @for tick in self.time.ticks(10) {
+                @for tick in self.time.ticks() {
                     @let x = self.time.place(tick);
                     line x1=(x) x2=(x) y1=(self.runs) y2=(self.bottom) {}
                     text x=(x) y=(self.bottom + 16.0) text-anchor="middle" { (seconds(tick)) }
+                }
+                @for (from, to) in self.time.silences() {
+                    @let (x, width) = self.span(from, to);
+                    rect.silence x=(x) y=(self.runs) width=(width) height=(self.bottom - self.runs) {}
+                    text x=(x + width / 2.0) y=(self.bottom + 28.0) text-anchor="middle" {
+                        "… " (format!("{:.1}", to - from)) " s …"
+                    }
                 }
             }
         }
@@ -239,13 +253,12 @@ impl Layout<'_> {
                 "deed killed",
                 format!("M{} {}l10 10m0 -10l-10 10", x - 5.0, y - 5.0),
             ),
-            What::Deed(Deed::Interrupted) => ("deed", format!("M{x} {}v18m-4 -4l4 4l4 -4", y - 9.0)),
+            What::Deed(Deed::Interrupted) => {
+                ("deed", format!("M{x} {}v18m-4 -4l4 4l4 -4", y - 9.0))
+            }
             What::Deed(_) => ("deed", format!("M{x} {}v22", y - 11.0)),
             What::Err(_) => ("line err", format!("M{x} {}v5m0 3v2", y - 5.0)),
-            What::Request { .. } => (
-                "member",
-                format!("M{} {}h7v7h-7z", x - 3.5, y - 3.5),
-            ),
+            What::Request { .. } => ("member", format!("M{} {}h7v7h-7z", x - 3.5, y - 3.5)),
             _ => ("line", format!("M{x} {}v10", y - 5.0)),
         };
         self.mark(row, class, stops, &html! { path d=(shape) {} })
@@ -278,26 +291,18 @@ impl Layout<'_> {
                 "writes",
                 html! { path d=(format!("M{} {y}h9m-4.5 -4.5v9", x - 4.5)) {} },
             ),
-            Kind::Processed { again: true } => (
-                "processed again",
-                html! { circle cx=(x) cy=(y) r="4" {} },
-            ),
-            Kind::Processed { again: false } | Kind::Delivered => (
-                "processed",
-                html! { circle cx=(x) cy=(y) r="2.2" {} },
-            ),
+            Kind::Processed { again: true } => {
+                ("processed again", html! { circle cx=(x) cy=(y) r="4" {} })
+            }
+            Kind::Processed { again: false } | Kind::Delivered => {
+                ("processed", html! { circle cx=(x) cy=(y) r="2.2" {} })
+            }
         };
         self.mark(mark.row, class, stops, &shape)
     }
 
     /// A mark that can be pointed at, and that the keyboard stops at if it is its row's first.
-    fn mark(
-        &self,
-        row: usize,
-        class: &str,
-        stops: &mut HashSet<usize>,
-        shape: &Markup,
-    ) -> Markup {
+    fn mark(&self, row: usize, class: &str, stops: &mut HashSet<usize>, shape: &Markup) -> Markup {
         let stops_here = stops.insert(row);
         let text = told(&self.record.rows[row]);
         html! {

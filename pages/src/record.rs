@@ -80,11 +80,16 @@ pub struct Mark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A member began to read here; there was something up to `end`, and what lies before `again` had been sent before.
-    Reads { end: i64, again: i64 },
+    Reads {
+        end: i64,
+        again: i64,
+    },
     Commits,
     Writes,
     /// A program printed this position.
-    Processed { again: bool },
+    Processed {
+        again: bool,
+    },
     /// A producer printed that this was acknowledged.
     Delivered,
 }
@@ -285,7 +290,8 @@ impl<'a> Record<'a> {
         if self.run_of(member).is_some() {
             return;
         }
-        let lived = |run: &&mut Run| run.from <= at.max(run.from) && run.to.is_none_or(|to| to >= at);
+        let lived =
+            |run: &&mut Run| run.from <= at.max(run.from) && run.to.is_none_or(|to| to >= at);
         let mut runs = self.runs.iter_mut().rev().filter(lived);
         if let Some(run) = runs.find(|run| run.members.is_empty()) {
             run.members.push(member.to_string());

@@ -55,6 +55,94 @@ impl Scale {
     }
 }
 
+/// Time, in which what nothing happens in takes little room.
+#[derive(Debug)]
+pub struct Time {
+    /// Stretches of time in which something happens, each with its own scale.
+    busy: Vec<Scale>,
+}
+
+/// A silence of so many seconds is shortened, if it is also this share of the whole.
+const LONG: f64 = 1.0;
+const LONG_SHARE: f64 = 0.06;
+
+/// What a silence that is shortened takes of the room.
+const SHORTENED: f64 = 0.07;
+
+impl Time {
+    /// Fits these times, which are sorted, between two places.
+    pub fn new(times: impl Iterator<Item = f64>, (first, last): (f64, f64)) -> Self {
+        let mut stretches: Vec<(f64, f64)> = Vec::new();
+        let times: Vec<f64> = times.collect();
+        let whole = times.last().copied().unwrap_or_default();
+        for time in times {
+            match stretches.last_mut() {
+                Some((_, to)) if time - *to < LONG.max(whole * LONG_SHARE) => *to = time,
+                _ => stretches.push((time, time)),
+            }
+        }
+        let breaks = f64::from(u32::try_from(stretches.len().saturating_sub(1)).unwrap_or(0));
+        let gap = (SHORTENED * (last - first)).min((last - first) / 2.0 / breaks.max(1.0));
+        let room = (last - first) - breaks * gap;
+        // A single moment between two silences needs some room, too.
+        let least = whole * 0.002;
+        let length = |(from, to): &(f64, f64)| (to - from).max(least);
+        let all: f64 = stretches.iter().map(length).sum();
+        let mut at = first;
+        let busy = stretches.iter().map(|stretch| {
+            let end = at
+                + room
+                    * if all > 0.0 {
+                        length(stretch) / all
+                    } else {
+                        1.0
+                    };
+            let scale = Scale::new(*stretch, (at, end));
+            at = end + gap;
+            scale
+        });
+        Self {
+            busy: busy.collect(),
+        }
+    }
+
+    /// The place of a time.
+    pub fn place(&self, time: f64) -> f64 {
+        let after = self.busy.iter().position(|busy| time <= busy.to);
+        let Some(after) = after else {
+            return self.busy.last().map_or(0.0, |busy| busy.last);
+        };
+        let busy = &self.busy[after];
+        if time >= busy.from || after == 0 {
+            return busy.place(time);
+        }
+        let before = &self.busy[after - 1];
+        Scale::new((before.to, busy.from), (before.last, busy.first)).place(time)
+    }
+
+    /// Round times at which something happens.
+    pub fn ticks(&self) -> Vec<f64> {
+        /// A tick's words need so much room.
+        const ROOM: f64 = 80.0;
+        let ticks = self.busy.iter().flat_map(|busy| {
+            // Few and small.
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let most = ((busy.last - busy.first) / ROOM) as u32;
+            if most == 0 {
+                vec![busy.from]
+            } else {
+                busy.ticks(most)
+            }
+        });
+        ticks.collect()
+    }
+
+    /// The silences that were shortened: from when to when.
+    pub fn silences(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.busy.windows(2).map(|two| (two[0].to, two[1].from))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +157,15 @@ mod tests {
     #[test]
     fn a_range_of_nothing_has_its_place() {
         assert!((Scale::new((5.0, 5.0), (10.0, 20.0)).place(5.0) - 10.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_silence_takes_little_room() {
+        let time = Time::new([0.0, 0.1, 0.2, 10.0, 10.2].into_iter(), (0.0, 100.0));
+        assert_eq!(time.silences().collect::<Vec<_>>(), [(0.2, 10.0)]);
+        assert!((time.place(0.0) - 0.0).abs() < 1e-9);
+        assert!((time.place(10.2) - 100.0).abs() < 1e-9);
+        assert!(time.place(10.0) - time.place(0.2) < 8.0);
+        assert!(time.place(5.0) > time.place(0.2) && time.place(5.0) < time.place(10.0));
     }
 }

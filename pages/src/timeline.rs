@@ -7,12 +7,11 @@ use crate::figure::figure;
 use crate::page::page;
 use crate::record::{Kind, Record, Row};
 
-/// A stretch of what happened, and what a reader should know of it.
+/// A stretch of what happened, and what was found out from it.
 #[derive(Debug, Default)]
 pub struct Chapter {
     pub title: String,
-    /// A paragraph each.
-    pub words: Vec<String>,
+    pub findings: Vec<String>,
     pub moments: Vec<Moment>,
 }
 
@@ -26,29 +25,28 @@ pub fn timeline_page(title: &str, words: &[String], chapters: &[Chapter]) -> Str
         @for (at, chapter) in chapters.iter().enumerate() {
             section {
                 h2 { (chapter.title) }
-                @for paragraph in &chapter.words { p { (paragraph) } }
-                (timeline(&chapter.moments, &format!("timeline-{at}")))
+                ul.findings { @for finding in &chapter.findings { li { (finding) } } }
+                (timeline(&chapter.moments, &format!("timeline-{at}"), &chapter.title))
             }
         }
     };
     page(title, &body)
 }
 
-/// A figure with its table, by an id that is its own on the page.
-pub fn timeline(moments: &[Moment], id: &str) -> Markup {
+/// A figure with its table, by an id that is its own on the page, and what it is about.
+pub fn timeline(moments: &[Moment], id: &str, about: &str) -> Markup {
     let record = Record::of(moments);
     if record.rows.is_empty() {
         return html! { p.quiet { "Nothing was recorded." } };
     }
     html! {
         figure.timeline {
-            div.scroll tabindex="0" role="region" aria-label="Timeline, to be scrolled sideways" { (figure(&record, id)) }
-            figcaption {
-                (legend(&record))
-                p.keys { "Point at a mark, or press Tab to come to the first one and the arrow keys to go on." }
+            div.scroll tabindex="0" role="region" aria-label={ "Timeline: " (about) } { (figure(&record, id)) }
+            figcaption { (legend(&record)) }
+            div.explained aria-live="polite" {
+                "Point at a mark, or press Tab to come to the first one and the arrow keys to go on."
             }
-            div.explained aria-live="polite" {}
-            (table(&record, id))
+            (table(&record, id, about))
         }
     }
 }
@@ -112,14 +110,14 @@ fn legend(record: &Record) -> Markup {
     }
 }
 
-fn table(record: &Record, id: &str) -> Markup {
+fn table(record: &Record, id: &str, about: &str) -> Markup {
     html! {
         details.rows {
             summary { "All " (record.rows.len()) " entries as a table" }
             @if record.left_out > 0 {
                 p { (record.left_out) " more, in the middle, are left out." }
             }
-            div.scroll tabindex="0" role="region" aria-label="Table, to be scrolled sideways" {
+            div.scroll tabindex="0" role="region" aria-label={ "Table: " (about) } {
                 table {
                     thead { tr { th scope="col" { "time" } th scope="col" { "what happened" } } }
                     tbody {

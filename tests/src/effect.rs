@@ -115,11 +115,17 @@ pub fn effects(logged: &Value, topics: &TopicIds) -> Vec<Effect> {
         "FETCH" => reads(request, response, topics),
         "OFFSET_COMMIT" => commits(request, false),
         "TXN_OFFSET_COMMIT" => commits(request, true),
-        "PRODUCE" => each(&response["responses"], "partitionResponses", |topic, answer| {
-            let offset = answer["baseOffset"].as_i64().filter(|offset| *offset >= 0)?;
-            let partition = partition(topics.name(topic)?, &answer["index"])?;
-            Some(Effect::Writes { partition, offset })
-        }),
+        "PRODUCE" => each(
+            &response["responses"],
+            "partitionResponses",
+            |topic, answer| {
+                let offset = answer["baseOffset"]
+                    .as_i64()
+                    .filter(|offset| *offset >= 0)?;
+                let partition = partition(topics.name(topic)?, &answer["index"])?;
+                Some(Effect::Writes { partition, offset })
+            },
+        ),
         "END_TXN" => vec![Effect::EndsTransaction {
             committed: request["committed"] == true,
         }],

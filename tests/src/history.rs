@@ -97,7 +97,9 @@ impl History {
             .map(|(from, to)| (wall_clock(*from), wall_clock(*to)))
             .collect();
         moments.extend(told(requests, |at| {
-            stretches.iter().any(|(from, to)| (*from..=*to).contains(&at))
+            stretches
+                .iter()
+                .any(|(from, to)| (*from..=*to).contains(&at))
         }));
         moments.sort_by_key(|moment| moment.at);
         moments
@@ -146,7 +148,8 @@ fn told(requests: &[Request], when: impl Fn(SystemTime) -> bool) -> Vec<Moment> 
             continue;
         };
         if removed.is_some() {
-            said = "is removed from the group, so that nobody waits for its session to time out".to_string();
+            said = "is removed from the group, so that nobody waits for its session to time out"
+                .to_string();
         }
         let client = removed.or_else(|| logged["requestHeader"]["clientId"].as_str());
         moments.push(Moment {
@@ -170,7 +173,10 @@ fn removed(logged: &Value) -> Option<&str> {
         return None;
     }
     let id = member_id(logged)?;
-    Some(id.get(..id.len().saturating_sub(HYPHEN_AND_UUID)).unwrap_or(id))
+    Some(
+        id.get(..id.len().saturating_sub(HYPHEN_AND_UUID))
+            .unwrap_or(id),
+    )
 }
 
 /// Neither ours nor the broker's own. Whoever is judged comes through the gate, whatever it calls itself.

@@ -4,6 +4,7 @@
 //! `END(n)` in both. Outside the holes the two files are equal, line by line.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -45,37 +46,58 @@ fn read(path: &Path, mark: &str) -> Result<Vec<Part>> {
 }
 
 fn parse(text: &str, mark: &str) -> Result<Vec<Part>> {
-    let mut parts = Vec::new();
-    let mut lines = Vec::new();
+    let lines: Vec<&str> = text.lines().collect();
+    let owned = |lines: &[&str]| lines.iter().map(ToString::to_string).collect();
+    let parts = stretches(text, mark)?.into_iter().map(|stretch| {
+        let lines = &lines[stretch.lines];
+        let Some(hole) = stretch.hole else {
+            return Part::Common(owned(lines));
+        };
+        let inner = &lines[1..lines.len() - 1];
+        let is_comment = |line: &&&str| line.trim_start().starts_with("//");
+        let comment = inner.iter().take_while(is_comment).count();
+        Part::Hole(hole, owned(&inner[comment..]))
+    });
+    Ok(parts.collect())
+}
+
+/// Lines of a file that lie in one hole, with its marks, or between two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    pub hole: Option<u32>,
+    pub lines: Range<usize>,
+}
+
+/// Parts a file at its holes, which begin with this mark: `TODO` in a starter, `SOLUTION` in a solution.
+///
+/// # Errors
+/// When its marks do not match.
+pub fn stretches(text: &str, mark: &str) -> Result<Vec<Stretch>> {
+    let mut stretches = Vec::new();
+    let mut from = 0;
     let mut open = None;
-    let mut in_comment = false;
+    let mut add = |hole, lines| stretches.push(Stretch { hole, lines });
     for (at, line) in text.lines().enumerate() {
         let number = at + 1;
         if let Some(hole) = marked(line, mark) {
             if open.is_some() {
                 bail!("line {number}: a hole within a hole");
             }
-            parts.push(Part::Common(std::mem::take(&mut lines)));
-            open = Some(hole);
-            in_comment = true;
+            add(None, from..at);
+            (from, open) = (at, Some(hole));
         } else if let Some(hole) = marked(line, "END") {
             if open != Some(hole) {
                 bail!("line {number}: END({hole}) closes no hole");
             }
-            parts.push(Part::Hole(hole, std::mem::take(&mut lines)));
-            open = None;
-        } else {
-            in_comment &= line.trim_start().starts_with("//");
-            if !(open.is_some() && in_comment) {
-                lines.push(line.to_string());
-            }
+            add(open, from..number);
+            (from, open) = (number, None);
         }
     }
     if let Some(hole) = open {
         bail!("hole {hole} is not closed");
     }
-    parts.push(Part::Common(lines));
-    Ok(parts)
+    add(None, from..text.lines().count());
+    Ok(stretches)
 }
 
 /// The number in a comment such as `// TODO(3): …`.

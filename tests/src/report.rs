@@ -61,6 +61,20 @@ impl Judged {
         }
     }
 
+    /// Did both look at the same run? It begins and ends at the same time then, and has as much in it.
+    pub fn looked_at_same_run(&self, other: &Self) -> bool {
+        let run = |row: &Self| {
+            let at = |moment: Option<&Moment>| moment.map(|moment| moment.at);
+            (
+                row.task,
+                at(row.seen.first()),
+                at(row.seen.last()),
+                row.seen.len(),
+            )
+        };
+        run(self) == run(other)
+    }
+
     /// Did it pass?
     pub fn passed(&self) -> bool {
         self.verdict == Outcome::Passed

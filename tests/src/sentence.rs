@@ -66,7 +66,10 @@ pub fn sentence(logged: &Value) -> Option<String> {
         "CONSUMER_GROUP_HEARTBEAT" => match response["assignment"]["topicPartitions"].as_array() {
             Some(topics) => {
                 let lists = topics.iter().map(|topic| topic["partitions"].to_string());
-                format!("was given partitions {}", lists.collect::<Vec<_>>().join(", "))
+                format!(
+                    "was given partitions {}",
+                    lists.collect::<Vec<_>>().join(", ")
+                )
             }
             None => return None,
         },

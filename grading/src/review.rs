@@ -1,0 +1,81 @@
+//! A submission's page: what was handed in beside what was handed out and the solution.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use checks::Report;
+use checks::programs::{PROGRAMS, workspace};
+use pages::{Review, Versions, review_page};
+use walkdir::WalkDir;
+
+use crate::intake::{Intake, Kind};
+
+/// A script that is longer than this, in bytes, is not read by anybody.
+const MOST_SHOWN: usize = 256 * 1024;
+
+/// The page; `class` is where that of the whole class is, if there is one.
+///
+/// # Errors
+/// When starters or solutions cannot be read.
+pub fn review(report: &Report, intake: &Intake, class: Option<&str>) -> Result<String> {
+    let files = match intake.kind {
+        Kind::Workspace => sources(intake)?,
+        Kind::Programs => scripts(intake),
+    };
+    let left_out = intake.left_out.iter();
+    let remarks: Vec<String> = left_out.map(|what| format!("Left out: {what}.")).collect();
+    Ok(review_page(&Review {
+        report,
+        files: &files,
+        remarks: &remarks,
+        class,
+    }))
+}
+
+/// The sources of each program: those of the starter, and what the submission has besides.
+fn sources(intake: &Intake) -> Result<Vec<Versions>> {
+    let mut files = Vec::new();
+    for program in PROGRAMS {
+        let source = Path::new(program).join("src");
+        let mut paths: BTreeSet<PathBuf> = intake.paths_in(&source).collect();
+        for entry in WalkDir::new(workspace().join(&source)) {
+            let entry = entry?;
+            if entry.file_type().is_file() {
+                paths.insert(entry.path().strip_prefix(workspace())?.to_path_buf());
+            }
+        }
+        for path in paths {
+            let read = |root: &Path| fs::read_to_string(root.join(&path)).ok();
+            let starter = read(workspace());
+            let solution = read(&workspace().join("solutions"));
+            files.push(Versions {
+                path: path.display().to_string(),
+                // A program without holes is its own solution.
+                solution: solution.or_else(|| starter.clone()),
+                starter,
+                submission: intake.text(&path),
+            });
+        }
+    }
+    Ok(files)
+}
+
+/// What is text among the programs of a folder, by program.
+fn scripts(intake: &Intake) -> Vec<Versions> {
+    let of_program = |program: &&str| {
+        let names = [program.to_string(), format!("{program}.py")];
+        names.map(|name| (name.clone(), intake.text(Path::new(&name))))
+    };
+    let texts = PROGRAMS.iter().flat_map(of_program);
+    let shown = texts.filter_map(|(path, text)| Some((path, text?)));
+    shown
+        .filter(|(_, text)| text.len() <= MOST_SHOWN)
+        .map(|(path, text)| Versions {
+            path,
+            submission: Some(text),
+            ..Versions::default()
+        })
+        .collect()
+}

@@ -1,0 +1,159 @@
+//! The code of a file in its three versions, side by side.
+
+use std::ops::Range;
+
+use maud::{Markup, html};
+
+use crate::compare::{Part, Row, Versions, differences, lines, parts, rows, whole};
+use crate::highlight::{Span, highlighted};
+
+/// One of the three versions, ready to be shown.
+struct Version<'a> {
+    name: &'static str,
+    lines: Vec<&'a str>,
+    spans: Vec<Vec<Span>>,
+}
+
+impl<'a> Version<'a> {
+    fn new(name: &'static str, text: Option<&'a str>, extension: &str) -> Option<Self> {
+        let text = text?;
+        Some(Self {
+            name,
+            lines: lines(Some(text)),
+            spans: highlighted(text, extension),
+        })
+    }
+
+    fn line(&self, number: Option<usize>) -> Option<(&'a str, &[Span])> {
+        let number = number?;
+        Some((self.lines.get(number)?, self.spans.get(number)?))
+    }
+}
+
+/// A file: each hole open, and what lies between them folded away where it is as in the starter.
+pub fn code(file: &Versions) -> Markup {
+    let extension = file.path.rsplit('.').next().unwrap_or_default();
+    let starter = Version::new("starter", file.starter.as_deref(), extension);
+    let submission = Version::new("submission", file.submission.as_deref(), extension);
+    let solution = Version::new("solution", file.solution.as_deref(), extension);
+    html! {
+        section.file {
+            h4 { code { (file.path) } }
+            @if submission.is_none() { p { "This file was not handed in." } }
+            @for part in parts(file) {
+                @let versions = [&starter, &submission, &solution];
+                @if let Some(hole) = part.hole {
+                    h5 { "Hole " (hole) }
+                    (panes(file, &part, &versions.map(Option::as_ref)))
+                } @else if is_kept(file, &part) {
+                    @if !part.starter.is_empty() {
+                        details.kept {
+                            summary { (part.starter.len()) " lines as in the starter" }
+                            (panes(file, &part, &[None, submission.as_ref(), None]))
+                        }
+                    }
+                } @else {
+                    h5 { @if file.starter.is_some() { "Changed outside of the holes" } @else { "A file of its own" } }
+                    (panes(file, &part, &[starter.as_ref(), submission.as_ref(), None]))
+                }
+            }
+        }
+    }
+}
+
+fn is_kept(file: &Versions, part: &Part) -> bool {
+    let starter = lines(file.starter.as_deref());
+    let submission = lines(file.submission.as_deref());
+    file.starter.is_some()
+        && (file.submission.is_none()
+            || starter[part.starter.clone()] == submission[part.submission.clone()])
+}
+
+fn panes(file: &Versions, part: &Part, versions: &[Option<&Version>; 3]) -> Markup {
+    let rows = rows(file, part);
+    let shown = versions.iter().flatten().count();
+    html! {
+        div.panes style=(format!("--panes: {shown}; --lines: {}", rows.len() + 1)) {
+            @for (column, version) in versions.iter().enumerate() {
+                @if let Some(version) = version { (pane(column, version, versions, &rows)) }
+            }
+        }
+    }
+}
+
+fn pane(
+    column: usize,
+    version: &Version,
+    versions: &[Option<&Version>; 3],
+    rows: &[Row],
+) -> Markup {
+    html! {
+        div class={ "pane " (version.name) } {
+            h6 { (version.name) }
+            @for row in rows {
+                @let (number, other, other_number) = beside(column, row, versions);
+                @match version.line(number) {
+                    Some((text, spans)) => {
+                        @let changed = other.map(|other| changed(text, other.line(other_number), column));
+                        @let class = if changed.as_ref().is_some_and(|changed| !changed.is_empty()) { "line differs" } else { "line" };
+                        code class=(class) { (coloured(text, spans, &changed.unwrap_or_default())) }
+                    }
+                    None => code.line.none {},
+                }
+            }
+        }
+    }
+}
+
+/// The number of a version's line in a row, and the line it is compared with: the submission's with the solution's, or
+/// where there is none, with the starter's.
+fn beside<'v>(
+    column: usize,
+    row: &Row,
+    versions: &[Option<&'v Version<'v>>; 3],
+) -> (Option<usize>, Option<&'v Version<'v>>, Option<usize>) {
+    let [starter, submission, solution] = *versions;
+    match (column, solution) {
+        (0, Some(_)) => (row.starter, None, None),
+        (0, None) => (row.starter, submission, row.submission),
+        (1, Some(_)) => (row.submission, solution, row.solution),
+        (1, None) => (row.submission, starter, row.starter),
+        _ => (row.solution, submission, row.submission),
+    }
+}
+
+/// What differs in this line from the other, as far as there is one.
+fn changed(text: &str, other: Option<(&str, &[Span])>, column: usize) -> Vec<Range<usize>> {
+    match other {
+        // The order does not matter to what is different, but the same pair is always compared the same way.
+        Some((other, _)) if column == 1 => differences(text, other).0,
+        Some((other, _)) => differences(other, text).1,
+        None => whole(text),
+    }
+}
+
+/// A line in its colours, with what differs marked.
+fn coloured(text: &str, spans: &[Span], changed: &[Range<usize>]) -> Markup {
+    let mut cuts: Vec<usize> = spans
+        .iter()
+        .map(|(range, _)| range)
+        .chain(changed)
+        .flat_map(|range| [range.start, range.end])
+        .chain([0, text.len()])
+        .collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    html! {
+        @for cut in cuts.windows(2) {
+            @let (piece, at) = (&text[cut[0]..cut[1]], cut[0]);
+            @let kind = spans.iter().find(|(range, _)| range.contains(&at)).map(|(_, kind)| *kind);
+            @if changed.iter().any(|range| range.contains(&at)) {
+                mark class=[kind] { (piece) }
+            } @else if let Some(kind) = kind {
+                span class=(kind) { (piece) }
+            } @else {
+                (piece)
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Verdicts as a page tells them, and what happened where checks failed.
+
+use checks::{Judged, Outcome};
+use maud::{Markup, html};
+
+use crate::timeline::timeline;
+
+/// A verdict in a word and a sign.
+pub fn sign(outcome: Outcome) -> (&'static str, &'static str) {
+    match outcome {
+        Outcome::Passed => ("✓", "passed"),
+        Outcome::Failed => ("✗", "failed"),
+        Outcome::NotJudged => ("?", "not judged"),
+    }
+}
+
+/// The verdicts of a task: what failed with all that is known, what passed folded away.
+pub fn verdicts(rows: &[&Judged]) -> Markup {
+    let passed: Vec<_> = rows.iter().filter(|row| row.passed()).collect();
+    html! {
+        div.verdicts {
+            @for row in rows.iter().filter(|row| !row.passed()) { (verdict(row)) }
+            @if !passed.is_empty() {
+                details.passed {
+                    summary { (passed.len()) " passed" }
+                    @for row in passed { (verdict(row)) }
+                }
+            }
+        }
+    }
+}
+
+fn verdict(row: &Judged) -> Markup {
+    let (sign, word) = sign(row.verdict);
+    let told = match row.verdict {
+        Outcome::NotJudged => vec![("Not the submission's fault:", &row.saw)],
+        _ => vec![
+            ("expected", &row.expected),
+            ("saw", &row.saw),
+            ("hint", &row.hint),
+        ],
+    };
+    html! {
+        article class={ "verdict " (word.replace(' ', "-")) } {
+            h4 { span.sign { (sign) " " (word) } ": " (row.title) }
+            p.quiet { (row.points) " of " (row.max_points) " points · " code { (row.id) } }
+            dl {
+                @for (what, text) in told.iter().filter(|(_, text)| !text.is_empty()) {
+                    dt { (what) }
+                    dd { (text) }
+                }
+            }
+        }
+    }
+}
+
+/// A timeline for each run that failed checks looked at.
+pub fn what_happened(rows: &[&Judged]) -> Markup {
+    let failed: Vec<&Judged> = rows
+        .iter()
+        .filter(|row| row.verdict == Outcome::Failed && !row.seen.is_empty())
+        .copied()
+        .collect();
+    html! {
+        @for same_run in failed.chunk_by(|one, next| one.looked_at_same_run(next)) {
+            @if let Some(first) = same_run.first() {
+                h3 { "What happened: " (titles(same_run)) }
+                (timeline(&first.seen, &format!("happened-{}", first.id.replace('.', "-")), &titles(same_run)))
+            }
+        }
+    }
+}
+
+fn titles(rows: &[&Judged]) -> String {
+    let titles: Vec<&str> = rows.iter().map(|row| row.title.as_str()).collect();
+    titles.join("; ")
+}
