@@ -21,6 +21,7 @@ const ALONG: &[&str] = &[
     "confine",
     "grading",
     "lab",
+    "pages",
     "tests/hints",
     "tests/src",
 ];

@@ -38,12 +38,12 @@ pub fn code(file: &Versions) -> Markup {
     let solution = Version::new("solution", file.solution.as_deref(), extension);
     html! {
         section.file {
-            h4 { code { (file.path) } }
+            h3 { code { (file.path) } }
             @if submission.is_none() { p { "This file was not handed in." } }
             @for part in parts(file) {
                 @let versions = [&starter, &submission, &solution];
                 @if let Some(hole) = part.hole {
-                    h5 { "Hole " (hole) }
+                    h4 { "Hole " (hole) }
                     (panes(file, &part, &versions.map(Option::as_ref)))
                 } @else if is_kept(file, &part) {
                     @if !part.starter.is_empty() {
@@ -53,7 +53,7 @@ pub fn code(file: &Versions) -> Markup {
                         }
                     }
                 } @else {
-                    h5 { @if file.starter.is_some() { "Changed outside of the holes" } @else { "A file of its own" } }
+                    h4 { @if file.starter.is_some() { "Changed outside of the holes" } @else { "A file of its own" } }
                     (panes(file, &part, &[starter.as_ref(), submission.as_ref(), None]))
                 }
             }
@@ -71,11 +71,12 @@ fn is_kept(file: &Versions, part: &Part) -> bool {
 
 fn panes(file: &Versions, part: &Part, versions: &[Option<&Version>; 3]) -> Markup {
     let rows = rows(file, part);
+    let indent = indent(file, part);
     let shown = versions.iter().flatten().count();
     html! {
         div.panes style=(format!("--panes: {shown}; --lines: {}", rows.len() + 1)) {
             @for (column, version) in versions.iter().enumerate() {
-                @if let Some(version) = version { (pane(column, version, versions, &rows)) }
+                @if let Some(version) = version { (pane(column, version, versions, &rows, indent)) }
             }
         }
     }
@@ -86,17 +87,18 @@ fn pane(
     version: &Version,
     versions: &[Option<&Version>; 3],
     rows: &[Row],
+    indent: usize,
 ) -> Markup {
     html! {
         div class={ "pane " (version.name) } {
-            h6 { (version.name) }
+            p.version { (version.name) }
             @for row in rows {
                 @let (number, other, other_number) = beside(column, row, versions);
                 @match version.line(number) {
                     Some((text, spans)) => {
                         @let changed = other.map(|other| changed(text, other.line(other_number), column));
                         @let class = if changed.as_ref().is_some_and(|changed| !changed.is_empty()) { "line differs" } else { "line" };
-                        code class=(class) { (coloured(text, spans, &changed.unwrap_or_default())) }
+                        code class=(class) { (coloured(text, spans, &changed.unwrap_or_default(), indent)) }
                     }
                     None => code.line.none {},
                 }
@@ -132,14 +134,33 @@ fn changed(text: &str, other: Option<(&str, &[Span])>, column: usize) -> Vec<Ran
     }
 }
 
-/// A line in its colours, with what differs marked.
-fn coloured(text: &str, spans: &[Span], changed: &[Range<usize>]) -> Markup {
+/// By how many blanks all lines of a part are indented, in all versions: they only take room.
+fn indent(file: &Versions, part: &Part) -> usize {
+    let of = |text: &Option<String>, range: &Range<usize>| {
+        let lines = lines(text.as_deref());
+        let lines = lines.get(range.clone()).unwrap_or_default();
+        let written = lines.iter().filter(|line| !line.trim().is_empty());
+        written
+            .map(|line| line.len() - line.trim_start_matches(' ').len())
+            .min()
+    };
+    let indents = [
+        of(&file.starter, &part.starter),
+        of(&file.submission, &part.submission),
+        of(&file.solution, &part.solution),
+    ];
+    indents.into_iter().flatten().min().unwrap_or(0)
+}
+
+/// A line in its colours, with what differs marked, from this column on.
+fn coloured(text: &str, spans: &[Span], changed: &[Range<usize>], indent: usize) -> Markup {
     let mut cuts: Vec<usize> = spans
         .iter()
         .map(|(range, _)| range)
         .chain(changed)
         .flat_map(|range| [range.start, range.end])
-        .chain([0, text.len()])
+        .chain([indent, text.len()])
+        .filter(|cut| (indent..=text.len()).contains(cut))
         .collect();
     cuts.sort_unstable();
     cuts.dedup();

@@ -64,7 +64,7 @@ fn section(task: &Task, rows: &[&Judged], files: &[Versions]) -> Markup {
         section id=(format!("task-{}", task.number)) {
             h2 { "Task " (task.number) ". " (task.title) " " span.quiet { (points(rows)) } }
             div.beside {
-                (verdicts(rows))
+                (verdicts(rows, task.title))
                 @if !files.is_empty() { div.files { @for file in files { (code(file)) } } }
             }
             (what_happened(rows))

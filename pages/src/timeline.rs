@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use crate::figure::figure;
 use crate::page::page;
-use crate::record::{Kind, Record, Row};
+use crate::record::{Kind, Mark, Record, Row};
 
 /// A stretch of what happened, and what was found out from it.
 #[derive(Debug, Default)]
@@ -53,40 +53,40 @@ pub fn timeline(moments: &[Moment], id: &str, about: &str) -> Markup {
 
 fn legend(record: &Record) -> Markup {
     let marks = record.tracks.values().flat_map(|track| &track.marks);
-    let has = |kind: fn(&Kind) -> bool| marks.clone().any(|mark| kind(&mark.kind));
+    let has = |kind: fn(&Mark) -> bool| marks.clone().any(kind);
     let entries = [
         (
-            has(|kind| *kind == Kind::Commits),
+            has(|mark| mark.kind == Kind::Commits),
             "commits",
             "M8 3l5 5l-5 5l-5 -5z",
             "committed: the group goes on there",
         ),
         (
-            has(|kind| matches!(kind, Kind::Reads { .. })),
+            has(|mark| matches!(mark.kind, Kind::Reads { .. })),
             "reads",
             "M5 3l8 5l-8 5z",
             "a member begins to read; the line ends where the partition does",
         ),
         (
-            has(|kind| matches!(kind, Kind::Reads { again, .. } if *again > 0)),
+            has(|mark| matches!(mark.kind, Kind::Reads { again, .. } if again > mark.offset)),
             "reads sent",
             "M8 1v14",
             "sent again",
         ),
         (
-            has(|kind| matches!(kind, Kind::Processed { .. } | Kind::Delivered)),
+            has(|mark| matches!(mark.kind, Kind::Processed { .. } | Kind::Delivered)),
             "processed",
             "M8 5.5a2.5 2.5 0 1 0 .01 0z",
             "a program printed this position",
         ),
         (
-            has(|kind| *kind == Kind::Processed { again: true }),
+            has(|mark| mark.kind == Kind::Processed { again: true }),
             "processed again",
             "M8 4a4 4 0 1 0 .01 0z",
             "and a program had printed it before",
         ),
         (
-            has(|kind| *kind == Kind::Writes),
+            has(|mark| mark.kind == Kind::Writes),
             "writes",
             "M3 8h10M8 3v10",
             "records were written from here on",

@@ -15,10 +15,10 @@ pub fn sign(outcome: Outcome) -> (&'static str, &'static str) {
 }
 
 /// The verdicts of a task: what failed with all that is known, what passed folded away.
-pub fn verdicts(rows: &[&Judged]) -> Markup {
+pub fn verdicts(rows: &[&Judged], about: &str) -> Markup {
     let passed: Vec<_> = rows.iter().filter(|row| row.passed()).collect();
     html! {
-        div.verdicts {
+        div.verdicts tabindex="0" role="region" aria-label={ "Verdicts: " (about) } {
             @for row in rows.iter().filter(|row| !row.passed()) { (verdict(row)) }
             @if !passed.is_empty() {
                 details.passed {
@@ -42,7 +42,7 @@ fn verdict(row: &Judged) -> Markup {
     };
     html! {
         article class={ "verdict " (word.replace(' ', "-")) } {
-            h4 { span.sign { (sign) " " (word) } ": " (row.title) }
+            h3 { span.sign { (sign) " " (word) } ": " (row.title) }
             p.quiet { (row.points) " of " (row.max_points) " points · " code { (row.id) } }
             dl {
                 @for (what, text) in told.iter().filter(|(_, text)| !text.is_empty()) {

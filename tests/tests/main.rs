@@ -5,6 +5,7 @@
 
 mod attacks;
 mod bank;
+mod browser;
 mod check;
 mod commands;
 mod demo;
@@ -15,6 +16,7 @@ mod holes;
 mod misuse;
 mod outcomes;
 mod packages;
+mod pages;
 mod starters;
 
 use std::collections::BTreeMap;
@@ -44,6 +46,11 @@ fn main() -> ExitCode {
             }
         }
     }
+    if let Some(missing) = browser::missing() {
+        println!(
+            "Browser for the tests: NONE, so those of the pages are left out. That {missing}."
+        );
+    }
     // Ctrl-C ends every wait, so that all that was started is stopped in good order.
     if let Err(error) = ctrlc::set_handler(wait::interrupt) {
         println!("Ctrl-C cannot be handled: {error}");
@@ -62,6 +69,7 @@ fn main() -> ExitCode {
         formats::trials(),
         grade::trials(),
         handout::trials(),
+        pages::trials(),
         bank::trials(),
     ];
     let code = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code();

@@ -1,0 +1,109 @@
+// Opens pages in a real Chromium as people would, and says what does not hold. Exit status 1 if anything does not.
+// usage: node pages.js CHROMIUM PAGE…
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+
+const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const [browser, ...pages] = process.argv.slice(2);
+const widths = [400, 1280, 1920];
+const failures = [];
+const words = (text) => text.replace(/\s+/g, " ").trim();
+
+const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync"];
+const chromiumBrowser = await chromium.launch({ executablePath: browser, args: quiet });
+
+async function open(file, options) {
+  const context = await chromiumBrowser.newContext(options);
+  const page = await context.newPage();
+  const told = (what) => failures.push(`${file} at ${options.viewport.width} px: ${what}`);
+  page.on("console", (message) => told(`the console says: ${message.text()}`));
+  page.on("pageerror", (error) => told(`an error: ${error}`));
+  page.on("request", (request) => {
+    if (!/^(file|data):/.test(request.url())) told(`asks the network for ${request.url()}`);
+  });
+  await page.goto(pathToFileURL(file).href);
+  return { page, told, close: () => context.close() };
+}
+
+async function looks(file, width, colorScheme) {
+  const { page, told, close } = await open(file, { viewport: { width, height: 900 }, colorScheme });
+  await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  if (wide > 0) told(`${wide} px too wide`);
+  await page.addScriptTag({ path: axe });
+  const { violations } = await page.evaluate(() => window.axe.run());
+  for (const { id, nodes } of violations) {
+    told(`${colorScheme}: ${id}: ${nodes[0].html.slice(0, 200)}; ${nodes[0].failureSummary}`);
+  }
+  await close();
+}
+
+async function keyboard(file) {
+  const { page, told, close } = await open(file, { viewport: { width: 1280, height: 900 } });
+  const figures = page.locator("figure.timeline");
+  for (let at = 0; at < (await figures.count()); at++) {
+    const figure = figures.nth(at);
+    const explained = figure.locator(".explained");
+    const stops = await figure.locator("svg [data-row][tabindex]").count();
+    await figure.locator(":scope > .scroll").focus();
+    await page.keyboard.press("Tab");
+    const label = () => page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? "");
+    const seen = new Set();
+    for (let step = 0; step < stops; step++) {
+      const now = await label();
+      if (!now || !words(await explained.innerText()).includes(words(now))) told(`mark ${step} of figure ${at} is not explained: ${now}`);
+      seen.add(await page.evaluate(() => document.activeElement.dataset.row));
+      await page.keyboard.press("ArrowRight");
+    }
+    if (seen.size !== stops) told(`the arrow keys come to ${seen.size} of ${stops} marks`);
+    await page.keyboard.press("Home");
+    const first = await page.evaluate(() => document.activeElement.dataset.row);
+    if (first !== [...seen][0]) told("Home does not lead to the first mark");
+  }
+  await close();
+}
+
+async function pointer(file) {
+  const { page, told, close } = await open(file, { viewport: { width: 1280, height: 900 } });
+  const mark = page.locator("svg .member").first();
+  if (await mark.count()) {
+    await mark.hover({ force: true });
+    const shown = await page.locator("figure.timeline", { has: mark }).first().locator(".explained").innerText();
+    if (!shown.includes("requestApiKeyName")) told(`a request is not shown as logged: ${shown}`);
+  }
+  await close();
+}
+
+async function withoutScript(file) {
+  const { page, told, close } = await open(file, { viewport: { width: 1280, height: 900 }, javaScriptEnabled: false });
+  const figures = page.locator("figure.timeline");
+  for (let at = 0; at < (await figures.count()); at++) {
+    const summary = figures.nth(at).locator(".rows > summary");
+    await summary.click();
+    if (!(await figures.nth(at).locator("tbody tr").first().isVisible())) told("without a script the table stays hidden");
+  }
+  await close();
+}
+
+async function printed(file) {
+  const { page, told, close } = await open(file, { viewport: { width: 1280, height: 900 } });
+  await page.emulateMedia({ media: "print" });
+  await page.setViewportSize({ width: 720, height: 900 });
+  const cut = await page.evaluate(() =>
+    [...document.querySelectorAll("figure.timeline svg")].filter((svg) => svg.getBoundingClientRect().right > 721).length);
+  if (cut) told(`${cut} figures are cut off on paper`);
+  await close();
+}
+
+for (const file of pages) {
+  for (const width of widths) for (const scheme of ["light", "dark"]) await looks(file, width, scheme);
+  await keyboard(file);
+  await pointer(file);
+  await withoutScript(file);
+  await printed(file);
+}
+await chromiumBrowser.close();
+for (const failure of failures) console.log(failure);
+process.exit(failures.length ? 1 : 0);

@@ -1,0 +1,83 @@
+//! Pages in a real browser: Chromium, driven by Playwright, with axe-core for what people with a keyboard or a screen reader
+//! need.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use broker::{Cache, last_lines, run};
+use checks::programs::workspace;
+
+const INSTALL_LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// The names that Chromium goes by.
+const NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
+
+/// Why pages cannot be looked at here, if they cannot.
+pub fn missing() -> Option<&'static str> {
+    if chromium().is_none() {
+        Some("needs Chromium (Debian: `apt-get install chromium`)")
+    } else if find("npm").is_none() {
+        Some("needs Node and npm (Debian: `apt-get install npm`)")
+    } else {
+        None
+    }
+}
+
+/// Opens pages in it: wide and narrow, light and dark, by keyboard, without scripts, on paper.
+///
+/// # Errors
+/// With all that does not hold.
+pub fn look(pages: &[PathBuf]) -> Result<()> {
+    let chromium = chromium().context("there is no Chromium")?;
+    let folder = tools()?;
+    let mut node = Command::new("node");
+    node.current_dir(&folder)
+        .arg("pages.js")
+        .arg(chromium)
+        .args(pages);
+    let output = run(&mut node, LIMIT)?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.success(),
+        "{said}{}",
+        last_lines(&output.stderr, 10)
+    );
+    Ok(())
+}
+
+/// A folder with the script and what it needs, made once.
+fn tools() -> Result<PathBuf> {
+    let source = workspace().join("tests/browser");
+    let wanted = std::fs::read_to_string(source.join("package.json"))?;
+    let is_whole = |folder: &Path| {
+        let there = std::fs::read_to_string(folder.join("package.json"));
+        folder.join("complete").exists() && there.is_ok_and(|there| there == wanted)
+    };
+    let folder = Cache::open()?.complete("browser", is_whole, |folder| {
+        eprintln!("Browser: installing Playwright and axe-core (once) …");
+        std::fs::copy(source.join("package.json"), folder.join("package.json"))?;
+        let mut npm = Command::new("npm");
+        npm.current_dir(folder)
+            .args(["install", "--no-package-lock", "--no-audit", "--no-fund"]);
+        let output = run(&mut npm, INSTALL_LIMIT)?;
+        if !output.status.success() {
+            bail!("{npm:?}: {}", last_lines(&output.stderr, 5));
+        }
+        Ok(std::fs::write(folder.join("complete"), "")?)
+    })?;
+    std::fs::copy(source.join("pages.js"), folder.join("pages.js"))?;
+    Ok(folder)
+}
+
+fn chromium() -> Option<PathBuf> {
+    NAMES.iter().find_map(|name| find(name))
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let candidates = std::env::split_paths(&path).map(|folder| folder.join(name));
+    candidates.into_iter().find(|file| file.is_file())
+}

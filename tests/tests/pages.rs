@@ -1,0 +1,149 @@
+//! The pages, made by the commands that make them, and looked at in a browser.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use checks::holes::{FILES, filled};
+use libtest_mimic::Trial;
+use tempfile::TempDir;
+
+use crate::commands::Lab;
+use crate::{browser, trial};
+
+type Test = (&'static str, fn() -> Result<()>);
+
+const TESTS: &[Test] = &[
+    ("pages::the_demo_as_it_happened", demo),
+    ("pages::a_review_and_a_class", review),
+    ("pages::a_failed_check", check),
+];
+
+pub fn trials() -> Vec<Trial> {
+    let tests = TESTS.iter().map(|(name, test)| match browser::missing() {
+        None => trial(name, test),
+        Some(missing) => trial(name, test).with_kind(missing).with_ignored_flag(true),
+    });
+    tests.collect()
+}
+
+fn demo() -> Result<()> {
+    let folder = TempDir::new()?;
+    let page = folder.path().join("demo.html");
+    Lab::new()?.run(&format!("demo 4 --report {}", page.display()))?;
+    let text = fs::read_to_string(&page)?;
+    // The second run begins where the first began.
+    ensure_says(
+        &text,
+        &[
+            "consumer_crash, run 2",
+            "dead, still the owner",
+            "are sent again",
+            "It was processed before.",
+        ],
+    )?;
+    browser::look(&[page])
+}
+
+/// One that commits by the timer, one that was never begun, and one that is no submission.
+fn review() -> Result<()> {
+    let class = TempDir::new()?;
+    let auto_commit = class.path().join("auto commit & more");
+    let starter = class.path().join("starter");
+    for file in FILES {
+        let hole = |open: u32| move |hole: u32| hole != open;
+        let open = if file.starts_with("consumer/") { 1 } else { 0 };
+        write(&auto_commit.join(file), &filled(file, hole(open))?)?;
+        write(&starter.join(file), &filled(file, |_| false)?)?;
+    }
+    let garbage = class.path().join("garbage.zip");
+    fs::write(&garbage, "this is no archive")?;
+    let out = class.path().join("out");
+    let output = Lab::new()?
+        .command("review --jobs 2 --out")
+        .arg(&out)
+        .args([&auto_commit, &starter, &garbage])
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let page = out.join("auto commit & more/review.html");
+    ensure_says(
+        &fs::read_to_string(&page)?,
+        &[
+            "commits nothing that is not processed",
+            "What happened",
+            "committed p",
+            "enable.auto.commit",
+            "lines as in the starter",
+        ],
+    )?;
+    let index = out.join("index.html");
+    ensure_says(
+        &fs::read_to_string(&index)?,
+        &[
+            "3 submissions",
+            "auto%20commit%20%26%20more/review.html",
+            "garbage",
+        ],
+    )?;
+    ensure_links_lead_somewhere(&index)?;
+    browser::look(&[page, out.join("garbage/review.html"), index])
+}
+
+fn check() -> Result<()> {
+    let folder = TempDir::new()?;
+    let programs = folder.path().join("programs");
+    fs::create_dir(&programs)?;
+    fs::write(
+        programs.join("consumer_crash.py"),
+        "print('<b>not a message</b>')\n",
+    )?;
+    let page = folder.path().join("check.html");
+    Lab::new()?.run(&format!(
+        "check 4 --programs {} --report {}",
+        programs.display(),
+        page.display()
+    ))?;
+    let text = fs::read_to_string(&page)?;
+    ensure_says(
+        &text,
+        &[
+            "processes fifteen messages, then dies",
+            "&lt;b&gt;not a message",
+        ],
+    )?;
+    ensure!(
+        !text.contains("<b>not"),
+        "what a program prints is not escaped"
+    );
+    browser::look(&[page])
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    fs::create_dir_all(file.parent().context("no folder")?)?;
+    Ok(fs::write(file, text)?)
+}
+
+fn ensure_says(page: &str, words: &[&str]) -> Result<()> {
+    for words in words {
+        ensure!(page.contains(words), "the page does not say `{words}`");
+    }
+    Ok(())
+}
+
+fn ensure_links_lead_somewhere(index: &Path) -> Result<()> {
+    let text = fs::read_to_string(index)?;
+    let folder = index.parent().context("no folder")?;
+    for link in text.split("href=\"").skip(1) {
+        let link = link.split('"').next().unwrap_or_default();
+        let path = percent_encoding::percent_decode_str(link).decode_utf8()?;
+        ensure!(
+            link == "data:," || folder.join(&*path).exists(),
+            "{link} leads nowhere"
+        );
+    }
+    Ok(())
+}
