@@ -48,7 +48,7 @@ pub fn code(file: &Versions) -> Markup {
                 } @else if is_kept(file, &part) {
                     @if !part.starter.is_empty() {
                         details.kept {
-                            summary { (part.starter.len()) " lines as in the starter" }
+                            summary { (part.starter.len()) @if part.starter.len() == 1 { " line" } @else { " lines" } " as in the starter" }
                             (panes(file, &part, &[None, submission.as_ref(), None]))
                         }
                     }

@@ -121,6 +121,12 @@ impl<'a> Record<'a> {
         record
     }
 
+    /// Did this member end before it lost the partition?
+    pub fn is_dead(&self, owner: &Ownership) -> bool {
+        let end = owner.run.and_then(|run| self.runs[run].to);
+        end.is_some_and(|end| end < owner.to.unwrap_or(self.seconds))
+    }
+
     fn sort(
         &mut self,
         at: f64,

@@ -54,6 +54,7 @@ pub fn timeline(moments: &[Moment], id: &str, about: &str) -> Markup {
 fn legend(record: &Record) -> Markup {
     let marks = record.tracks.values().flat_map(|track| &track.marks);
     let has = |kind: fn(&Mark) -> bool| marks.clone().any(kind);
+    let owners = || record.tracks.values().flat_map(|track| &track.owners);
     let entries = [
         (
             has(|mark| mark.kind == Kind::Commits),
@@ -97,12 +98,24 @@ fn legend(record: &Record) -> Markup {
             "M3 3l10 10m0 -10l-10 10",
             "kill -9",
         ),
+        (
+            owners().any(|owner| record.is_dead(owner)),
+            "dead",
+            "M1 3h14v10h-14z",
+            "dead, and still the owner until its session times out",
+        ),
+        (
+            owners().any(|owner| owner.to.is_some()),
+            "nobody",
+            "M1 3h14v10h-14z",
+            "nobody owns it",
+        ),
     ];
     html! {
         ul.legend {
             @for (_, class, shape, text) in entries.iter().filter(|(there, ..)| *there) {
                 li {
-                    svg viewBox="0 0 16 16" aria-hidden="true" { g class={ "mark " (class) } { path d=(shape) {} } }
+                    svg viewBox="0 0 16 16" aria-hidden="true" { g class={ "mark " (class) } { path class=(class) d=(shape) {} } }
                     (text)
                 }
             }
