@@ -1,5 +1,6 @@
 //! The two places where no client library helps, and Kafka's protocol is spoken by hand.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -84,9 +85,9 @@ fn send(bootstrap: &str, request: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// What an assignment of the consumer protocol says of one topic: a version, then for each topic its name and its
-/// partitions, all big-endian. (`ConsumerProtocolAssignment` in Kafka's sources.) An empty one is no assignment yet.
-pub fn assigned(mut bytes: &[u8], topic: &str) -> Option<Vec<i32>> {
+/// What an assignment of the consumer protocol says: a version, then for each topic its name and its partitions, all
+/// big-endian. (`ConsumerProtocolAssignment` in Kafka's sources.) An empty one is no assignment yet.
+pub fn assigned(mut bytes: &[u8]) -> Option<BTreeMap<String, Vec<i32>>> {
     fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
         let (head, tail) = bytes.split_at_checked(count)?;
         *bytes = tail;
@@ -99,21 +100,19 @@ pub fn assigned(mut bytes: &[u8], topic: &str) -> Option<Vec<i32>> {
         Some(i16::from_be_bytes(take(bytes, 2)?.try_into().ok()?))
     }
 
-    let mut found = Vec::new();
+    let mut found: BTreeMap<String, Vec<i32>> = BTreeMap::new();
     if bytes.is_empty() {
         return Some(found);
     }
     let _version = short(&mut bytes)?;
     for _ in 0..int(&mut bytes)? {
         let length = usize::try_from(short(&mut bytes)?).ok()?;
-        let name = take(&mut bytes, length)?;
+        let name = String::from_utf8_lossy(take(&mut bytes, length)?).into_owned();
+        let partitions = found.entry(name).or_default();
         for _ in 0..int(&mut bytes)? {
-            let partition = int(&mut bytes)?;
-            if name == topic.as_bytes() {
-                found.push(partition);
-            }
+            partitions.push(int(&mut bytes)?);
         }
+        partitions.sort_unstable();
     }
-    found.sort_unstable();
     Some(found)
 }

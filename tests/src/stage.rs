@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use common::CLICKSTREAM;
+use common::{CLICKSTREAM, GROUPS};
 
 use crate::{GroupTable, Kafka, Program, random_events};
 
@@ -90,7 +90,9 @@ impl Stage {
     /// # Errors
     /// When the cluster does not answer.
     pub fn show_group(&mut self, group: &str) -> Result<()> {
-        let table = GroupTable::read(&self.kafka, group, CLICKSTREAM)?;
+        let known = GROUPS.iter().find(|(name, _)| *name == group);
+        let (_, topic) = known.with_context(|| format!("{group} is no group of the lab"))?;
+        let table = GroupTable::read(&self.kafka, group, topic)?;
         self.say(table.to_string());
         Ok(())
     }
