@@ -31,9 +31,7 @@ pub fn pay(count: u64, duplicates: usize, malformed: usize) -> Result<ExitCode> 
     );
     println!("Of all that {PAYMENTS} holds now, the database should have in the end:");
     println!("{}", bills(&cluster)?);
-    println!(
-        "SELECT user_id, count(*), sum(amount) FROM charges GROUP BY user_id; says what it has."
-    );
+    println!("What it has: SELECT user_id, count(*), sum(amount) FROM charges GROUP BY user_id;");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -41,20 +39,22 @@ pub fn pay(count: u64, duplicates: usize, malformed: usize) -> Result<ExitCode> 
 fn bills(cluster: &Kafka) -> Result<String> {
     let mut known = BTreeSet::new();
     let mut bills: BTreeMap<String, (u64, f64)> = BTreeMap::new();
+    let mut all = (0, 0.0);
     for record in cluster.records(PAYMENTS)? {
         let Ok(payment) = Payment::parse(record.payload.value.as_deref().unwrap_or_default())
         else {
             continue;
         };
         if known.insert(payment.event_id) {
-            for whose in [payment.user_id, "all".to_string()] {
-                let (count, total) = bills.entry(whose).or_default();
+            let bill = bills.entry(payment.user_id).or_default();
+            for (count, total) in [bill, &mut all] {
                 *count += 1;
                 *total += payment.amount;
             }
         }
     }
-    let rows = bills.into_iter().map(|(user, (count, total))| {
+    let bills = bills.into_iter().chain([("all".to_string(), all)]);
+    let rows = bills.map(|(user, (count, total))| {
         let total = format!("${total:.2}");
         [user, count.to_string(), total]
     });
