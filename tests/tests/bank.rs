@@ -7,7 +7,7 @@ use std::fs;
 use anyhow::{Result, bail, ensure};
 use bank::{Entry, bank};
 use checks::programs::{Version, workspace};
-use checks::{Judged, Outcome, Submission, TASKS, Task, all_checks};
+use checks::{Judged, Outcome, Submission, TASKS, Task};
 use libtest_mimic::Trial;
 
 use crate::{POOL, programs, trial};
