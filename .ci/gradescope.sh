@@ -30,10 +30,10 @@ docker run --name kafka-lab-setup --network host "${lent[@]}" "$image" bash /aut
 docker commit kafka-lab-setup kafka-lab-gradescope >/dev/null
 docker rm kafka-lab-setup >/dev/null
 
-# The submission: the solutions as a student would hand them in.
-for program in producer consumer consumer_group_a consumer_group_b consumer_crash; do
-    cp -r "$program" "$autograder/submission/"
-    if [ -d "solutions/$program" ]; then cp -r "solutions/$program/src" "$autograder/submission/$program/"; fi
+# The submission: what is handed out, filled in with the solutions.
+cp -r "$autograder/source/lab/." "$autograder/submission/"
+for sources in solutions/*/src; do
+    cp -r "$sources" "$autograder/submission/$(basename "$(dirname "$sources")")/"
 done
 docker run --rm --network none "${lent[@]}" kafka-lab-gradescope bash /autograder/source/run_autograder
 docker rmi kafka-lab-gradescope >/dev/null
@@ -41,4 +41,4 @@ python3 -c "
 import json, sys
 results = json.load(open(sys.argv[1]))
 print('Gradescope:', results['output'], len(results['tests']), 'tests, in', results['execution_time'], 's')
-sys.exit(results['score'] != 100)" "$autograder/results/results.json"
+sys.exit(results['score'] != sum(test['max_score'] for test in results['tests']))" "$autograder/results/results.json"

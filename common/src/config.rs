@@ -1,24 +1,13 @@
-//! Where Kafka is, and the names that programs, checks and slides agree on.
+//! Where Kafka and the billing database are, and how long programs wait.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 
-use crate::{Error, end_with_the_reader};
-
-/// The topic of clickstream events: three partitions, keyed by `user_id`.
-pub const CLICKSTREAM: &str = "clickstream";
-
-/// The consumer group of task 2.
-pub const ANALYTICS_SERVICE: &str = "analytics-service";
-
-/// The consumer group of task 3.
-pub const SCALE_GROUP: &str = "scale-group";
-
-/// The consumer group of task 4.
-pub const CRASH_DEMO_GROUP: &str = "crash-demo-group";
+use crate::{Error, TOPICS, end_with_the_reader};
 
 /// How long the group waits for a silent member before it gives its partitions away, in milliseconds
 /// (librdkafka's `session.timeout.ms`, whose default is 45 s). Ten seconds make a crash visible within a lesson.
@@ -33,6 +22,13 @@ pub fn bootstrap_servers() -> String {
         .ok()
         .filter(|servers| !servers.trim().is_empty())
         .unwrap_or_else(|| "localhost:9092".to_string())
+}
+
+/// The file of the billing database: `BILLING_DB`, or `billing.db` in the folder that the program was started in.
+pub fn billing_db() -> PathBuf {
+    std::env::var_os("BILLING_DB")
+        .filter(|file| !file.is_empty())
+        .map_or_else(|| "billing.db".into(), PathBuf::from)
 }
 
 /// What to do where Kafka does not answer.
@@ -73,9 +69,11 @@ pub fn require_topic(topic: &str) -> Result<(), Error> {
     match problem {
         None => Ok(()),
         Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+            let known = TOPICS.iter().find(|(name, _)| *name == topic);
+            let partitions = known.map_or(1, |(_, partitions)| *partitions);
             Err(Error::new(format!(
-                "Topic {topic} does not exist at {servers}. Create it with \
-                 `cargo lab kafka-topics --create --topic {topic} --partitions 3 --replication-factor 1`."
+                "Topic {topic} does not exist at {servers}. Create it with `cargo lab kafka-topics --create \
+                 --topic {topic} --partitions {partitions} --replication-factor 1`."
             )))
         }
         Some(code) => Err(Error::new(format!(

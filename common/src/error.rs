@@ -28,6 +28,10 @@ impl<E: std::error::Error> From<E> for Error {
             message = format!(
                 "Kafka has gone away ({message}). `cargo lab status` tells whether it runs."
             );
+        } else if message.contains("fenced by a newer instance") {
+            message = format!(
+                "Another instance with the same transactional.id has taken over ({message})."
+            );
         }
         Self(message)
     }

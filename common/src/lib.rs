@@ -3,14 +3,22 @@
 mod config;
 mod error;
 mod event;
+mod names;
 mod output;
+mod payment;
+mod rebalanced;
 mod shutdown;
+mod undelivered;
 
-pub use config::{
-    ANALYTICS_SERVICE, CLICKSTREAM, CRASH_DEMO_GROUP, SCALE_GROUP, SESSION_TIMEOUT_MS,
-    bootstrap_servers, mend, require_topic,
-};
+pub use config::{SESSION_TIMEOUT_MS, billing_db, bootstrap_servers, mend, require_topic};
 pub use error::Error;
 pub use event::{Event, EventCounts, EventType};
+pub use names::{
+    ANALYTICS_SERVICE, BILLING_SERVICE, CLICKSTREAM, CRASH_DEMO_GROUP, GROUPS, PAYMENTS,
+    PAYMENTS_DLQ, PURCHASE_EXTRACTOR, PURCHASES, SCALE_GROUP, TOPICS,
+};
 pub use output::end_with_the_reader;
+pub use payment::Payment;
+pub use rebalanced::Rebalanced;
 pub use shutdown::Shutdown;
+pub use undelivered::Undelivered;

@@ -30,14 +30,14 @@ impl Summary<'_> {
         let mut counts: BTreeMap<u32, usize> = (0..=STEPS).map(|step| (step, 0)).collect();
         for report in self.0 {
             *counts
-                .entry(STEPS * report.score / report.max_score.max(1))
+                .entry((STEPS * report.score / report.max_score.max(1)).min(STEPS))
                 .or_default() += 1;
         }
         let most = counts.values().copied().max().unwrap_or(0).max(1);
         let rows = counts.into_iter().rev().map(|(step, count)| {
             let percent = 100 / STEPS;
             let range = if step == STEPS {
-                "100 %".to_string()
+                "100 % or more".to_string()
             } else {
                 format!("{}–{} %", step * percent, (step + 1) * percent - 1)
             };

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use broker::wait;
 use checks::programs::workspace;
-use checks::{Judged, Outcome, Pool, Report, Submission, TASKS, Task, judge};
+use checks::{Judged, Outcome, Pool, Report, Submission, Task, judge};
 use console::style;
 use pages::{Review, review_page};
 
 use crate::progress_bar::ProgressBar;
 use crate::report::{NOT_JUDGED, sign, tell};
-use crate::usage::Usage;
+use crate::usage::{self, Usage};
 use crate::{progress, watch, write};
 
 /// What to judge.
@@ -28,16 +28,7 @@ impl What {
     /// # Errors
     /// When there is no such task.
     pub fn new(task: Option<u32>, folder: Option<PathBuf>) -> Result<Self> {
-        let tasks: Vec<_> = TASKS
-            .iter()
-            .filter(|row| task.is_none_or(|only| only == row.number))
-            .collect();
-        if tasks.is_empty() {
-            bail!(Usage(format!(
-                "there is no such task: they are 1 to {}",
-                TASKS.len()
-            )));
-        }
+        let tasks = usage::tasks(task)?;
         Ok(Self { tasks, folder })
     }
 

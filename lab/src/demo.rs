@@ -8,16 +8,13 @@ use anyhow::{Result, bail};
 use broker::Lifetime;
 use broker::lab::Place;
 use checks::programs::{self, Version};
-use checks::{Finding, Kafka, Stage, TASKS, Task, table};
+use checks::{Finding, Kafka, Stage, table};
 use pages::{Chapter, timeline_page};
 
-use crate::{kafka, write};
+use crate::{kafka, usage, write};
 
 pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<ExitCode> {
-    let tasks: Vec<&Task> = TASKS
-        .iter()
-        .filter(|task| only.is_none_or(|number| number == task.number))
-        .collect();
+    let tasks = usage::tasks(only)?;
     let names: Vec<&str> = tasks
         .iter()
         .flat_map(|task| task.programs)

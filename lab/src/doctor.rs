@@ -7,7 +7,9 @@ use anyhow::{Context, Result, bail};
 use broker::lab::Lab;
 use broker::{Cache, Docker, Java, Way};
 use checks::Kafka;
-use common::CLICKSTREAM;
+use common::{CLICKSTREAM, TOPICS};
+
+use crate::kafka;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -62,7 +64,10 @@ pub fn doctor() -> Result<ExitCode> {
                 "Kafka",
                 kafka.partitions(CLICKSTREAM).map(|_| lab.to_string()),
             );
-            report(true, "topic clickstream", topic(&kafka));
+            for (name, partitions) in TOPICS {
+                let what = format!("topic {name}");
+                report(true, &what, topic(&kafka, name, *partitions));
+            }
         }
         Ok(None) => report(
             false,
@@ -100,10 +105,13 @@ fn version(program: &str, mend: &str) -> Result<String> {
     Ok(line)
 }
 
-fn topic(kafka: &Kafka) -> Result<String> {
-    match kafka.partitions(CLICKSTREAM)? {
-        Some(3) => Ok("3 partitions".to_string()),
-        Some(other) => bail!("{other} partitions instead of 3; `cargo lab reset` makes it anew"),
+fn topic(kafka: &Kafka, name: &str, partitions: i32) -> Result<String> {
+    match kafka.partitions(name)? {
+        Some(found) if found == partitions => Ok(kafka::partitions(found)),
+        Some(found) => bail!(
+            "{found} instead of {}; `cargo lab reset` makes it anew",
+            kafka::partitions(partitions)
+        ),
         None => bail!("missing; `cargo lab up` creates it"),
     }
 }

@@ -4,20 +4,19 @@ use std::fs;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use checks::Task;
 use checks::programs::workspace;
-use checks::{TASKS, Task};
 use console::style;
 use similar::{ChangeTag, TextDiff};
 
 use crate::progress::{Progress, files};
-use crate::usage::Usage;
+use crate::usage;
 
 /// Lines around a difference.
 const CONTEXT: usize = 2;
 
 pub fn hint(number: u32) -> Result<ExitCode> {
-    let task = TASKS.iter().find(|task| task.number == number);
-    let task = task.ok_or_else(|| Usage(format!("there is no task {number}")))?;
+    let task = usage::task(number)?;
     let mut progress = Progress::load();
     if progress.has_passed(task) {
         show_solution(task)?;

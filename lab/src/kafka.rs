@@ -7,12 +7,7 @@ use anyhow::{Result, bail};
 use broker::Lifetime;
 use broker::lab::{Lab, Place};
 use checks::{GroupTable, Kafka, table};
-use common::{ANALYTICS_SERVICE, CLICKSTREAM, CRASH_DEMO_GROUP, SCALE_GROUP};
-
-/// The lab's topics and their partitions.
-const TOPICS: &[(&str, i32)] = &[(CLICKSTREAM, 3)];
-
-const GROUPS: &[&str] = &[ANALYTICS_SERVICE, SCALE_GROUP, CRASH_DEMO_GROUP];
+use common::{CLICKSTREAM, GROUPS, TOPICS};
 
 /// A program that was killed stays a member for its session timeout, 10 s.
 const MEMBERS_LIMIT: Duration = Duration::from_secs(20);
@@ -20,7 +15,7 @@ const MEMBERS_LIMIT: Duration = Duration::from_secs(20);
 pub fn up() -> Result<ExitCode> {
     let lab = start(Lifetime::Kept)?;
     for (topic, partitions) in TOPICS {
-        println!("Topic {topic}, {partitions} partitions.");
+        println!("Topic {topic}, {}.", self::partitions(*partitions));
     }
     if let Place::Docker { .. } | Place::Jvm(_) = lab.place() {
         println!("It runs until `cargo lab down`, which also removes its data.");
@@ -44,17 +39,29 @@ pub fn start(lifetime: Lifetime) -> Result<Lab> {
         Some(after) => println!("{lab}, started in {:.1} s.", after.as_secs_f32()),
         None => println!("{lab}, running."),
     }
+    let mut missing = Vec::new();
     for (topic, partitions) in TOPICS {
         match kafka.partitions(topic)? {
-            None => kafka.create_topic(topic, *partitions)?,
+            None => missing.push((*topic, *partitions)),
             Some(found) if found == *partitions => {}
             Some(found) => bail!(
-                "topic {topic} has {found} partitions, but the lab needs {partitions}: \
-                 `cargo lab reset` makes it anew"
+                "topic {topic} has {}, but the lab needs {partitions}: `cargo lab reset` makes it anew",
+                self::partitions(found)
             ),
         }
     }
+    if !missing.is_empty() {
+        kafka.create_topics(&missing)?;
+    }
     Ok(lab)
+}
+
+/// So many partitions, in words.
+pub fn partitions(count: i32) -> String {
+    match count {
+        1 => "1 partition".to_string(),
+        several => format!("{several} partitions"),
+    }
 }
 
 /// The lab's Kafka, which must run.
@@ -108,18 +115,8 @@ pub fn status() -> Result<ExitCode> {
         "{}",
         table(&["topic", "partitions", "end offsets"], &[], rows)
     );
-    if kafka.partitions(CLICKSTREAM)?.is_none() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    for group in GROUPS {
-        let group = GroupTable::read(&kafka, group, CLICKSTREAM)?;
-        if group
-            .rows
-            .iter()
-            .any(|row| row.committed.is_some() || row.owner.is_some())
-        {
-            println!("{group}");
-        }
+    for group in groups(&kafka)? {
+        println!("{group}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -144,23 +141,28 @@ pub fn is_used(kafka: &Kafka) -> Result<bool> {
             return Ok(true);
         }
     }
-    for group in GROUPS {
-        let table = GroupTable::read(kafka, group, CLICKSTREAM)?;
-        if table
-            .rows
-            .iter()
-            .any(|row| row.committed.is_some() || row.owner.is_some())
-        {
-            return Ok(true);
+    Ok(!groups(kafka)?.is_empty())
+}
+
+/// The lab's groups that have a member, or have committed something.
+fn groups(kafka: &Kafka) -> Result<Vec<GroupTable>> {
+    let mut groups = Vec::new();
+    for (group, topic) in GROUPS {
+        if kafka.partitions(topic)?.is_some() {
+            groups.push(GroupTable::read(kafka, group, topic)?);
         }
     }
-    Ok(false)
+    groups.retain(|group| {
+        let mut rows = group.rows.iter();
+        rows.any(|row| row.committed.is_some() || row.owner.is_some())
+    });
+    Ok(groups)
 }
 
 /// Deletes the lab's groups, and makes its topics anew.
 pub fn empty(kafka: &Kafka) -> Result<()> {
-    for group in GROUPS {
-        let members = kafka.members(group, CLICKSTREAM)?;
+    for (group, topic) in GROUPS {
+        let members = kafka.members(group, topic)?;
         if !members.is_empty() {
             let names: Vec<&str> = members
                 .iter()
@@ -173,9 +175,7 @@ pub fn empty(kafka: &Kafka) -> Result<()> {
         }
         kafka.delete_group(group, MEMBERS_LIMIT)?;
     }
-    for (topic, partitions) in TOPICS {
-        kafka.delete_topic(topic)?;
-        kafka.create_topic(topic, *partitions)?;
-    }
-    Ok(())
+    let names: Vec<&str> = TOPICS.iter().map(|(topic, _)| *topic).collect();
+    kafka.delete_topics(&names)?;
+    kafka.create_topics(TOPICS)
 }

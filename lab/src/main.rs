@@ -7,6 +7,7 @@ mod grade;
 mod hand_out;
 mod hint;
 mod kafka;
+mod pay;
 mod progress;
 mod progress_bar;
 mod report;
@@ -43,8 +44,7 @@ struct Arguments {
 enum Command {
     /// Runs the tasks with the solutions and tells what happens; starts Kafka if none runs, and stops it then
     Demo {
-        /// Only this task, 1 to 4
-        #[arg(value_parser = clap::value_parser!(u32).range(1..=4))]
+        /// Only this task
         task: Option<u32>,
         /// On a cluster of your own: delete and recreate the lab's topics and groups there first
         #[arg(long)]
@@ -115,7 +115,7 @@ enum Command {
     },
     /// Gives the next hint for a task; once it passes, shows how the solution differs from what you wrote
     Hint { task: u32 },
-    /// Checks that all is there: compiler, Docker or Java, Kafka, the topic
+    /// Checks that all is there: compiler, Docker or Java, Kafka, the topics
     Doctor,
     /// Starts Kafka on localhost:9092 with the lab's topics
     Up,
@@ -129,9 +129,19 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
-    /// Builds and runs a lab program: yours, or its solution
+    /// Publishes random payments for billing, and says what each user is to be charged
+    Pay {
+        #[arg(value_name = "N", default_value_t = 50)]
+        payments: u64,
+        /// So many of them twice, the second time in any partition
+        #[arg(long, value_name = "K", default_value_t = 0)]
+        duplicates: usize,
+        /// So many messages besides that are no payments
+        #[arg(long, value_name = "K", default_value_t = 0)]
+        malformed: usize,
+    },
+    /// Builds and runs a lab program in this folder: yours, or its solution
     Run {
-        /// producer, consumer, consumer_group_a, consumer_group_b or consumer_crash
         #[arg(value_parser = checks::programs::PROGRAMS.to_vec())]
         program: String,
         /// The solution instead of yours
@@ -194,6 +204,11 @@ fn main() -> ExitCode {
         Command::Down => kafka::down(),
         Command::Status => kafka::status(),
         Command::Reset { yes } => kafka::reset(yes),
+        Command::Pay {
+            payments,
+            duplicates,
+            malformed,
+        } => pay::pay(payments, duplicates, malformed),
         Command::Run { program, solution } => run::run(&program, solution),
         Command::Tool(words) => tool::tool(&words),
     };

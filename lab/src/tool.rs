@@ -35,7 +35,7 @@ pub fn tool(words: &[String]) -> Result<ExitCode> {
                 .windows(20)
                 .any(|part| part == b"TopicExistsException")
             {
-                eprintln!("The topic is there already. (`cargo lab up` makes clickstream.)");
+                eprintln!("The topic is there already. (`cargo lab up` makes those of the lab.)");
             }
             Ok(code(output.status))
         }

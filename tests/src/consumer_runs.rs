@@ -55,7 +55,7 @@ pub fn stalled(lane: &Lane) -> Result<Stalled> {
     lane.publish(&random_events(0, FIRST_READ))?;
     let mut program = lane.start_stalled("consumer")?;
     let joined = wait::until("the consumer to own all partitions", LIMIT, || {
-        let owned = lane.owned(ANALYTICS_SERVICE)?;
+        let owned = lane.owned(ANALYTICS_SERVICE, CLICKSTREAM)?;
         Ok((owned == 3 || !program.is_running()?).then_some(owned == 3))
     })
     .unwrap_or(false);

@@ -115,7 +115,7 @@ fn event_ids(lane: &Lane) -> Result<BTreeMap<(i32, i64), i64>> {
     let records = lane.kafka().records(CLICKSTREAM)?.into_iter();
     records
         .map(|record| {
-            let event: Event = serde_json::from_str(&record.value)?;
+            let event: Event = serde_json::from_str(&record.value())?;
             Ok((
                 (record.partition, record.offset),
                 event.event_id.try_into()?,

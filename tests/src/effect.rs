@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
-use crate::protocol::assignment;
+use crate::protocol::assigned;
 use crate::sentence::{LEAVE_EPOCH, api, partitions_of};
 
 /// A partition of a topic.
@@ -164,11 +164,15 @@ fn each<T>(topics: &Value, list: &str, effect: impl Fn(&Value, &Value) -> Option
 
 fn given(response: &Value) -> Vec<Partition> {
     let bytes = BASE64_STANDARD.decode(response["assignment"].as_str().unwrap_or_default());
-    let topics = bytes.ok().and_then(|bytes| assignment(&bytes));
-    let partitions = topics.into_iter().flatten();
-    partitions
-        .map(|(topic, number)| Partition { topic, number })
-        .collect()
+    let topics = bytes.ok().and_then(|bytes| assigned(&bytes));
+    let partitions = topics.into_iter().flatten().flat_map(|(topic, numbers)| {
+        let of_topic = move |number| Partition {
+            topic: topic.clone(),
+            number,
+        };
+        numbers.into_iter().map(of_topic)
+    });
+    partitions.collect()
 }
 
 /// `None` where nothing has changed.

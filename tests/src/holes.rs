@@ -18,6 +18,8 @@ pub const FILES: &[&str] = &[
     "consumer_group_a/src/main.rs",
     "consumer_group_a/src/member.rs",
     "consumer_group_b/src/main.rs",
+    "billing/src/main.rs",
+    "exactly_once/src/main.rs",
 ];
 
 /// A stretch of a file.

@@ -1,11 +1,13 @@
 //! A Kafka cluster, seen from outside: what a lab program left there.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use broker::wait;
+use common::Undelivered;
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
@@ -13,10 +15,11 @@ use rdkafka::admin::{
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
+use serde::Serialize;
 
 use crate::protocol::{assigned, leave_consumer_group, leave_group};
 
@@ -44,13 +47,62 @@ pub struct Kafka {
     clients: Arc<Mutex<HashMap<String, Arc<BaseConsumer>>>>,
 }
 
+/// What a producer sends: bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload {
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+}
+
 /// A record of a topic.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     pub partition: i32,
     pub offset: i64,
-    pub key: Option<String>,
-    pub value: String,
+    pub payload: Payload,
+}
+
+/// What a reader sees of what was sent in transactions (librdkafka's `isolation.level`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Only what was committed, up to the first record of a transaction that is still open.
+    ReadCommitted,
+    /// All that is there, also of transactions that were aborted or are still open.
+    ReadUncommitted,
+}
+
+impl Payload {
+    /// The JSON of `value`, by this key.
+    ///
+    /// # Errors
+    /// When it has no JSON.
+    pub fn of(key: &str, value: &impl Serialize) -> Result<Self> {
+        Ok(Self {
+            key: Some(key.as_bytes().to_vec()),
+            value: Some(serde_json::to_vec(value)?),
+        })
+    }
+}
+
+impl Record {
+    /// The key, if there is one, as text.
+    pub fn key(&self) -> Option<Cow<'_, str>> {
+        self.payload.key.as_deref().map(String::from_utf8_lossy)
+    }
+
+    /// The value as text.
+    pub fn value(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.payload.value.as_deref().unwrap_or_default())
+    }
+}
+
+impl Isolation {
+    fn level(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => "read_committed",
+            Self::ReadUncommitted => "read_uncommitted",
+        }
+    }
 }
 
 /// A member of a consumer group.
@@ -96,22 +148,30 @@ impl Kafka {
         }
     }
 
-    /// Creates a topic, if there is none of that name, with as many replicas as the cluster gives by default, and waits until it can be used.
+    /// Creates topics with so many partitions, where there are none of these names, with as many replicas as the cluster
+    /// gives by default, and waits until they can be used.
     ///
     /// # Errors
     /// When the cluster refuses.
-    pub fn create_topic(&self, topic: &str, partitions: i32) -> Result<()> {
-        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(CLUSTERS_DEFAULT));
+    pub fn create_topics(&self, topics: &[(&str, i32)]) -> Result<()> {
+        let replication = || TopicReplication::Fixed(CLUSTERS_DEFAULT);
+        let new: Vec<NewTopic> = topics
+            .iter()
+            .map(|(topic, partitions)| NewTopic::new(topic, *partitions, replication()))
+            .collect();
         let admin = self.admin()?;
-        let results = pollster::block_on(admin.create_topics([&new], &admin_options()))?;
-        match results.into_iter().next().context("no answer")? {
-            // Somebody else was faster: as good.
-            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((_, code)) => bail!("topic {topic} could not be created: {code}"),
+        for result in pollster::block_on(admin.create_topics(&new, &admin_options()))? {
+            match result {
+                // Somebody else was faster: as good.
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => bail!("topic {topic} could not be created: {code}"),
+            }
         }
-        wait::until(&format!("topic {topic} to be ready"), ANSWER_LIMIT, || {
-            Ok(self.ends(topic).ok().filter(|ends| !ends.is_empty()))
-        })?;
+        for (topic, _) in topics {
+            wait::until(&format!("topic {topic} to be ready"), ANSWER_LIMIT, || {
+                Ok(self.ends(topic).ok().filter(|ends| !ends.is_empty()))
+            })?;
+        }
         Ok(())
     }
 
@@ -155,9 +215,10 @@ impl Kafka {
     ///
     /// # Errors
     /// When the cluster does not answer.
-    pub fn remove_members(&self, group: &str, topic: &str) -> Result<()> {
-        for member in self.members(group, topic)? {
-            self.remove_member(group, &member.member_id)?;
+    pub fn remove_members(&self, group: &str) -> Result<()> {
+        let list = self.client()?.fetch_group_list(Some(group), ANSWER_LIMIT)?;
+        for member in list.groups().iter().flat_map(|group| group.members()) {
+            self.remove_member(group, member.id())?;
         }
         Ok(())
     }
@@ -185,12 +246,7 @@ impl Kafka {
     pub fn clean(&self) -> Result<()> {
         let admin = self.admin()?;
         for group in self.groups()? {
-            let list = self
-                .client()?
-                .fetch_group_list(Some(&group), ANSWER_LIMIT)?;
-            for member in list.groups().iter().flat_map(|group| group.members()) {
-                leave_group(&self.bootstrap, &group, member.id())?;
-            }
+            self.remove_members(&group)?;
             self.delete_group(&group, CLEAN_LIMIT)?;
         }
         let topics = self.topics()?;
@@ -209,19 +265,23 @@ impl Kafka {
         Ok(())
     }
 
-    /// Deletes a topic, if there is one.
+    /// Deletes topics, where they are there.
     ///
     /// # Errors
     /// When the cluster refuses.
-    pub fn delete_topic(&self, topic: &str) -> Result<()> {
-        let results = pollster::block_on(self.admin()?.delete_topics(&[topic], &admin_options()))?;
-        match results.into_iter().next().context("no answer")? {
-            Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
-            Err((_, code)) => bail!("topic {topic} could not be deleted: {code}"),
+    pub fn delete_topics(&self, topics: &[&str]) -> Result<()> {
+        for result in pollster::block_on(self.admin()?.delete_topics(topics, &admin_options()))? {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                Err((topic, code)) => bail!("topic {topic} could not be deleted: {code}"),
+            }
         }
-        wait::until(&format!("topic {topic} to go"), ANSWER_LIMIT, || {
-            Ok(self.partitions(topic)?.is_none().then_some(()))
-        })
+        for topic in topics {
+            wait::until(&format!("topic {topic} to go"), ANSWER_LIMIT, || {
+                Ok(self.partitions(topic)?.is_none().then_some(()))
+            })?;
+        }
+        Ok(())
     }
 
     /// Deletes a consumer group, if there is one. A member that was killed holds it until its session times out.
@@ -248,53 +308,59 @@ impl Kafka {
         })
     }
 
-    /// The end offset of each partition: that of the next record.
+    /// The end offset of each partition: that of the next record. Where transactions ended there are markers as well, so
+    /// offsets count no records.
     ///
     /// # Errors
     /// When the topic does not exist, or the cluster does not answer.
     pub fn ends(&self, topic: &str) -> Result<Vec<i64>> {
-        Ok(self
-            .watermarks(topic)?
-            .into_iter()
-            .map(|(_, end)| end)
-            .collect())
-    }
-
-    /// The first offset that is still there and the end offset, of each partition.
-    fn watermarks(&self, topic: &str) -> Result<Vec<(i64, i64)>> {
-        let count = self.partitions(topic)?;
-        let count = count.with_context(|| format!("there is no topic {topic}"))?;
         let client = self.client()?;
-        (0..count)
-            .map(|partition| Ok(client.fetch_watermarks(topic, partition, ANSWER_LIMIT)?))
+        (0..self.partitions_of(topic)?)
+            .map(|partition| Ok(client.fetch_watermarks(topic, partition, ANSWER_LIMIT)?.1))
             .collect()
     }
 
-    /// All records of a topic, in the order of partitions and offsets.
+    fn partitions_of(&self, topic: &str) -> Result<i32> {
+        let count = self.partitions(topic)?;
+        count.with_context(|| format!("there is no topic {topic}"))
+    }
+
+    /// All records of a topic, in the order of partitions and offsets; of transactions, those that were committed.
     ///
     /// # Errors
     /// When they cannot all be read in time.
     pub fn records(&self, topic: &str) -> Result<Vec<Record>> {
-        let watermarks = self.watermarks(topic)?;
+        self.records_as(topic, Isolation::ReadCommitted)
+    }
+
+    /// As [`Kafka::records`], for a reader of this isolation.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn records_as(&self, topic: &str, isolation: Isolation) -> Result<Vec<Record>> {
+        let mut unread: BTreeSet<i32> = (0..self.partitions_of(topic)?).collect();
         // One of its own: what it knows of the topic must be of now, not of one that had this name before.
-        let client = self.new_client(OBSERVER)?;
+        let mut config = self.consumer_config(OBSERVER);
+        config
+            .set("isolation.level", isolation.level())
+            .set("enable.partition.eof", "true")
+            // The end of a partition is told with the first fetch that brings nothing; that one need not wait.
+            .set("fetch.wait.max.ms", "5");
+        let client: BaseConsumer = config.create()?;
         let mut from = TopicPartitionList::new();
-        for partition in 0..i32::try_from(watermarks.len())? {
-            from.add_partition_offset(topic, partition, Offset::Beginning)?;
+        for partition in &unread {
+            from.add_partition_offset(topic, *partition, Offset::Beginning)?;
         }
         client.assign(&from)?;
         let mut records: Vec<Record> = Vec::new();
-        let mut missing: i64 = watermarks.iter().map(|(low, end)| end - low).sum();
         wait::until("all records to be read", ANSWER_LIMIT, || {
-            while missing > 0 {
-                let Some(message) = client.poll(Duration::from_millis(200)) else {
-                    return Ok(None);
-                };
-                let record = record(&message?);
-                if usize::try_from(record.partition).is_ok_and(|p| record.offset < watermarks[p].1)
-                {
-                    missing -= 1;
-                    records.push(record);
+            while !unread.is_empty() {
+                match client.poll(Duration::from_millis(200)) {
+                    None => return Ok(None),
+                    Some(Err(KafkaError::PartitionEOF(partition))) => {
+                        unread.remove(&partition);
+                    }
+                    Some(message) => records.push(record(&message?)),
                 }
             }
             Ok(Some(()))
@@ -308,13 +374,33 @@ impl Kafka {
     /// # Errors
     /// When the cluster refuses one.
     pub fn publish(&self, topic: &str, events: &[common::Event]) -> Result<()> {
-        let producer: BaseProducer = self.config().set("message.timeout.ms", "15000").create()?;
-        for event in events {
-            let payload = serde_json::to_string(event)?;
-            let record = BaseRecord::to(topic).key(&event.user_id).payload(&payload);
+        let payloads = events
+            .iter()
+            .map(|event| Payload::of(&event.user_id, event));
+        self.send(topic, None, &payloads.collect::<Result<Vec<_>>>()?)
+    }
+
+    /// Publishes these bytes, and waits until all are acknowledged. Without a partition, the keys decide.
+    ///
+    /// # Errors
+    /// When the cluster refuses one.
+    pub fn send(&self, topic: &str, partition: Option<i32>, payloads: &[Payload]) -> Result<()> {
+        let mut config = self.config();
+        config.set("message.timeout.ms", "15000");
+        let producer: BaseProducer<Undelivered> =
+            config.create_with_context(Undelivered::default())?;
+        for payload in payloads {
+            let mut record = BaseRecord::<[u8], [u8]>::to(topic);
+            record.partition = partition;
+            record.key = payload.key.as_deref();
+            record.payload = payload.value.as_deref();
             producer.send(record).map_err(|(error, _)| anyhow!(error))?;
         }
-        Ok(producer.flush(ANSWER_LIMIT)?)
+        producer.flush(ANSWER_LIMIT)?;
+        match producer.context().count() {
+            0 => Ok(()),
+            refused => bail!("{topic} refused {refused} of {} records", payloads.len()),
+        }
     }
 
     /// The committed offset of each partition; `None` where the group has committed nothing. (That is not 0.)
@@ -347,11 +433,12 @@ impl Kafka {
         let members = groups.groups().iter().flat_map(|group| group.members());
         members
             .map(|member| {
-                let assignment = member.assignment().unwrap_or_default();
+                let assignment = assigned(member.assignment().unwrap_or_default());
+                let assignment = assignment.context("an unknown assignment")?;
                 Ok(Member {
                     client_id: member.client_id().to_string(),
                     member_id: member.id().to_string(),
-                    partitions: assigned(assignment, topic).context("an unknown assignment")?,
+                    partitions: assignment.get(topic).cloned().unwrap_or_default(),
                 })
             })
             .collect()
@@ -366,17 +453,20 @@ impl Kafka {
         if let Some(client) = clients.get(group) {
             return Ok(Arc::clone(client));
         }
-        let client = Arc::new(self.new_client(group)?);
+        let mut config = self.consumer_config(group);
+        // A partition's end is that of all that was sent, not only of what was committed.
+        config.set("isolation.level", Isolation::ReadUncommitted.level());
+        let client: Arc<BaseConsumer> = Arc::new(config.create()?);
         clients.insert(group.to_string(), Arc::clone(&client));
         Ok(client)
     }
 
-    fn new_client(&self, group: &str) -> Result<BaseConsumer> {
+    fn consumer_config(&self, group: &str) -> ClientConfig {
         let mut config = self.config();
         config
             .set("group.id", group)
             .set("enable.auto.commit", "false");
-        Ok(config.create()?)
+        config
     }
 
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
@@ -400,11 +490,12 @@ fn admin_options() -> AdminOptions {
 }
 
 fn record(message: &BorrowedMessage<'_>) -> Record {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Record {
         partition: message.partition(),
         offset: message.offset(),
-        key: message.key().map(text),
-        value: text(message.payload().unwrap_or_default()),
+        payload: Payload {
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+        },
     }
 }

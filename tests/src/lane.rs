@@ -17,7 +17,7 @@ use crate::history::{History, Moment, PROGRAMS_LISTENER, asked_at};
 use crate::pool::{Lent, Pool};
 use crate::sentence::api;
 use crate::submission::{Missing, Submission};
-use crate::{Kafka, Program};
+use crate::{Kafka, Payload, Program};
 
 /// A broker, its gate, and a submission. Checks that share what they look at share a lane; lanes run side by side.
 pub struct Lane<'a> {
@@ -45,7 +45,7 @@ struct Evidence {
 type Gathered = Result<Rc<dyn Any>, Rc<anyhow::Error>>;
 
 impl<'a> Lane<'a> {
-    /// Takes a broker with the lab's topic for this submission.
+    /// Takes a broker with the lab's topics for this submission.
     ///
     /// # Errors
     /// When no broker can be had.
@@ -81,6 +81,17 @@ impl<'a> Lane<'a> {
     pub fn publish(&self, events: &[Event]) -> Result<()> {
         self.kafka().publish(CLICKSTREAM, events)?;
         self.note(format!("{} events are published", events.len()));
+        Ok(())
+    }
+
+    /// Publishes these bytes to any topic; without a partition, the keys decide.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn send(&self, topic: &str, partition: Option<i32>, payloads: &[Payload]) -> Result<()> {
+        self.kafka().send(topic, partition, payloads)?;
+        let count = payloads.len();
+        self.note(format!("{count} messages are published to {topic}"));
         Ok(())
     }
 
@@ -141,12 +152,12 @@ impl<'a> Lane<'a> {
         Ok(command)
     }
 
-    /// How many partitions the members of a group own, by either protocol of groups.
+    /// How many partitions of a topic the members of a group own, by either protocol of groups.
     ///
     /// # Errors
     /// When the broker does not answer.
-    pub fn owned(&self, group: &str) -> Result<usize> {
-        let classic = self.kafka().members(group, CLICKSTREAM)?;
+    pub fn owned(&self, group: &str, topic: &str) -> Result<usize> {
+        let classic = self.kafka().members(group, topic)?;
         let classic: usize = classic.iter().map(|member| member.partitions.len()).sum();
         let new: usize = self.new_members(group)?.values().sum();
         Ok(classic + new)
@@ -157,7 +168,7 @@ impl<'a> Lane<'a> {
     /// # Errors
     /// When the broker does not answer.
     pub fn remove_members(&self, group: &str) -> Result<()> {
-        self.kafka().remove_members(group, CLICKSTREAM)?;
+        self.kafka().remove_members(group)?;
         for member in self.new_members(group)?.keys() {
             self.kafka().remove_new_member(group, member)?;
         }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use broker::{Broker, wait};
-use common::CLICKSTREAM;
+use common::TOPICS;
 
 use crate::Kafka;
 use crate::gate::Gate;
@@ -40,7 +40,7 @@ pub struct Lent<'a> {
 }
 
 impl Pool {
-    /// A broker with the lab's topic and nothing else: an idle one, or a new one.
+    /// A broker with the lab's topics and nothing else: an idle one, or a new one.
     ///
     /// # Errors
     /// When no broker can be had.
@@ -91,7 +91,7 @@ impl Bench {
         let broker = Broker::start_behind(listener.local_addr()?.port())?;
         let inside = broker.behind_gate().context("no port behind the gate")?;
         let kafka = Kafka::at(broker.bootstrap());
-        kafka.create_topic(CLICKSTREAM, 3)?;
+        kafka.create_topics(TOPICS)?;
         Ok(Self {
             gate: Gate::open(listener, inside)?,
             kafka,
@@ -104,7 +104,7 @@ impl Bench {
     fn renew(&mut self) -> Result<()> {
         if self.is_used {
             self.kafka.clean()?;
-            self.kafka.create_topic(CLICKSTREAM, 3)?;
+            self.kafka.create_topics(TOPICS)?;
             self.log_start = self.broker.requests(self.log_start)?.1;
         }
         self.is_used = true;

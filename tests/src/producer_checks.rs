@@ -263,7 +263,7 @@ fn publishes_100(lane: &Lane) -> Result<Verdict> {
 fn events(records: &[Record]) -> Vec<Value> {
     let parsed = records
         .iter()
-        .filter_map(|record| serde_json::from_str(&record.value).ok());
+        .filter_map(|record| serde_json::from_str(&record.value()).ok());
     parsed.filter(Value::is_object).collect()
 }
 
@@ -304,7 +304,7 @@ fn event_fields(lane: &Lane) -> Result<Verdict> {
             wrong.len(),
             run.records.len(),
             fault(first).unwrap_or_default(),
-            first.value
+            first.value()
         ),
     };
     Ok(verdict(
@@ -318,7 +318,7 @@ fn event_fields(lane: &Lane) -> Result<Verdict> {
 
 /// What is wrong with an event; whether it carries an amount at all is another check's affair.
 fn fault(record: &Record) -> Option<&'static str> {
-    let Ok(event) = serde_json::from_str::<Value>(&record.value) else {
+    let Ok(event) = serde_json::from_str::<Value>(&record.value()) else {
         return Some("no JSON");
     };
     let user = event["user_id"]
@@ -372,12 +372,12 @@ fn amount_share(lane: &Lane) -> Result<Verdict> {
 fn key_is_user(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(published)?;
     let is_keyed = |record: &&Record| {
-        let event: Value = serde_json::from_str(&record.value).unwrap_or_default();
-        record.key.is_some() && record.key.as_deref() == event["user_id"].as_str()
+        let event: Value = serde_json::from_str(&record.value()).unwrap_or_default();
+        record.key().is_some() && record.key().as_deref() == event["user_id"].as_str()
     };
     let keyed = run.records.iter().filter(is_keyed).count();
     let other = run.records.iter().find(|record| !is_keyed(record));
-    let saw = match other.map(|record| (&record.key, &record.value)) {
+    let saw = match other.map(|record| (record.key(), record.value())) {
         None => format!("so for {keyed} of {keyed} events"),
         Some((None, value)) => format!(
             "so for {keyed} of {}; no key for {value}",
@@ -399,7 +399,7 @@ fn key_is_user(lane: &Lane) -> Result<Verdict> {
 fn partitions_by_user(records: &[Record]) -> BTreeMap<String, BTreeSet<i32>> {
     let mut partitions: BTreeMap<String, BTreeSet<i32>> = BTreeMap::new();
     for record in records {
-        let event: Value = serde_json::from_str(&record.value).unwrap_or_default();
+        let event: Value = serde_json::from_str(&record.value()).unwrap_or_default();
         let user = event["user_id"].as_str().unwrap_or_default().to_string();
         partitions.entry(user).or_default().insert(record.partition);
     }

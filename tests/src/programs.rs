@@ -18,6 +18,8 @@ pub const PROGRAMS: &[&str] = &[
     "consumer_group_a",
     "consumer_group_b",
     "consumer_crash",
+    "billing",
+    "exactly_once",
 ];
 
 /// The programs that have nothing to fill in: the starter is the solution.

@@ -1,5 +1,6 @@
 //! The two places where no client library helps, and Kafka's protocol is spoken by hand.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -83,20 +84,9 @@ fn send(bootstrap: &str, request: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// What an assignment of the consumer protocol says of one topic: its partitions, in their order.
-pub fn assigned(bytes: &[u8], topic: &str) -> Option<Vec<i32>> {
-    let all = assignment(bytes)?.into_iter();
-    let mut found: Vec<i32> = all
-        .filter(|(name, _)| name == topic)
-        .map(|(_, partition)| partition)
-        .collect();
-    found.sort_unstable();
-    Some(found)
-}
-
 /// What an assignment of the consumer protocol says: a version, then for each topic its name and its partitions, all
 /// big-endian. (`ConsumerProtocolAssignment` in Kafka's sources.) An empty one is no assignment yet.
-pub fn assignment(mut bytes: &[u8]) -> Option<Vec<(String, i32)>> {
+pub fn assigned(mut bytes: &[u8]) -> Option<BTreeMap<String, Vec<i32>>> {
     fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
         let (head, tail) = bytes.split_at_checked(count)?;
         *bytes = tail;
@@ -109,7 +99,7 @@ pub fn assignment(mut bytes: &[u8]) -> Option<Vec<(String, i32)>> {
         Some(i16::from_be_bytes(take(bytes, 2)?.try_into().ok()?))
     }
 
-    let mut found = Vec::new();
+    let mut found: BTreeMap<String, Vec<i32>> = BTreeMap::new();
     if bytes.is_empty() {
         return Some(found);
     }
@@ -117,9 +107,11 @@ pub fn assignment(mut bytes: &[u8]) -> Option<Vec<(String, i32)>> {
     for _ in 0..int(&mut bytes)? {
         let length = usize::try_from(short(&mut bytes)?).ok()?;
         let name = String::from_utf8_lossy(take(&mut bytes, length)?).into_owned();
+        let partitions = found.entry(name).or_default();
         for _ in 0..int(&mut bytes)? {
-            found.push((name.clone(), int(&mut bytes)?));
+            partitions.push(int(&mut bytes)?);
         }
+        partitions.sort_unstable();
     }
     Some(found)
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Verdict};
 use crate::history::Moment;
+use crate::tasks::TASKS;
 
 /// What a check came to, or all of them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +86,9 @@ impl Judged {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     pub submission: String,
+    /// More than `max_score` where a task beyond was done as well.
     pub score: u32,
+    /// What the tasks that are not beyond make; where only tasks beyond were judged, what those make.
     pub max_score: u32,
     pub verdict: Outcome,
     /// From its source to its verdict.
@@ -107,12 +110,22 @@ impl Report {
         Self {
             submission: submission.into(),
             score: checks.iter().map(|row| row.points).sum(),
-            max_score: checks.iter().map(|row| row.max_points).sum(),
+            max_score: max_score(&checks),
             verdict,
             seconds: took.as_secs_f64(),
             checks,
         }
     }
+}
+
+fn max_score(checks: &[Judged]) -> u32 {
+    let is_beyond = |row: &&Judged| {
+        let mut tasks = TASKS.iter();
+        tasks.any(|task| task.number == row.task && task.beyond)
+    };
+    let (beyond, usual): (Vec<&Judged>, Vec<&Judged>) = checks.iter().partition(is_beyond);
+    let counted = if usual.is_empty() { beyond } else { usual };
+    counted.iter().map(|row| row.max_points).sum()
 }
 
 impl fmt::Display for Report {

@@ -2,7 +2,6 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use common::CLICKSTREAM;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 use serde_json::Value;
@@ -133,15 +132,24 @@ fn waited(logged: &Value) -> String {
 
 fn given(response: &Value) -> String {
     let bytes = BASE64_STANDARD.decode(response["assignment"].as_str().unwrap_or_default());
-    match bytes
-        .ok()
-        .and_then(|bytes| assigned(&bytes, CLICKSTREAM))
-        .as_deref()
-    {
-        None => "an assignment that cannot be read".to_string(),
-        Some([]) => "no partition".to_string(),
-        Some([one]) => format!("partition {one}"),
-        Some(several) => format!("partitions {several:?}"),
+    let Some(topics) = bytes.ok().and_then(|bytes| assigned(&bytes)) else {
+        return "an assignment that cannot be read".to_string();
+    };
+    let given = topics.iter().map(|(topic, partitions)| {
+        let of = if topics.len() > 1 {
+            format!(" of {topic}")
+        } else {
+            String::new()
+        };
+        match &partitions[..] {
+            [one] => format!("partition {one}{of}"),
+            several => format!("partitions {several:?}{of}"),
+        }
+    });
+    if topics.is_empty() {
+        "no partition".to_string()
+    } else {
+        given.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -40,7 +40,7 @@ impl Slice {
             if !(at(from)..at(to)).contains(&record.offset) {
                 continue;
             }
-            let event: Event = serde_json::from_str(&record.value)?;
+            let event: Event = serde_json::from_str(&record.value())?;
             let event_type = serde_json::to_value(event.event_type)?;
             *slice
                 .counts

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use broker::Request;
-use common::CLICKSTREAM;
+use common::{CLICKSTREAM, GROUPS};
 
 use crate::history::{History, Moment};
 use crate::{GroupTable, Kafka, Program, random_events};
@@ -117,7 +117,9 @@ impl Stage {
     /// # Errors
     /// When the cluster does not answer.
     pub fn show_group(&mut self, group: &str) -> Result<()> {
-        let table = GroupTable::read(&self.kafka, group, CLICKSTREAM)?;
+        let known = GROUPS.iter().find(|(name, _)| *name == group);
+        let (_, topic) = known.with_context(|| format!("{group} is no group of the lab"))?;
+        let table = GroupTable::read(&self.kafka, group, topic)?;
         self.tell(table.to_string());
         Ok(())
     }

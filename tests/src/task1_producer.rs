@@ -80,11 +80,11 @@ fn is_new(record: &Record, before: &[i64]) -> bool {
 }
 
 fn event(record: &Record) -> Option<Event> {
-    serde_json::from_str(&record.value).ok()
+    serde_json::from_str(&record.value()).ok()
 }
 
 fn is_keyed_by_user(record: &Record) -> bool {
-    event(record).is_some_and(|event| record.key == Some(event.user_id))
+    event(record).is_some_and(|event| record.key() == Some(event.user_id.into()))
 }
 
 fn spread(records: &[Record]) -> Spread {

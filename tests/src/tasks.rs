@@ -19,6 +19,8 @@ pub struct Task {
     pub run: fn(&mut Stage) -> Result<()>,
     /// What a submission is judged by.
     pub checks: &'static [Check],
+    /// Are its points beyond the 100 that the others make?
+    pub beyond: bool,
     /// How long that takes when all is right. The longest is begun first.
     pub seconds: u32,
     /// From the first thing to think of to nearly the answer.
@@ -33,6 +35,7 @@ pub const TASKS: &[Task] = &[
         programs: &["producer"],
         run: task1_producer::run,
         checks: producer_checks::CHECKS,
+        beyond: false,
         seconds: 4,
         hints: include_str!("../hints/task1-producer.md"),
     },
@@ -42,6 +45,7 @@ pub const TASKS: &[Task] = &[
         programs: &["consumer"],
         run: task2_consumer::run,
         checks: consumer_checks::CHECKS,
+        beyond: false,
         seconds: 12,
         hints: include_str!("../hints/task2-consumer.md"),
     },
@@ -51,6 +55,7 @@ pub const TASKS: &[Task] = &[
         programs: &["consumer_group_a", "consumer_group_b"],
         run: task3_scaling::run,
         checks: scaling_checks::CHECKS,
+        beyond: false,
         seconds: 16,
         hints: include_str!("../hints/task3-scaling.md"),
     },
@@ -60,12 +65,13 @@ pub const TASKS: &[Task] = &[
         programs: &["consumer_crash"],
         run: task4_crash::run,
         checks: crash_checks::CHECKS,
+        beyond: false,
         seconds: 3,
         hints: include_str!("../hints/task4-crash.md"),
     },
 ];
 
-/// Every check, by task. Tasks 1 to 4 make 100 points.
+/// Every check, by task. The tasks that are not beyond make 100 points.
 pub fn all_checks() -> impl Iterator<Item = &'static Check> {
     TASKS.iter().flat_map(|task| task.checks)
 }

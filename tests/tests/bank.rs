@@ -7,7 +7,7 @@ use std::fs;
 use anyhow::{Result, bail, ensure};
 use bank::{Entry, bank};
 use checks::programs::{Version, workspace};
-use checks::{Judged, Outcome, Submission, TASKS, Task, all_checks};
+use checks::{Judged, Outcome, Submission, TASKS, Task};
 use libtest_mimic::Trial;
 
 use crate::{POOL, programs, trial};
@@ -29,9 +29,15 @@ pub fn trials() -> Vec<Trial> {
             );
             Ok(())
         }),
-        trial("bank::points_make_100", || {
-            let points: u32 = all_checks().map(|check| check.points).sum();
+        trial("bank::points_make_100_and_25_for_each_task_beyond", || {
+            let usual = TASKS.iter().filter(|task| !task.beyond);
+            let checks = usual.flat_map(|task| task.checks);
+            let points: u32 = checks.map(|check| check.points).sum();
             ensure!(points == 100, "{points}");
+            for task in TASKS.iter().filter(|task| task.beyond) {
+                let points: u32 = task.checks.iter().map(|check| check.points).sum();
+                ensure!(points == 25, "task {}: {points}", task.number);
+            }
             Ok(())
         }),
         trial("bank::the_matrix_in_docs_is_this_bank", matrix_is_kept),

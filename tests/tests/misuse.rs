@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use broker::Broker;
 use checks::programs::Version;
 use checks::{Kafka, Program};
-use common::CLICKSTREAM;
+use common::TOPICS;
 use libtest_mimic::Trial;
 
 use crate::{programs, trial};
@@ -23,7 +23,7 @@ pub fn trials() -> Vec<Trial> {
         }),
         trial("misuse::programs_without_their_topic_say_so", || {
             let broker = Broker::start()?;
-            says(broker.bootstrap(), "Topic clickstream does not exist")
+            says(broker.bootstrap(), "does not exist")
         }),
         trial(
             "misuse::a_program_ends_without_a_word_when_nobody_reads_on",
@@ -35,7 +35,7 @@ pub fn trials() -> Vec<Trial> {
 /// `producer | head -1`, and the same with a consumer.
 fn reader_goes() -> Result<()> {
     let broker = Broker::start()?;
-    Kafka::at(broker.bootstrap()).create_topic(CLICKSTREAM, 3)?;
+    Kafka::at(broker.bootstrap()).create_topics(TOPICS)?;
     for name in ["producer", "consumer"] {
         let path = programs(Version::Solution)?[name].clone();
         let mut shell = Command::new("bash");

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use broker::Broker;
 use checks::programs::Version;
 use checks::{Kafka, Stage, TASKS, crash_in_a_batch};
-use common::CLICKSTREAM;
+use common::TOPICS;
 use libtest_mimic::Trial;
 
 use crate::{programs, trial};
@@ -40,7 +40,7 @@ pub fn on_stage(
 ) -> Result<()> {
     let broker = Broker::start()?;
     let kafka = Kafka::at(broker.bootstrap());
-    kafka.create_topic(CLICKSTREAM, 3)?;
+    kafka.create_topics(TOPICS)?;
     let story = Arc::new(Mutex::new(format!("{broker}\n")));
     let told = Arc::clone(&story);
     let mut stage = Stage::new(kafka, programs, move |text| {

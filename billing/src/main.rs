@@ -1,0 +1,99 @@
+//! Task 5: charges each payment once, however often it comes and whenever this program dies.
+//!
+//! The task sheet is docs/task5-billing.md.
+
+#![allow(unused_imports, reason = "the holes need some of them")]
+
+use std::time::Duration;
+
+use common::{
+    BILLING_SERVICE, Error, PAYMENTS, PAYMENTS_DLQ, Payment, SESSION_TIMEOUT_MS, Shutdown,
+    Undelivered, billing_db, bootstrap_servers, require_topic,
+};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::message::{Message, OwnedMessage};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::util::Timeout;
+use rusqlite::Connection;
+
+const BATCH_SIZE: usize = 20;
+
+// TODO(1): make `event_id` the primary key, so that the table holds no event twice. (Sheet: step 2)
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS charges (event_id TEXT, user_id TEXT, amount REAL)";
+// END(1)
+
+// TODO(2): where the event is in the table already, do nothing. (Sheet: step 3)
+const CHARGE: &str = "INSERT INTO charges (event_id, user_id, amount) VALUES (?1, ?2, ?3)";
+// END(2)
+
+/// Charges the payments of a batch, all or none. What is no payment becomes a dead letter.
+fn process(
+    batch: &[OwnedMessage],
+    database: &mut Connection,
+    dead_letters: &BaseProducer<Undelivered>,
+) -> Result<(), Error> {
+    let mut report = Vec::new();
+    let charges = database.transaction()?;
+    for message in batch {
+        let payment = match Payment::from_message(message) {
+            Ok(payment) => payment,
+            Err(error) => {
+                // TODO(3): instead, send the message to `payments.dlq` as it is, the same key and the same bytes; report
+                // it as `Dead letter: …`; and go on. (Sheet: step 4)
+                let _ = dead_letters;
+                return Err(error);
+                // END(3)
+            }
+        };
+        let row = (&payment.event_id, &payment.user_id, payment.amount);
+        let what = match charges.execute(CHARGE, row)? {
+            0 => "Already charged:",
+            _ => "Charged",
+        };
+        report.push(format!("{what} {} ${:.2} ({})", row.1, row.2, row.0));
+    }
+    charges.commit()?;
+    report.iter().for_each(|line| println!("{line}"));
+    Ok(())
+}
+
+fn main() -> Result<(), Error> {
+    require_topic(PAYMENTS)?;
+    require_topic(PAYMENTS_DLQ)?;
+    let shutdown = Shutdown::on_ctrl_c()?;
+    let mut database = Connection::open(billing_db())?;
+    database.execute_batch(TABLE)?;
+    let dead_letters: BaseProducer<Undelivered> = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap_servers())
+        .set("client.id", "billing")
+        .create_with_context(Undelivered::default())?;
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap_servers())
+        .set("client.id", "billing")
+        .set("group.id", BILLING_SERVICE)
+        .set("auto.offset.reset", "earliest")
+        .set("session.timeout.ms", SESSION_TIMEOUT_MS)
+        .set("enable.auto.commit", "false")
+        .create()?;
+    consumer.subscribe(&[PAYMENTS])?;
+
+    let mut batch = Vec::new();
+    while !shutdown.requested() {
+        let message = consumer.poll(Duration::from_millis(500)).transpose()?;
+        let ran_dry = message.is_none();
+        batch.extend(message.map(|message| message.detach()));
+        if batch.is_empty() || (batch.len() < BATCH_SIZE && !ran_dry) {
+            continue;
+        }
+
+        process(&batch, &mut database, &dead_letters)?;
+        // TODO(4): wait until every dead letter is acknowledged; where one was refused, end with an error. (Sheet:
+        // step 5)
+        // END(4)
+        consumer.commit_consumer_state(CommitMode::Sync)?;
+        println!("Committed batch of {}.", batch.len());
+        batch.clear();
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Task 6: copies the purchases of the clickstream to a topic of their own, each exactly once, whenever this program dies.
+//!
+//! The task sheet is docs/task6-exactly-once.md.
+
+#![allow(unused_imports, reason = "the holes need some of them")]
+
+use std::time::Duration;
+
+use common::{
+    CLICKSTREAM, Error, Event, EventType, PURCHASE_EXTRACTOR, PURCHASES, Rebalanced, Shutdown,
+    bootstrap_servers, require_topic,
+};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::message::{Message, OwnedMessage};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::util::Timeout;
+use rdkafka::{Offset, TopicPartitionList};
+
+const BATCH_SIZE: usize = 20;
+
+/// A killed member holds its partitions for so long. The broker allows no less, and a restart should not wait for longer.
+const SESSION_TIMEOUT_MS: &str = "6000";
+
+/// Copies the purchases of a batch and moves the offsets past it. Returns how many purchases there were.
+fn copy(
+    batch: &[(Event, OwnedMessage)],
+    consumer: &BaseConsumer<Rebalanced>,
+    producer: &BaseProducer,
+) -> Result<usize, Error> {
+    // SOLUTION(3): what is sent from here on counts only with the commit.
+    producer.begin_transaction()?;
+    // END(3)
+    let mut purchases = 0;
+    for (event, message) in batch {
+        if event.event_type == EventType::Purchase && event.amount.is_some() {
+            let mut record = BaseRecord::<[u8], [u8]>::to(PURCHASES);
+            record.key = message.key();
+            record.payload = message.payload();
+            producer.send(record).map_err(|(error, _)| error)?;
+            purchases += 1;
+        }
+    }
+    // SOLUTION(4): the offsets after each partition's last message are part of the transaction: both count, or neither.
+    let after = batch.iter().map(|(_, message)| {
+        let partition = (CLICKSTREAM.to_string(), message.partition());
+        (partition, Offset::Offset(message.offset() + 1))
+    });
+    let after = TopicPartitionList::from_topic_map(&after.collect())?;
+    let group = consumer.group_metadata();
+    let group = group.ok_or_else(|| Error::new("The consumer is in no group."))?;
+    producer.send_offsets_to_transaction(&after, &group, Timeout::Never)?;
+    producer.commit_transaction(Timeout::Never)?;
+    // END(4)
+    Ok(purchases)
+}
+
+fn main() -> Result<(), Error> {
+    require_topic(CLICKSTREAM)?;
+    require_topic(PURCHASES)?;
+    let shutdown = Shutdown::on_ctrl_c()?;
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap_servers())
+        .set("client.id", "exactly_once")
+        // SOLUTION(1): the same at every start, so that the broker knows whose transaction is still open.
+        .set("transactional.id", PURCHASE_EXTRACTOR)
+        // END(1)
+        .create()?;
+    // SOLUTION(2): aborts what a killed one left open; one that still runs can commit nothing more.
+    producer.init_transactions(Timeout::Never)?;
+    // END(2)
+    let consumer: BaseConsumer<Rebalanced> = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap_servers())
+        .set("client.id", "exactly_once")
+        .set("group.id", PURCHASE_EXTRACTOR)
+        .set("auto.offset.reset", "earliest")
+        .set("session.timeout.ms", SESSION_TIMEOUT_MS)
+        .set("enable.auto.commit", "false")
+        .create_with_context(Rebalanced::default())?;
+    consumer.subscribe(&[CLICKSTREAM])?;
+
+    let mut batch = Vec::new();
+    while !shutdown.requested() {
+        let message = consumer.poll(Duration::from_millis(500)).transpose()?;
+        if consumer.context().happened() {
+            // Whoever owns a partition now goes on at its committed offset, so this batch comes again.
+            batch.clear();
+        }
+        let ran_dry = message.is_none();
+        if let Some(message) = message {
+            batch.push((Event::from_message(&message)?, message.detach()));
+        }
+        if batch.is_empty() || (batch.len() < BATCH_SIZE && !ran_dry) {
+            continue;
+        }
+
+        match copy(&batch, &consumer, &producer) {
+            Ok(purchases) => println!("Committed batch of {}: {purchases} purchases.", batch.len()),
+            Err(error) => {
+                // SOLUTION(5): nothing of the batch counts, so go back to each partition's first message.
+                eprintln!("Aborting a batch of {}: {error:?}", batch.len());
+                producer.abort_transaction(Timeout::Never)?;
+                let first = batch.iter().rev().map(|(_, message)| {
+                    let partition = (CLICKSTREAM.to_string(), message.partition());
+                    (partition, Offset::Offset(message.offset()))
+                });
+                let first = TopicPartitionList::from_topic_map(&first.collect())?;
+                for sought in consumer
+                    .seek_partitions(first, Duration::from_secs(5))?
+                    .elements()
+                {
+                    sought.error()?;
+                }
+                // END(5)
+            }
+        }
+        batch.clear();
+    }
+    Ok(())
+}
