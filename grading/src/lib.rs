@@ -28,4 +28,4 @@ pub use intake::{Intake, Kind};
 pub use pristine::Pristine;
 pub use review::review;
 pub use summary::Summary;
-pub use whole::write_whole;
+pub use whole::{could_be_written, write_whole};

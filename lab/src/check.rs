@@ -82,6 +82,7 @@ pub struct Told {
 }
 
 pub fn check(what: &What, told: &Told, watch: bool) -> Result<ExitCode> {
+    write::ready(told.page.as_deref())?;
     let pool = Pool::default();
     if watch {
         return watch::watch(what, |what| run(&pool, what, told).map(drop));

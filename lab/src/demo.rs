@@ -14,6 +14,7 @@ use pages::{Chapter, timeline_page};
 use crate::{kafka, usage, write};
 
 pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<ExitCode> {
+    write::ready(report)?;
     let tasks = usage::tasks(only)?;
     let names: Vec<&str> = tasks
         .iter()

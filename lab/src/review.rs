@@ -44,6 +44,7 @@ fn review_one(
 ) -> Result<ExitCode> {
     let class = Class::new(submissions, None, jobs);
     let class = class.map_err(|error| Usage(format!("{error:#}")))?;
+    write::ready(out.as_deref())?;
     let reports = class.grade(&Grader::default(), |_| {})?;
     let Some(report) = reports.first() else {
         bail!("nothing was graded");
