@@ -13,7 +13,7 @@ use console::style;
 use crate::progress_bar::ProgressBar;
 use crate::report::{NOT_JUDGED, sign, tell};
 use crate::usage::Usage;
-use crate::{progress, watch};
+use crate::{progress, rejudge};
 
 /// What to judge.
 pub struct What {
@@ -84,7 +84,7 @@ impl What {
 pub fn check(what: &What, json: bool, watch: bool) -> Result<ExitCode> {
     let pool = Pool::default();
     if watch {
-        return watch::watch(what, |what| run(&pool, what, json).map(drop));
+        return rejudge::rejudge(what, |what| run(&pool, what, json).map(drop));
     }
     run(&pool, what, json)
 }

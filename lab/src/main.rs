@@ -7,8 +7,10 @@ mod grade;
 mod hand_out;
 mod hint;
 mod kafka;
+mod partitions;
 mod progress;
 mod progress_bar;
+mod rejudge;
 mod report;
 mod run;
 mod tool;
@@ -109,6 +111,32 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Shows a consumer group live: who owns which partition, committed offsets, lag, and every rebalance
+    ///
+    /// A rebalance is logged when it is over: who joined, left or timed out, how long it took, which partitions moved, and how
+    /// long they had no owner. All this is by the account of the group's coordinator: a member that was killed owns its
+    /// partitions until its session times out. The group is looked at four times a second; the error of a time is given with it.
+    ///
+    /// Where standard output is no terminal, prints a table and then what changes.
+    Watch {
+        /// The consumer group, such as scale-group. If there is none of that name, waits for it
+        group: String,
+        /// Prints the table once. The exit status is 1 if there is no such group
+        #[arg(long)]
+        once: bool,
+    },
+    /// Shows why 100 events are not spread 33-33-34: which key goes to which partition, and what one more partition changes
+    ///
+    /// Needs no Kafka. With a number of events for each user (5) it says what to expect; how many events a user really has is
+    /// chance.
+    Partitions {
+        /// The keys; by default user_1 to user_20
+        #[arg(value_name = "KEY")]
+        keys: Vec<String>,
+        /// How many partitions the topic has
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=1000))]
+        partitions: i32,
+    },
     /// Builds and runs a lab program: yours, or its solution
     Run {
         /// producer, consumer, consumer_group_a, consumer_group_b or consumer_crash
@@ -163,6 +191,8 @@ fn main() -> ExitCode {
         Command::Down => kafka::down(),
         Command::Status => kafka::status(),
         Command::Reset { yes } => kafka::reset(yes),
+        Command::Watch { group, once } => watch::watch(&group, once),
+        Command::Partitions { keys, partitions } => partitions::partitions(keys, partitions),
         Command::Run { program, solution } => run::run(&program, solution),
         Command::Tool(words) => tool::tool(&words),
     };

@@ -1,10 +1,10 @@
 //! A Kafka cluster, seen from outside: what a lab program left there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use broker::wait;
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{
@@ -18,6 +18,7 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
 
+use crate::group_description::{GroupDescription, TopicPartition, commits, describe};
 use crate::protocol::{assigned, leave_consumer_group, leave_group};
 
 /// How long a cluster may take to be reached at all.
@@ -83,10 +84,7 @@ impl Kafka {
     /// When the cluster does not answer.
     pub fn partitions(&self, topic: &str) -> Result<Option<i32>> {
         let metadata = self.client()?.fetch_metadata(Some(topic), REACH_LIMIT);
-        let metadata = metadata.map_err(|_| {
-            let mend = common::mend();
-            anyhow!("Kafka does not answer at {}. {mend}", self.bootstrap)
-        })?;
+        let metadata = metadata.map_err(|_| self.silent())?;
         let topic = metadata.topics().first().context("no metadata")?;
         match topic.error().map(RDKafkaErrorCode::from) {
             None => Ok(Some(i32::try_from(topic.partitions().len())?)),
@@ -354,6 +352,94 @@ impl Kafka {
                 })
             })
             .collect()
+    }
+
+    /// A group as its coordinator sees it, whatever protocol it uses; `None` where there is no such group.
+    ///
+    /// # Errors
+    /// When the cluster does not answer within `limit`.
+    pub fn describe(&self, group: &str, limit: Duration) -> Result<Option<GroupDescription>> {
+        describe(self.client()?.client(), group, limit).map_err(|error| self.unless_silent(error))
+    }
+
+    /// All committed offsets of a group, in whatever topic.
+    ///
+    /// # Errors
+    /// When the cluster does not answer within `limit`.
+    pub fn commits(&self, group: &str, limit: Duration) -> Result<BTreeMap<TopicPartition, i64>> {
+        commits(self.client()?.client(), group, limit).map_err(|error| self.unless_silent(error))
+    }
+
+    /// All partitions of these topics, of those that exist.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub fn partitions_of(&self, topics: &BTreeSet<String>) -> Result<Vec<TopicPartition>> {
+        let mut all = Vec::new();
+        for topic in topics {
+            let count = self.partitions(topic)?.unwrap_or(0);
+            all.extend((0..count).map(|partition| TopicPartition {
+                topic: topic.clone(),
+                partition,
+            }));
+        }
+        Ok(all)
+    }
+
+    /// The end offsets of these partitions, whatever their topics: one question to each broker, where [`Kafka::ends`] asks
+    /// for each partition. `None` for a partition that has no leader at the moment.
+    ///
+    /// # Errors
+    /// When the cluster does not answer within `limit`.
+    pub fn ends_of(
+        &self,
+        partitions: &[TopicPartition],
+        limit: Duration,
+    ) -> Result<BTreeMap<TopicPartition, Option<i64>>> {
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut asked = TopicPartitionList::new();
+        for TopicPartition { topic, partition } in partitions {
+            // In a question for the offset at a time, `End` stands for the latest.
+            asked.add_partition_offset(topic, *partition, Offset::End)?;
+        }
+        let answer = self.client()?.offsets_for_times(asked, limit);
+        let answer = answer.map_err(|error| match error.rdkafka_error_code() {
+            Some(code) => self.unless_silent(code.into()),
+            None => error.into(),
+        })?;
+        let ends = answer.elements().into_iter().map(|element| {
+            let partition = TopicPartition {
+                topic: element.topic().to_string(),
+                partition: element.partition(),
+            };
+            let end = match (element.error(), element.offset()) {
+                (Ok(()), Offset::Offset(end)) => Some(end),
+                _ => None,
+            };
+            (partition, end)
+        });
+        Ok(ends.collect())
+    }
+
+    /// What to say when the cluster does not answer.
+    fn silent(&self) -> Error {
+        let mend = common::mend();
+        anyhow!("Kafka does not answer at {}. {mend}", self.bootstrap)
+    }
+
+    /// The error, or what to say instead where it means that nobody answers.
+    fn unless_silent(&self, error: Error) -> Error {
+        match error.downcast_ref() {
+            Some(
+                RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::BrokerTransportFailure,
+            ) => self.silent(),
+            _ => error,
+        }
     }
 
     fn client(&self) -> Result<Arc<BaseConsumer>> {

@@ -1,0 +1,49 @@
+//! The group for a pipe or a file: a table, and then what changes.
+
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use broker::wait;
+use checks::{GroupTable, LiveGroup};
+
+use super::looks::Look;
+use super::time_of_day;
+
+/// How often a table is printed at most.
+const TABLES: Duration = Duration::from_secs(1);
+
+/// How often Ctrl-C is looked for.
+const GLANCE: Duration = Duration::from_millis(100);
+
+pub fn print(mut live: LiveGroup, looks: &Receiver<Look>) -> Result<ExitCode> {
+    let mut printed: Option<(Instant, GroupTable)> = None;
+    loop {
+        match looks.recv_timeout(GLANCE) {
+            Ok(look) => {
+                for event in look.tell(&mut live) {
+                    println!("{}  {}", time_of_day(event.at), event.what);
+                    for detail in event.details {
+                        println!("          {detail}");
+                    }
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::FAILURE),
+        }
+        if wait::interrupted() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let (Some(table), Some(grid)) = (live.table(), live.grid()) else {
+            continue;
+        };
+        let is_new = |(at, last): &(Instant, GroupTable)| at.elapsed() >= TABLES && *last != table;
+        if printed.as_ref().is_none_or(is_new) {
+            let now = Instant::now();
+            println!("{}  {}", time_of_day(now), live.headline(now));
+            println!("{grid}");
+            printed = Some((now, table));
+        }
+    }
+}
