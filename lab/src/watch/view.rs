@@ -13,7 +13,7 @@ use ratatui::widgets::{Cell, Paragraph, Row, Table, Wrap};
 use super::time_of_day;
 
 /// So many lines are left to what has happened, where there are more partitions than lines.
-const LEAST_EVENTS: u16 = 3;
+const LEAST_EVENTS: u16 = 2;
 
 /// Header, one partition, and the totals.
 const LEAST_TABLE: u16 = 3;
@@ -22,6 +22,9 @@ const LEAST_TABLE: u16 = 3;
 const LEAST_NAME: usize = 4;
 
 const FOOTER: &str = "q ends · ↑ ↓ scroll · rate: records committed per second, over the last 10 s";
+
+/// The same for a narrow terminal.
+const SHORT_FOOTER: &str = "q ends · ↑ ↓ scroll · rate: records/s";
 
 /// What of it is seen.
 #[derive(Default)]
@@ -101,7 +104,13 @@ pub fn draw(frame: &mut Frame, view: &mut View, live: &LiveGroup, now: Instant) 
         Paragraph::new(told(live)).wrap(Wrap { trim: false }),
         events,
     );
-    frame.render_widget(Line::raw(FOOTER).dim(), footer);
+    let keys = Line::raw(FOOTER);
+    let keys = if keys.width() > footer.width.into() {
+        Line::raw(SHORT_FOOTER)
+    } else {
+        keys
+    };
+    frame.render_widget(keys.dim(), footer);
 }
 
 fn draw_table(frame: &mut Frame, area: Rect, grid: &Grid, view: &View) {
@@ -276,7 +285,8 @@ mod tests {
         let lines = drawn(&group(3), 80, 10, &[]);
         line_with(&lines, "scale-group: Stable");
         assert!(line_with(&lines, "1234567 ").contains("A"));
-        assert!(line_with(&lines, "no commit").contains("-"));
+        assert!(line_with(&lines, "1  A").contains("no commit   1234570    -"));
+        line_with(&lines, "2  B");
         assert!(line_with(&lines, "all").contains("≥ 3"));
         line_with(&lines, "B joined");
         line_with(&lines, "partition 2: A → B");
@@ -294,10 +304,10 @@ mod tests {
     #[test]
     fn more_partitions_than_lines_are_scrolled() {
         let lines = drawn(&group(30), 80, 14, &[]);
-        line_with(&lines, "rows 1–6 of 30");
+        line_with(&lines, "rows 1–7 of 30");
         let end = [KeyCode::PageDown; 9];
         let lines = drawn(&group(30), 80, 14, &end);
-        assert!(line_with(&lines, "rows 25–30 of 30").contains("─"));
+        assert!(line_with(&lines, "rows 24–30 of 30").contains("─"));
         assert!(line_with(&lines, "29  B").contains("no commit"));
         line_with(&lines, "all");
         line_with(&lines, "B joined");
