@@ -14,7 +14,7 @@ use checks::{Kafka, LiveGroup};
 use jiff::{SignedDuration, Zoned};
 
 use crate::kafka;
-use crate::watch::looks::{LIMIT, Offsets};
+use crate::watch::looks::{LIMIT, offsets};
 
 pub fn watch(group: &str, once: bool) -> Result<ExitCode> {
     let kafka = Kafka::at(&kafka::running()?.bootstrap);
@@ -26,7 +26,7 @@ pub fn watch(group: &str, once: bool) -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         };
         let mut live = LiveGroup::new(group);
-        let offsets = Offsets::default().read(&kafka, group, Some(&description))?;
+        let offsets = offsets(&kafka, group, Some(&description))?;
         live.saw(Instant::now(), Some(description));
         live.saw_offsets(Instant::now(), offsets);
         println!("{}", live.headline(Instant::now()));

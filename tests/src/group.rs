@@ -78,7 +78,7 @@ impl GroupTable {
     pub fn read(kafka: &Kafka, group: &str, topic: &str) -> Result<Self> {
         let topics = BTreeSet::from([topic.to_string()]);
         let offsets = GroupOffsets {
-            ends: kafka.ends_of(&kafka.partitions_of(&topics)?, LIMIT)?,
+            ends: kafka.ends_of(&topics, LIMIT)?,
             committed: kafka.commits(group, LIMIT)?,
         };
         let description = kafka.describe(group, LIMIT)?;

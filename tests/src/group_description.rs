@@ -1,21 +1,19 @@
 //! A consumer group as its coordinator describes it, and all that it has committed.
-//!
-//! librdkafka asks for that (`DescribeConsumerGroups`, `ListConsumerGroupOffsets`), but rdkafka offers no call: here its C
-//! functions are called. They know groups of either protocol; the older calls see no members of one by KIP-848.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CStr, CString, c_char};
 use std::fmt;
-use std::ptr::NonNull;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use rdkafka::bindings as c;
-use rdkafka::client::{Client, ClientContext};
-use rdkafka::error::RDKafkaErrorCode;
+use anyhow::{Result, bail};
+use bytes::{Buf, Bytes};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::{
+    ConsumerGroupDescribeRequest, ConsumerProtocolAssignment, DescribeGroupsRequest, GroupId,
+    OffsetFetchRequest, TopicName,
+};
+use kafka_protocol::protocol::{Decodable, StrBytes};
 
-/// librdkafka answers within the limit, if only to say that the broker has not; so much later it has not kept its word.
-const GRACE: Duration = Duration::from_secs(5);
+use crate::brokers::Brokers;
 
 /// One partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,8 +49,9 @@ pub enum GroupState {
     PreparingRebalance,
     /// Classic: all have joined; the leader of the group decides who gets what.
     CompletingRebalance,
-    /// KIP-848: members give up and take up partitions. (librdkafka 2.12 has no name for its states `Assigning` and
-    /// `Reconciling`.)
+    /// KIP-848: the coordinator decides who gets what.
+    Assigning,
+    /// KIP-848: members give up and take up partitions.
     Reconciling,
     Stable,
     /// There are commits, but no members.
@@ -69,6 +68,23 @@ pub enum GroupProtocol {
 }
 
 impl GroupState {
+    /// By its name. `None` for a group that is dead: that is what brokers call one that is not there.
+    ///
+    /// # Errors
+    /// When Kafka has no such state.
+    fn named(name: &str) -> Result<Option<Self>> {
+        Ok(Some(match name {
+            "PreparingRebalance" => Self::PreparingRebalance,
+            "CompletingRebalance" => Self::CompletingRebalance,
+            "Assigning" => Self::Assigning,
+            "Reconciling" => Self::Reconciling,
+            "Stable" => Self::Stable,
+            "Empty" => Self::Empty,
+            "Dead" => return Ok(None),
+            other => bail!("a group in state {other} is not known here"),
+        }))
+    }
+
     /// Is it in the middle of a rebalance?
     pub fn is_rebalancing(self) -> bool {
         !matches!(self, Self::Stable | Self::Empty)
@@ -87,60 +103,73 @@ impl fmt::Display for GroupState {
 /// # Errors
 /// When the coordinator does not answer within `limit`, or refuses.
 pub fn describe(
-    client: &Client<impl ClientContext>,
+    brokers: &mut Brokers,
     group: &str,
     limit: Duration,
 ) -> Result<Option<GroupDescription>> {
-    let name = CString::new(group)?;
-    let kind = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
-    let answer = ask(client, kind, limit, |options, queue| {
-        let mut names = [name.as_ptr()];
-        // SAFETY: client, options and queue are alive, and the names are copied.
-        unsafe {
-            c::rd_kafka_DescribeConsumerGroups(
-                client.native_ptr(),
-                names.as_mut_ptr(),
-                names.len(),
-                options,
-                queue,
-            );
-        }
+    const VERSION: i16 = 0;
+    let question = DescribeGroupsRequest::default().with_groups(vec![id(group)]);
+    let answer = brokers.ask_coordinator(group, &question, VERSION, limit, |answer| {
+        answer.groups.first().map_or(0, |group| group.error_code)
     })?;
-    // SAFETY: the event is an answer of this kind, for one group; what is read of it belongs to it, and it outlives us.
-    unsafe {
-        let mut count = 0;
-        let result = c::rd_kafka_event_DescribeConsumerGroups_result(answer.0.as_ptr());
-        let groups = c::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
-        if count == 0 {
-            bail!("Kafka does not describe group {group}");
-        }
-        let described = *groups;
-        match code(c::rd_kafka_ConsumerGroupDescription_error(described)) {
-            None => {}
-            Some(RDKafkaErrorCode::GroupIdNotFound) => return Ok(None),
-            Some(code) => bail!("group {group}: {code}"),
-        }
-        let Some(state) = state(c::rd_kafka_ConsumerGroupDescription_state(described)) else {
-            return Ok(None);
-        };
-        let members = 0..c::rd_kafka_ConsumerGroupDescription_member_count(described);
-        Ok(Some(GroupDescription {
-            state,
-            protocol: match c::rd_kafka_ConsumerGroupDescription_type(described) {
-                c::rd_kafka_consumer_group_type_t::RD_KAFKA_CONSUMER_GROUP_TYPE_CONSUMER => {
-                    GroupProtocol::Consumer
-                }
-                _ => GroupProtocol::Classic,
-            },
-            members: members
-                .map(|number| {
-                    member(c::rd_kafka_ConsumerGroupDescription_member(
-                        described, number,
-                    ))
-                })
-                .collect(),
-        }))
+    let Some(described) = answer.groups.into_iter().next() else {
+        bail!("Kafka does not describe group {group}");
+    };
+    refuse(group, described.error_code)?;
+    let Some(state) = GroupState::named(&described.group_state)? else {
+        return describe_new(brokers, group, limit);
+    };
+    let members = described.members.into_iter().map(|member| GroupMember {
+        client_id: member.client_id.to_string(),
+        member_id: member.member_id.to_string(),
+        partitions: assignment(&member.member_assignment).unwrap_or_default(),
+    });
+    Ok(Some(GroupDescription {
+        state,
+        protocol: GroupProtocol::Classic,
+        members: members.collect(),
+    }))
+}
+
+/// The same for a group by the protocol of KIP-848, which to the older question is dead.
+fn describe_new(
+    brokers: &mut Brokers,
+    group: &str,
+    limit: Duration,
+) -> Result<Option<GroupDescription>> {
+    const VERSION: i16 = 0;
+    if !brokers.coordinator_knows::<ConsumerGroupDescribeRequest>(group, limit)? {
+        return Ok(None);
     }
+    let question = ConsumerGroupDescribeRequest::default().with_group_ids(vec![id(group)]);
+    let answer = brokers.ask_coordinator(group, &question, VERSION, limit, |answer| {
+        answer.groups.first().map_or(0, |group| group.error_code)
+    })?;
+    let Some(described) = answer.groups.into_iter().next() else {
+        return Ok(None);
+    };
+    if described.error_code == ResponseError::GroupIdNotFound.code() {
+        return Ok(None);
+    }
+    refuse(group, described.error_code)?;
+    let Some(state) = GroupState::named(&described.group_state)? else {
+        return Ok(None);
+    };
+    let members = described.members.into_iter().map(|member| {
+        let topics = member.assignment.topic_partitions.into_iter();
+        GroupMember {
+            client_id: member.client_id.to_string(),
+            member_id: member.member_id.to_string(),
+            partitions: topics
+                .flat_map(|topic| partitions(topic.topic_name, topic.partitions))
+                .collect(),
+        }
+    });
+    Ok(Some(GroupDescription {
+        state,
+        protocol: GroupProtocol::Consumer,
+        members: members.collect(),
+    }))
 }
 
 /// The committed offsets of a group, in all topics. A partition without a commit is not among them.
@@ -148,165 +177,65 @@ pub fn describe(
 /// # Errors
 /// When the coordinator does not answer within `limit`, or refuses.
 pub fn commits(
-    client: &Client<impl ClientContext>,
+    brokers: &mut Brokers,
     group: &str,
     limit: Duration,
 ) -> Result<BTreeMap<TopicPartition, i64>> {
-    let name = CString::new(group)?;
-    let kind = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
-    let answer = ask(client, kind, limit, |options, queue| {
-        // SAFETY: client, options and queue are alive; the question is copied, and destroyed once. No partitions means all.
-        unsafe {
-            let mut question =
-                c::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), std::ptr::null());
-            c::rd_kafka_ListConsumerGroupOffsets(
-                client.native_ptr(),
-                &raw mut question,
-                1,
-                options,
-                queue,
-            );
-            c::rd_kafka_ListConsumerGroupOffsets_destroy(question);
-        }
-    })?;
-    // SAFETY: as in `describe`.
-    unsafe {
-        let mut count = 0;
-        let result = c::rd_kafka_event_ListConsumerGroupOffsets_result(answer.0.as_ptr());
-        let groups = c::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count);
-        if count == 0 {
-            bail!("Kafka does not say what group {group} has committed");
-        }
-        match code(c::rd_kafka_group_result_error(*groups)) {
-            None => {}
-            Some(RDKafkaErrorCode::GroupIdNotFound) => return Ok(BTreeMap::new()),
-            Some(code) => bail!("group {group}: {code}"),
-        }
-        let commits = partitions(c::rd_kafka_group_result_partitions(*groups));
-        Ok(commits
-            .into_iter()
-            .filter(|(_, offset)| *offset >= 0)
-            .collect())
+    const VERSION: i16 = 2;
+    // No topics means all of them.
+    let question = OffsetFetchRequest::default()
+        .with_group_id(id(group))
+        .with_topics(None);
+    let answer =
+        brokers.ask_coordinator(group, &question, VERSION, limit, |answer| answer.error_code)?;
+    refuse(group, answer.error_code)?;
+    let commits = answer.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|partition| {
+            let committed = TopicPartition {
+                topic: topic.name.to_string(),
+                partition: partition.partition_index,
+            };
+            (committed, partition.committed_offset)
+        })
+    });
+    Ok(commits.filter(|(_, offset)| *offset >= 0).collect())
+}
+
+/// What an assignment of the consumer protocol says: a version, and then what that version holds. An empty one is no
+/// assignment yet; `None` where it is of another protocol.
+fn assignment(bytes: &[u8]) -> Option<BTreeSet<TopicPartition>> {
+    let mut bytes = Bytes::copy_from_slice(bytes);
+    if bytes.is_empty() {
+        return Some(BTreeSet::new());
     }
+    let version = bytes.try_get_i16().ok()?;
+    let assignment = ConsumerProtocolAssignment::decode(&mut bytes, version).ok()?;
+    let topics = assignment.assigned_partitions.into_iter();
+    let all = topics.flat_map(|topic| partitions(topic.topic, topic.partitions));
+    Some(all.collect())
 }
 
-/// What librdkafka made and we must destroy: the pointer, and how.
-struct Owned<T>(NonNull<T>, unsafe extern "C" fn(*mut T));
-
-impl<T> Owned<T> {
-    fn new(pointer: *mut T, destroy: unsafe extern "C" fn(*mut T)) -> Result<Self> {
-        Ok(Self(
-            NonNull::new(pointer).context("librdkafka gave nothing")?,
-            destroy,
-        ))
-    }
+/// The same of one topic alone: the numbers of its partitions.
+pub fn assigned(bytes: &[u8], topic: &str) -> Option<Vec<i32>> {
+    let all = assignment(bytes)?;
+    let of_topic = all.iter().filter(|partition| partition.topic == topic);
+    Some(of_topic.map(|partition| partition.partition).collect())
 }
 
-impl<T> Drop for Owned<T> {
-    fn drop(&mut self) {
-        // SAFETY: it is ours, and destroyed only here.
-        unsafe { self.1(self.0.as_ptr()) }
-    }
-}
-
-/// Sends a question and waits for the answer.
-fn ask(
-    client: &Client<impl ClientContext>,
-    kind: c::rd_kafka_admin_op_t,
-    limit: Duration,
-    send: impl FnOnce(*const c::rd_kafka_AdminOptions_t, *mut c::rd_kafka_queue_t),
-) -> Result<Owned<c::rd_kafka_event_t>> {
-    let milliseconds = |time: Duration| i32::try_from(time.as_millis());
-    // SAFETY: the client is alive; options, queue and event are each destroyed once, by their owner.
-    unsafe {
-        let client = client.native_ptr();
-        let options = Owned::new(
-            c::rd_kafka_AdminOptions_new(client, kind),
-            c::rd_kafka_AdminOptions_destroy,
-        )?;
-        c::rd_kafka_AdminOptions_set_request_timeout(
-            options.0.as_ptr(),
-            milliseconds(limit)?,
-            std::ptr::null_mut(),
-            0,
-        );
-        let queue = Owned::new(c::rd_kafka_queue_new(client), c::rd_kafka_queue_destroy)?;
-        send(options.0.as_ptr(), queue.0.as_ptr());
-        let answer = c::rd_kafka_queue_poll(queue.0.as_ptr(), milliseconds(limit + GRACE)?);
-        let answer = Owned::new(answer, c::rd_kafka_event_destroy)?;
-        let error = c::rd_kafka_event_error(answer.0.as_ptr());
-        if error != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-            bail!(RDKafkaErrorCode::from(error));
-        }
-        Ok(answer)
-    }
-}
-
-unsafe fn code(error: *const c::rd_kafka_error_t) -> Option<RDKafkaErrorCode> {
-    // SAFETY: an error, or null.
-    (!error.is_null()).then(|| unsafe { c::rd_kafka_error_code(error) }.into())
-}
-
-/// `None` for a group that is dead. That is what older brokers call one that is not there.
-fn state(state: c::rd_kafka_consumer_group_state_t) -> Option<GroupState> {
-    use c::rd_kafka_consumer_group_state_t as s;
-    Some(match state {
-        s::RD_KAFKA_CONSUMER_GROUP_STATE_PREPARING_REBALANCE => GroupState::PreparingRebalance,
-        s::RD_KAFKA_CONSUMER_GROUP_STATE_COMPLETING_REBALANCE => GroupState::CompletingRebalance,
-        s::RD_KAFKA_CONSUMER_GROUP_STATE_STABLE => GroupState::Stable,
-        s::RD_KAFKA_CONSUMER_GROUP_STATE_EMPTY => GroupState::Empty,
-        s::RD_KAFKA_CONSUMER_GROUP_STATE_DEAD => return None,
-        _ => GroupState::Reconciling,
+fn partitions(topic: TopicName, numbers: Vec<i32>) -> impl Iterator<Item = TopicPartition> {
+    numbers.into_iter().map(move |partition| TopicPartition {
+        topic: topic.to_string(),
+        partition,
     })
 }
 
-unsafe fn member(member: *const c::rd_kafka_MemberDescription_t) -> GroupMember {
-    // SAFETY: the caller's event, which the member belongs to, is alive; an assignment may be null.
-    unsafe {
-        let assignment = c::rd_kafka_MemberDescription_assignment(member);
-        let owned = if assignment.is_null() {
-            Vec::new()
-        } else {
-            partitions(c::rd_kafka_MemberAssignment_partitions(assignment))
-        };
-        GroupMember {
-            client_id: text(c::rd_kafka_MemberDescription_client_id(member)),
-            member_id: text(c::rd_kafka_MemberDescription_consumer_id(member)),
-            partitions: owned.into_iter().map(|(partition, _)| partition).collect(),
-        }
-    }
+fn id(group: &str) -> GroupId {
+    GroupId(StrBytes::from_string(group.to_string()))
 }
 
-/// The partitions of a list, each with its offset.
-unsafe fn partitions(
-    list: *const c::rd_kafka_topic_partition_list_t,
-) -> Vec<(TopicPartition, i64)> {
-    // SAFETY: the list, if it is one, is alive and as long as it says.
-    let elements = unsafe {
-        let Some(list) = list.as_ref().filter(|list| list.cnt > 0) else {
-            return Vec::new();
-        };
-        std::slice::from_raw_parts(list.elems, usize::try_from(list.cnt).unwrap_or_default())
-    };
-    elements
-        .iter()
-        .map(|element| {
-            let partition = TopicPartition {
-                // SAFETY: every element names its topic.
-                topic: unsafe { text(element.topic) },
-                partition: element.partition,
-            };
-            (partition, element.offset)
-        })
-        .collect()
-}
-
-unsafe fn text(from: *const c_char) -> String {
-    if from.is_null() {
-        return String::new();
+fn refuse(group: &str, code: i16) -> Result<()> {
+    match ResponseError::try_from_code(code) {
+        None => Ok(()),
+        Some(error) => bail!("group {group}: {error}"),
     }
-    // SAFETY: librdkafka ends its texts with a zero.
-    unsafe { CStr::from_ptr(from) }
-        .to_string_lossy()
-        .into_owned()
 }

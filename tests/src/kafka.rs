@@ -18,8 +18,10 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
 
-use crate::group_description::{GroupDescription, TopicPartition, commits, describe};
-use crate::protocol::{assigned, leave_consumer_group, leave_group};
+use crate::brokers::Brokers;
+use crate::end_offsets::ends;
+use crate::group_description::{GroupDescription, TopicPartition, assigned, commits, describe};
+use crate::leaving::{leave_consumer_group, leave_group};
 
 /// How long a cluster may take to be reached at all.
 const REACH_LIMIT: Duration = Duration::from_secs(8);
@@ -42,6 +44,8 @@ pub struct Kafka {
     bootstrap: String,
     /// Consumers that ask in a group's name and join none; making one costs more than most questions.
     clients: Arc<Mutex<HashMap<String, Arc<BaseConsumer>>>>,
+    /// For what rdkafka has no question for.
+    brokers: Arc<Mutex<Brokers>>,
 }
 
 /// A record of a topic.
@@ -70,6 +74,7 @@ impl Kafka {
         Self {
             bootstrap: bootstrap.to_string(),
             clients: Arc::default(),
+            brokers: Arc::new(Mutex::new(Brokers::at(bootstrap))),
         }
     }
 
@@ -164,7 +169,7 @@ impl Kafka {
     /// # Errors
     /// As there.
     pub fn remove_member(&self, group: &str, member_id: &str) -> Result<()> {
-        leave_group(&self.bootstrap, group, member_id)
+        self.ask(|brokers| leave_group(brokers, group, member_id))
     }
 
     /// As [`Kafka::remove_member`], in a group by the protocol of KIP-848.
@@ -172,7 +177,7 @@ impl Kafka {
     /// # Errors
     /// As there.
     pub fn remove_new_member(&self, group: &str, member_id: &str) -> Result<()> {
-        leave_consumer_group(&self.bootstrap, group, member_id)
+        self.ask(|brokers| leave_consumer_group(brokers, group, member_id))
     }
 
     /// Deletes all topics and all groups, so that whoever comes next finds a new cluster.
@@ -186,7 +191,7 @@ impl Kafka {
                 .client()?
                 .fetch_group_list(Some(&group), ANSWER_LIMIT)?;
             for member in list.groups().iter().flat_map(|group| group.members()) {
-                leave_group(&self.bootstrap, &group, member.id())?;
+                self.remove_member(&group, member.id())?;
             }
             self.delete_group(&group, CLEAN_LIMIT)?;
         }
@@ -354,12 +359,12 @@ impl Kafka {
             .collect()
     }
 
-    /// A group as its coordinator sees it, whatever protocol it uses; `None` where there is no such group.
+    /// A group as its coordinator sees it, by whatever protocol it goes; `None` where there is no such group.
     ///
     /// # Errors
     /// When the cluster does not answer within `limit`.
     pub fn describe(&self, group: &str, limit: Duration) -> Result<Option<GroupDescription>> {
-        describe(self.client()?.client(), group, limit).map_err(|error| self.unless_silent(error))
+        self.ask(|brokers| describe(brokers, group, limit))
     }
 
     /// All committed offsets of a group, in whatever topic.
@@ -367,79 +372,37 @@ impl Kafka {
     /// # Errors
     /// When the cluster does not answer within `limit`.
     pub fn commits(&self, group: &str, limit: Duration) -> Result<BTreeMap<TopicPartition, i64>> {
-        commits(self.client()?.client(), group, limit).map_err(|error| self.unless_silent(error))
+        self.ask(|brokers| commits(brokers, group, limit))
     }
 
-    /// All partitions of these topics, of those that exist.
-    ///
-    /// # Errors
-    /// When the cluster does not answer.
-    pub fn partitions_of(&self, topics: &BTreeSet<String>) -> Result<Vec<TopicPartition>> {
-        let mut all = Vec::new();
-        for topic in topics {
-            let count = self.partitions(topic)?.unwrap_or(0);
-            all.extend((0..count).map(|partition| TopicPartition {
-                topic: topic.clone(),
-                partition,
-            }));
-        }
-        Ok(all)
-    }
-
-    /// The end offsets of these partitions, whatever their topics: one question to each broker, where [`Kafka::ends`] asks
-    /// for each partition. `None` for a partition that has no leader at the moment.
+    /// The end offset of each partition of these topics, of those that exist. `None` for a partition that has no leader at
+    /// the moment.
     ///
     /// # Errors
     /// When the cluster does not answer within `limit`.
     pub fn ends_of(
         &self,
-        partitions: &[TopicPartition],
+        topics: &BTreeSet<String>,
         limit: Duration,
     ) -> Result<BTreeMap<TopicPartition, Option<i64>>> {
-        if partitions.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let mut asked = TopicPartitionList::new();
-        for TopicPartition { topic, partition } in partitions {
-            // In a question for the offset at a time, `End` stands for the latest.
-            asked.add_partition_offset(topic, *partition, Offset::End)?;
-        }
-        let answer = self.client()?.offsets_for_times(asked, limit);
-        let answer = answer.map_err(|error| match error.rdkafka_error_code() {
-            Some(code) => self.unless_silent(code.into()),
-            None => error.into(),
-        })?;
-        let ends = answer.elements().into_iter().map(|element| {
-            let partition = TopicPartition {
-                topic: element.topic().to_string(),
-                partition: element.partition(),
-            };
-            let end = match (element.error(), element.offset()) {
-                (Ok(()), Offset::Offset(end)) => Some(end),
-                _ => None,
-            };
-            (partition, end)
-        });
-        Ok(ends.collect())
+        self.ask(|brokers| ends(brokers, topics, limit))
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&mut Brokers) -> Result<T>) -> Result<T> {
+        let mut brokers = self.brokers.lock().unwrap_or_else(PoisonError::into_inner);
+        question(&mut brokers).map_err(|error| {
+            if error.is::<std::io::Error>() {
+                self.silent()
+            } else {
+                error
+            }
+        })
     }
 
     /// What to say when the cluster does not answer.
     fn silent(&self) -> Error {
         let mend = common::mend();
         anyhow!("Kafka does not answer at {}. {mend}", self.bootstrap)
-    }
-
-    /// The error, or what to say instead where it means that nobody answers.
-    fn unless_silent(&self, error: Error) -> Error {
-        match error.downcast_ref() {
-            Some(
-                RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::RequestTimedOut
-                | RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::BrokerTransportFailure,
-            ) => self.silent(),
-            _ => error,
-        }
     }
 
     fn client(&self) -> Result<Arc<BaseConsumer>> {

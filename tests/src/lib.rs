@@ -6,11 +6,13 @@
 //! - [`Stage`] is where a task takes place: a cluster, programs, and what was found out.
 //! - [`TASKS`] are the tasks of the lecture. Each one causes what it is about, and compares it with the slides.
 
+mod brokers;
 mod check;
 mod consumer_checks;
 mod consumer_output;
 mod consumer_runs;
 mod crash_checks;
+mod end_offsets;
 mod events;
 mod gate;
 mod group;
@@ -21,6 +23,7 @@ pub mod holes;
 mod judge;
 mod kafka;
 mod lane;
+mod leaving;
 mod lines;
 mod live_group;
 mod member_names;
@@ -29,7 +32,6 @@ mod pool;
 mod producer_checks;
 mod program;
 pub mod programs;
-mod protocol;
 mod rebalances;
 mod report;
 mod scaling_checks;

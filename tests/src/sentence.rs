@@ -7,7 +7,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 use serde_json::Value;
 
-use crate::protocol::assigned;
+use crate::group_description::assigned;
 
 /// Requests that a client makes to find its way; they tell a reader nothing.
 const HOUSEKEEPING: &[&str] = &[

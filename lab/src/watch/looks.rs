@@ -1,14 +1,11 @@
 //! Looks at a group again and again, beside whatever shows it.
 
-use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use checks::{
-    GroupDescription, GroupEvent, GroupOffsets, Kafka, LiveGroup, TopicPartition, topics_of,
-};
+use checks::{GroupDescription, GroupEvent, GroupOffsets, GroupState, Kafka, LiveGroup, topics_of};
 use common::CLICKSTREAM;
 
 /// How long one answer may take before Kafka counts as silent.
@@ -22,9 +19,6 @@ const SHORT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often its offsets are.
 const OFFSETS: Duration = Duration::from_secs(1);
-
-/// How often it is asked how many partitions the topics have.
-const PARTITIONS: Duration = Duration::from_secs(10);
 
 /// What was seen.
 pub enum Look {
@@ -57,32 +51,27 @@ pub fn begin(kafka: Kafka, group: &str) -> Receiver<Look> {
 }
 
 fn look(kafka: &Kafka, group: &str, looks: &Sender<Look>) {
-    let mut offsets = Offsets::default();
     let mut offsets_at: Option<Instant> = None;
     loop {
-        let mut new = Vec::new();
         let mut pause = PAUSE;
-        match kafka.describe(group, LIMIT) {
-            Ok(description) => {
-                let at = Instant::now();
-                if description
-                    .as_ref()
-                    .is_some_and(|group| group.state.is_rebalancing())
-                {
-                    pause = SHORT_PAUSE;
-                }
-                new.push(Look::Group(at, description.clone()));
-                if offsets_at.is_none_or(|last| last.elapsed() >= OFFSETS) {
-                    offsets_at = Some(at);
-                    new.push(match offsets.read(kafka, group, description.as_ref()) {
-                        Ok(offsets) => Look::Offsets(Instant::now(), offsets),
-                        Err(error) => Look::Nothing(Instant::now(), format!("{error:#}")),
-                    });
-                }
+        let seen = kafka.describe(group, LIMIT).and_then(|description| {
+            let at = Instant::now();
+            let state = description.as_ref().map(|group| group.state);
+            if state.is_some_and(GroupState::is_rebalancing) {
+                pause = SHORT_PAUSE;
             }
-            Err(error) => new.push(Look::Nothing(Instant::now(), format!("{error:#}"))),
-        }
-        for look in new {
+            let mut seen = Vec::new();
+            if offsets_at.is_none_or(|last| last.elapsed() >= OFFSETS) {
+                offsets_at = Some(at);
+                let offsets = offsets(kafka, group, description.as_ref())?;
+                seen.push(Look::Offsets(Instant::now(), offsets));
+            }
+            seen.insert(0, Look::Group(at, description));
+            Ok(seen)
+        });
+        let seen =
+            seen.unwrap_or_else(|error| vec![Look::Nothing(Instant::now(), format!("{error:#}"))]);
+        for look in seen {
             if looks.send(look).is_err() {
                 return;
             }
@@ -91,37 +80,17 @@ fn look(kafka: &Kafka, group: &str, looks: &Sender<Look>) {
     }
 }
 
-/// Reads offsets, and remembers for a while which partitions there are.
-#[derive(Default)]
-pub struct Offsets {
-    topics: BTreeSet<String>,
-    partitions: Vec<TopicPartition>,
-    asked: Option<Instant>,
-}
-
-impl Offsets {
-    /// In all topics in which the group has commits or owns partitions; in the lab's, where there are none.
-    pub fn read(
-        &mut self,
-        kafka: &Kafka,
-        group: &str,
-        description: Option<&GroupDescription>,
-    ) -> Result<GroupOffsets> {
-        let committed = kafka.commits(group, LIMIT)?;
-        let mut topics = topics_of(description, &committed);
-        if topics.is_empty() {
-            // While it rebalances, nobody owns anything.
-            topics.clone_from(&self.topics);
-        }
-        if topics.is_empty() {
-            topics.insert(CLICKSTREAM.to_string());
-        }
-        if topics != self.topics || self.asked.is_none_or(|at| at.elapsed() >= PARTITIONS) {
-            self.partitions = kafka.partitions_of(&topics)?;
-            self.asked = Some(Instant::now());
-            self.topics = topics;
-        }
-        let ends = kafka.ends_of(&self.partitions, LIMIT)?;
-        Ok(GroupOffsets { committed, ends })
+/// In all topics in which the group has commits or owns partitions; in the lab's, where there are none.
+pub fn offsets(
+    kafka: &Kafka,
+    group: &str,
+    description: Option<&GroupDescription>,
+) -> Result<GroupOffsets> {
+    let committed = kafka.commits(group, LIMIT)?;
+    let mut topics = topics_of(description, &committed);
+    if topics.is_empty() {
+        topics.insert(CLICKSTREAM.to_string());
     }
+    let ends = kafka.ends_of(&topics, LIMIT)?;
+    Ok(GroupOffsets { committed, ends })
 }
