@@ -127,15 +127,14 @@ enum Command {
     },
     /// Shows why 100 events are not spread 33-33-34: which key goes to which partition, and what one more partition changes
     ///
-    /// Needs no Kafka. With a number of events for each user (5) it says what to expect; how many events a user really has is
-    /// chance.
+    /// Needs no Kafka. The shares are what to expect if every key has equally many events; how many it really has is chance.
     Partitions {
         /// The keys; by default user_1 to user_20
         #[arg(value_name = "KEY")]
         keys: Vec<String>,
         /// How many partitions the topic has
-        #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=1000))]
-        partitions: i32,
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        partitions: u32,
     },
     /// Builds and runs a lab program: yours, or its solution
     Run {
@@ -192,7 +191,7 @@ fn main() -> ExitCode {
         Command::Status => kafka::status(),
         Command::Reset { yes } => kafka::reset(yes),
         Command::Watch { group, once } => watch::watch(&group, once),
-        Command::Partitions { keys, partitions } => partitions::partitions(keys, partitions),
+        Command::Partitions { keys, partitions } => Ok(partitions::partitions(keys, partitions)),
         Command::Run { program, solution } => run::run(&program, solution),
         Command::Tool(words) => tool::tool(&words),
     };

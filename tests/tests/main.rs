@@ -15,7 +15,9 @@ mod holes;
 mod misuse;
 mod outcomes;
 mod packages;
+mod partitions;
 mod starters;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,6 +58,8 @@ fn main() -> ExitCode {
         outcomes::trials(),
         misuse::trials(),
         commands::trials(),
+        watch::trials(),
+        partitions::trials(),
         demo::trials(),
         check::trials(),
         attacks::trials(),
