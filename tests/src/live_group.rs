@@ -193,7 +193,7 @@ fn event(at: Instant, what: impl Into<String>) -> GroupEvent {
 fn per_second(rate: Option<f64>) -> String {
     match rate {
         None => "-".to_string(),
-        Some(rate) if rate == 0.0 => "0".to_string(),
+        Some(0.0) => "0".to_string(),
         Some(rate) if rate.abs() < 10.0 => format!("{rate:.1}"),
         Some(rate) => format!("{rate:.0}"),
     }

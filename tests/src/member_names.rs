@@ -71,7 +71,7 @@ mod tests {
         names.update(&[second.clone(), first]);
         assert_eq!(names.name("x"), "rdkafka");
         assert_eq!(names.name("a"), "rdkafka·2");
-        names.update(&[second.clone()]);
+        names.update(std::slice::from_ref(&second));
         assert_eq!(names.name("a"), "rdkafka·2");
         names.update(&[second, third]);
         assert_eq!(names.name("b"), "rdkafka");
