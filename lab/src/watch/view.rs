@@ -228,7 +228,7 @@ mod tests {
         }
     }
 
-    /// A owned all; now B has the last one.
+    /// The one consumer owned all; now the other has the last one.
     fn group(partitions: i32) -> LiveGroup {
         let member = |name: &str, owned: std::ops::Range<i32>| GroupMember {
             client_id: name.to_string(),
@@ -242,9 +242,12 @@ mod tests {
         };
         let mut live = LiveGroup::new("scale-group");
         let now = Instant::now();
-        live.saw(now, Some(stable(vec![member("A", 0..partitions)])));
+        live.saw(now, Some(stable(vec![member("consumer_a", 0..partitions)])));
         let last = partitions - 1;
-        let shared = vec![member("A", 0..last), member("B", last..partitions)];
+        let shared = vec![
+            member("consumer_a", 0..last),
+            member("consumer_b", last..partitions),
+        ];
         live.saw(now + Duration::from_millis(250), Some(stable(shared)));
         live.saw_offsets(
             now,
@@ -284,21 +287,28 @@ mod tests {
     fn ten_lines_of_eighty_columns_show_all() {
         let lines = drawn(&group(3), 80, 10, &[]);
         line_with(&lines, "scale-group: Stable");
-        assert!(line_with(&lines, "1234567 ").contains("A"));
-        assert!(line_with(&lines, "1  A").contains("no commit   1234570    -"));
-        line_with(&lines, "2  B");
+        let cells = |words| -> Vec<&str> { line_with(&lines, words).split_whitespace().collect() };
+        let a = "consumer_a";
+        assert_eq!(cells("0  co"), ["0", a, "1234567", "1234570", "3", "-"]);
+        assert_eq!(
+            cells("1  co"),
+            ["1", a, "no", "commit", "1234570", "-", "-"]
+        );
+        assert_eq!(cells("2  co")[1], "consumer_b");
         assert!(line_with(&lines, "all").contains("≥ 3"));
-        line_with(&lines, "B joined");
-        line_with(&lines, "partition 2: A → B");
+        line_with(&lines, "consumer_b joined");
+        line_with(&lines, "partition 2: consumer_a → consumer_b");
         line_with(&lines, "q ends");
     }
 
     #[test]
-    fn forty_columns_cut_names_but_no_numbers() {
-        let lines = drawn(&group(3), 40, 12, &[]);
-        let row = line_with(&lines, "1234567 ");
-        assert!(row.contains("1234570") && row.contains(" 3 "), "{row}");
-        line_with(&lines, "no commit");
+    fn a_narrow_terminal_cuts_names_but_no_numbers() {
+        for (width, name) in [(40, "consumer_a"), (34, "consu")] {
+            let lines = drawn(&group(3), width, 12, &[]);
+            let cells: Vec<&str> = line_with(&lines, "1234567 ").split_whitespace().collect();
+            assert_eq!(cells, ["0", name, "1234567", "1234570", "3", "-"]);
+            line_with(&lines, "no commit");
+        }
     }
 
     #[test]
@@ -308,9 +318,9 @@ mod tests {
         let end = [KeyCode::PageDown; 9];
         let lines = drawn(&group(30), 80, 14, &end);
         assert!(line_with(&lines, "rows 24–30 of 30").contains("─"));
-        assert!(line_with(&lines, "29  B").contains("no commit"));
+        assert!(line_with(&lines, "29  consumer_b").contains("no commit"));
         line_with(&lines, "all");
-        line_with(&lines, "B joined");
+        line_with(&lines, "consumer_b joined");
     }
 
     #[test]
