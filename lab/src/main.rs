@@ -120,6 +120,7 @@ enum Command {
     /// Where standard output is no terminal, prints a table and then what changes.
     Watch {
         /// The consumer group, such as scale-group. If there is none of that name, waits for it
+        #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
         group: String,
         /// Prints the table once. The exit status is 1 if there is no such group
         #[arg(long)]

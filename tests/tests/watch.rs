@@ -18,7 +18,10 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("watch::tells_each_rebalance", rebalances),
-        trial("watch::once_prints_a_table_or_fails", once),
+        trial(
+            "watch::prints_once_or_until_its_reader_goes",
+            once_or_until_its_reader_goes,
+        ),
         trial("watch::says_that_kafka_does_not_answer", silent),
     ]
 }
@@ -66,7 +69,7 @@ fn wait(watch: &mut Program, words: &[&str]) -> Result<()> {
     })
 }
 
-fn once() -> Result<()> {
+fn once_or_until_its_reader_goes() -> Result<()> {
     let lab = Lab::new()?;
     lab.run("up")?;
     let said = lab.refused(&mut lab.command("watch nobody --once"))?;
@@ -81,6 +84,10 @@ fn once() -> Result<()> {
     let all = told.lines().last().context("no lines")?;
     let numbers: Vec<&str> = all.split_whitespace().collect();
     ensure!(numbers.starts_with(&["all", "1", "1"]), "{told}");
+    // After the table nothing happens in the group any more, so only its reader can end this.
+    let mut watch = Program::run("watch", &mut lab.shell("\"$0\" watch lab-group | head -6"))?;
+    watch.wait_for_end(LIMIT)?;
+    ensure!(watch.texts().len() == 6, "{}", watch.last_lines());
     Ok(())
 }
 

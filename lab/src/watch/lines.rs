@@ -1,5 +1,7 @@
 //! The group for a pipe or a file: a table, and then what changes.
 
+use std::io::stdout;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -7,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use broker::wait;
 use checks::{GroupTable, LiveGroup};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::looks::Look;
 use super::time_of_day;
@@ -32,7 +35,7 @@ pub fn print(mut live: LiveGroup, looks: &Receiver<Look>) -> Result<ExitCode> {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::FAILURE),
         }
-        if wait::interrupted() {
+        if wait::interrupted() || has_no_reader()? {
             return Ok(ExitCode::SUCCESS);
         }
         let (Some(table), Some(grid)) = (live.table(), live.grid()) else {
@@ -46,4 +49,14 @@ pub fn print(mut live: LiveGroup, looks: &Receiver<Look>) -> Result<ExitCode> {
             printed = Some((now, table));
         }
     }
+}
+
+/// Has whoever read our output gone? Without that, a group in which nothing happens would be watched on for nobody.
+fn has_no_reader() -> Result<bool> {
+    let out = stdout();
+    let mut pipe = [PollFd::new(out.as_fd(), PollFlags::empty())];
+    poll(&mut pipe, PollTimeout::ZERO)?;
+    // An error is told whether or not it was asked for.
+    let seen = pipe[0].revents();
+    Ok(seen.is_some_and(|seen| seen.contains(PollFlags::POLLERR)))
 }
