@@ -20,7 +20,9 @@ use rdkafka::topic_partition_list::Offset;
 
 use crate::brokers::Brokers;
 use crate::end_offsets::ends;
-use crate::group_description::{GroupDescription, TopicPartition, assigned, commits, describe};
+use crate::group_description::{
+    GroupDescription, GroupProtocol, TopicPartition, assigned, commits, describe,
+};
 use crate::leaving::{leave_consumer_group, leave_group};
 
 /// How long a cluster may take to be reached at all.
@@ -157,27 +159,26 @@ impl Kafka {
     ///
     /// # Errors
     /// When the cluster does not answer.
-    pub fn remove_members(&self, group: &str, topic: &str) -> Result<()> {
-        for member in self.members(group, topic)? {
-            self.remove_member(group, &member.member_id)?;
+    pub fn remove_members(&self, group: &str) -> Result<()> {
+        let Some(described) = self.describe(group, ANSWER_LIMIT)? else {
+            return Ok(());
+        };
+        let leave = match described.protocol {
+            GroupProtocol::Classic => leave_group,
+            GroupProtocol::Consumer => leave_consumer_group,
+        };
+        for member in described.members {
+            self.ask(|brokers| leave(brokers, group, &member.member_id))?;
         }
         Ok(())
     }
 
-    /// As [`Kafka::remove_members`], for one of them.
+    /// As [`Kafka::remove_members`], for one of them, of a classic group.
     ///
     /// # Errors
     /// As there.
     pub fn remove_member(&self, group: &str, member_id: &str) -> Result<()> {
         self.ask(|brokers| leave_group(brokers, group, member_id))
-    }
-
-    /// As [`Kafka::remove_member`], in a group by the protocol of KIP-848.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn remove_new_member(&self, group: &str, member_id: &str) -> Result<()> {
-        self.ask(|brokers| leave_consumer_group(brokers, group, member_id))
     }
 
     /// Deletes all topics and all groups, so that whoever comes next finds a new cluster.
@@ -187,12 +188,7 @@ impl Kafka {
     pub fn clean(&self) -> Result<()> {
         let admin = self.admin()?;
         for group in self.groups()? {
-            let list = self
-                .client()?
-                .fetch_group_list(Some(&group), ANSWER_LIMIT)?;
-            for member in list.groups().iter().flat_map(|group| group.members()) {
-                self.remove_member(&group, member.id())?;
-            }
+            self.remove_members(&group)?;
             self.delete_group(&group, CLEAN_LIMIT)?;
         }
         let topics = self.topics()?;
