@@ -117,6 +117,9 @@ enum Command {
     /// long they had no owner. All this is by the account of the group's coordinator: a member that was killed owns its
     /// partitions until its session times out. The group is looked at four times a second; the error of a time is given with it.
     ///
+    /// rate/s is how many records the group has committed per second, over the last 10 s. Lag `-` means that nothing was
+    /// committed there: that is not 0.
+    ///
     /// Where standard output is no terminal, prints a table and then what changes.
     Watch {
         /// The consumer group, such as scale-group. If there is none of that name, waits for it

@@ -7,19 +7,22 @@ mod view;
 
 use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use checks::{Kafka, LiveGroup};
 use jiff::{SignedDuration, Zoned};
 
 use crate::kafka;
-use crate::watch::looks::{LIMIT, offsets};
+use crate::watch::looks::offsets;
+
+/// How long the first answer may take: a new cluster has yet to make the topic of commits.
+const FIRST_LIMIT: Duration = Duration::from_secs(15);
 
 pub fn watch(group: &str, once: bool) -> Result<ExitCode> {
     let kafka = Kafka::at(&kafka::running()?.bootstrap);
     // Where Kafka does not answer, there is nothing to watch yet.
-    let description = kafka.describe(group, LIMIT)?;
+    let description = kafka.describe(group, FIRST_LIMIT)?;
     if once {
         let Some(description) = description else {
             eprintln!("{}", kafka::no_group(group));

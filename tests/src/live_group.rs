@@ -169,7 +169,7 @@ impl LiveGroup {
             .collect();
         let known: Vec<f64> = rates.iter().copied().flatten().collect();
         let total = (!known.is_empty()).then(|| known.iter().sum());
-        grid.header.push("rate");
+        grid.header.push("rate/s");
         for (cells, rate) in grid.rows.iter_mut().zip(rates.into_iter().chain([total])) {
             cells.push(per_second(rate));
         }

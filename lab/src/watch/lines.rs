@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use broker::wait;
 use checks::{GroupTable, LiveGroup};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -33,7 +33,7 @@ pub fn print(mut live: LiveGroup, looks: &Receiver<Look>) -> Result<ExitCode> {
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::FAILURE),
+            Err(RecvTimeoutError::Disconnected) => bail!("nobody looks at the group any more"),
         }
         if wait::interrupted() || has_no_reader()? {
             return Ok(ExitCode::SUCCESS);

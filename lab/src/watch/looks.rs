@@ -9,7 +9,7 @@ use checks::{GroupDescription, GroupEvent, GroupOffsets, GroupState, Kafka, Live
 use common::CLICKSTREAM;
 
 /// How long one answer may take before Kafka counts as silent.
-pub const LIMIT: Duration = Duration::from_secs(3);
+const LIMIT: Duration = Duration::from_secs(3);
 
 /// How often the group is looked at.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -62,8 +62,8 @@ fn look(kafka: &Kafka, group: &str, looks: &Sender<Look>) {
             }
             let mut seen = Vec::new();
             if offsets_at.is_none_or(|last| last.elapsed() >= OFFSETS) {
-                offsets_at = Some(at);
                 let offsets = offsets(kafka, group, description.as_ref())?;
+                offsets_at = Some(at);
                 seen.push(Look::Offsets(Instant::now(), offsets));
             }
             seen.insert(0, Look::Group(at, description));

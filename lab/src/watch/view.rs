@@ -21,10 +21,10 @@ const LEAST_TABLE: u16 = 3;
 /// To this a name may be cut.
 const LEAST_NAME: usize = 4;
 
-const FOOTER: &str = "q ends · ↑ ↓ scroll · rate: records committed per second, over the last 10 s";
+const FOOTER: &str = "q ends · ↑ ↓ scroll · rate/s: records committed, over the last 10 s";
 
 /// The same for a narrow terminal.
-const SHORT_FOOTER: &str = "q ends · ↑ ↓ scroll · rate: records/s";
+const SHORT_FOOTER: &str = "q ends · ↑ ↓ scroll · rate/s: commits";
 
 /// What of it is seen.
 #[derive(Default)]
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_cuts_names_but_no_numbers() {
-        for (width, name) in [(40, "consumer_a"), (34, "consu")] {
+        for (width, name) in [(41, "consumer_a"), (36, "consu")] {
             let lines = drawn(&group(3), width, 12, &[]);
             let cells: Vec<&str> = line_with(&lines, "1234567 ").split_whitespace().collect();
             assert_eq!(cells, ["0", name, "1234567", "1234570", "3", "-"]);
