@@ -14,7 +14,7 @@ use pages::{Review, review_page};
 use crate::progress_bar::ProgressBar;
 use crate::report::{NOT_JUDGED, sign, tell};
 use crate::usage::{self, Usage};
-use crate::{progress, watch, write};
+use crate::{progress, rejudge, write};
 
 /// What to judge.
 pub struct What {
@@ -85,7 +85,7 @@ pub fn check(what: &What, told: &Told, watch: bool) -> Result<ExitCode> {
     write::ready(told.page.as_deref())?;
     let pool = Pool::default();
     if watch {
-        return watch::watch(what, |what| run(&pool, what, told).map(drop));
+        return rejudge::rejudge(what, |what| run(&pool, what, told).map(drop));
     }
     run(&pool, what, told)
 }

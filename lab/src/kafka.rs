@@ -78,6 +78,14 @@ pub fn running() -> Result<Lab> {
     }
 }
 
+/// What to say where there is no group of that name.
+pub fn no_group(group: &str) -> String {
+    format!(
+        "There is no consumer group {group}: no consumer has joined it yet, or it left nothing behind (its last member \
+         has gone and it never committed)."
+    )
+}
+
 pub fn down() -> Result<ExitCode> {
     match Lab::find()? {
         Some(mut lab) => {

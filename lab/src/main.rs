@@ -7,9 +7,11 @@ mod grade;
 mod hand_out;
 mod hint;
 mod kafka;
+mod partitions;
 mod pay;
 mod progress;
 mod progress_bar;
+mod rejudge;
 mod report;
 mod review;
 mod run;
@@ -140,6 +142,35 @@ enum Command {
         #[arg(long, value_name = "K", default_value_t = 0)]
         malformed: usize,
     },
+    /// Shows a consumer group live: who owns which partition, committed offsets, lag, and every rebalance
+    ///
+    /// A rebalance is logged when it is over: who joined, left or timed out, how long it took, which partitions moved, and how
+    /// long they had no owner. All this is by the account of the group's coordinator: a member that was killed owns its
+    /// partitions until its session times out. The group is looked at four times a second; the error of a time is given with it.
+    ///
+    /// rate/s is how many records the group has committed per second, over the last 10 s. Lag `-` means that nothing was
+    /// committed there: that is not 0.
+    ///
+    /// Where standard output is no terminal, prints a table and then what changes.
+    Watch {
+        /// The consumer group, such as scale-group. If there is none of that name, waits for it
+        #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        group: String,
+        /// Prints the table once. The exit status is 1 if there is no such group
+        #[arg(long)]
+        once: bool,
+    },
+    /// Shows why 100 events are not spread 33-33-34: which key goes to which partition, and what one more partition changes
+    ///
+    /// Needs no Kafka. The shares are what to expect if every key has equally many events; how many it really has is chance.
+    Partitions {
+        /// The keys; by default user_1 to user_20
+        #[arg(value_name = "KEY")]
+        keys: Vec<String>,
+        /// How many partitions the topic has
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        partitions: u32,
+    },
     /// Builds and runs a lab program in this folder: yours, or its solution
     Run {
         #[arg(value_parser = checks::programs::PROGRAMS.to_vec())]
@@ -209,6 +240,8 @@ fn main() -> ExitCode {
             duplicates,
             malformed,
         } => pay::pay(payments, duplicates, malformed),
+        Command::Watch { group, once } => watch::watch(&group, once),
+        Command::Partitions { keys, partitions } => Ok(partitions::partitions(keys, partitions)),
         Command::Run { program, solution } => run::run(&program, solution),
         Command::Tool(words) => tool::tool(&words),
     };

@@ -66,10 +66,7 @@ fn groups(mut command: Command, arguments: &[String]) -> Result<ExitCode> {
     let err = String::from_utf8_lossy(&output.stderr);
     let group = value_of(arguments, "--group").unwrap_or("the group");
     if out.contains("GroupIdNotFoundException") || err.contains("GroupIdNotFoundException") {
-        println!(
-            "There is no consumer group {group}: no consumer has joined it yet, or it left nothing behind (its last \
-             member has gone and it never committed)."
-        );
+        println!("{}", kafka::no_group(group));
         return Ok(ExitCode::SUCCESS);
     }
     print!("{}", without_trace(&output.stdout));

@@ -1,99 +1,53 @@
-//! `cargo lab check --watch`: judges the tasks whose programs have changed, each time they do.
+//! `cargo lab watch`: a consumer group, live.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+mod lines;
+mod looks;
+mod screen;
+mod view;
+
+use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use broker::wait;
-use checks::programs::{PROGRAMS, workspace};
-use console::style;
-use notify_debouncer_mini::notify::RecursiveMode;
-use notify_debouncer_mini::{DebounceEventResult, new_debouncer};
+use checks::{Kafka, LiveGroup};
+use jiff::{SignedDuration, Zoned};
 
-use crate::check::What;
+use crate::kafka;
+use crate::watch::looks::offsets;
 
-/// Editors write a file in several steps; so long after the last one it counts as written.
-const SETTLED: Duration = Duration::from_millis(200);
+/// How long the first answer may take: a new cluster has yet to make the topic of commits.
+const FIRST_LIMIT: Duration = Duration::from_secs(15);
 
-/// How often Ctrl-C is looked for.
-const GLANCE: Duration = Duration::from_millis(100);
-
-pub fn watch(what: &What, judge: impl Fn(&What) -> Result<()>) -> Result<ExitCode> {
-    let (changes, changed) = channel();
-    let mut debouncer = new_debouncer(SETTLED, move |result: DebounceEventResult| {
-        // Nobody listens any more: we are about to end.
-        let _ = changes.send(result);
-    })?;
-    for folder in folders(what) {
-        debouncer
-            .watcher()
-            .watch(&folder, RecursiveMode::Recursive)
-            .with_context(|| format!("{} cannot be watched", folder.display()))?;
-    }
-
-    let mut next = what.only(&owned(&what.programs()));
-    loop {
-        if let Err(error) = judge(&next) {
-            wait::check_interrupt()?;
-            eprintln!("Error: {error:#}");
-        }
-        println!(
-            "\n{}",
-            style("Waiting for you to save a program. Ctrl-C ends this.").dim()
-        );
-        next = loop {
-            let paths = match changed.recv_timeout(GLANCE) {
-                Ok(Ok(events)) => events.into_iter().map(|event| event.path).collect(),
-                Ok(Err(error)) => {
-                    return Err(error).context("the files cannot be watched any more");
-                }
-                Err(RecvTimeoutError::Timeout) => Vec::new(),
-                Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
-            };
-            if wait::interrupted() {
-                return Ok(ExitCode::SUCCESS);
-            }
-            let concerned = what.only(&programs_of(&paths));
-            if !concerned.is_empty() {
-                break concerned;
-            }
+pub fn watch(group: &str, once: bool) -> Result<ExitCode> {
+    let kafka = Kafka::at(&kafka::running()?.bootstrap);
+    // Where Kafka does not answer, there is nothing to watch yet.
+    let description = kafka.describe(group, FIRST_LIMIT)?;
+    if once {
+        let Some(description) = description else {
+            eprintln!("{}", kafka::no_group(group));
+            return Ok(ExitCode::FAILURE);
         };
-        println!(
-            "\n{}",
-            style(format!("Changed: {}", next.programs().join(", "))).bold()
-        );
+        let mut live = LiveGroup::new(group);
+        let offsets = offsets(&kafka, group, Some(&description))?;
+        live.saw(Instant::now(), Some(description));
+        live.saw_offsets(Instant::now(), offsets);
+        println!("{}", live.headline(Instant::now()));
+        println!("{}", live.table().context("no table")?.grid_with_totals());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let live = LiveGroup::new(group);
+    let looks = looks::begin(kafka, group);
+    if stdout().is_terminal() && std::env::var("TERM").is_ok_and(|terminal| terminal != "dumb") {
+        screen::show(live, &looks)
+    } else {
+        lines::print(live, &looks)
     }
 }
 
-fn folders(what: &What) -> Vec<PathBuf> {
-    if let Some(folder) = what.folder() {
-        return vec![folder.to_path_buf()];
-    }
-    let crates = what.programs().into_iter().chain(["common"]);
-    crates
-        .map(|name| workspace().join(name).join("src"))
-        .collect()
-}
-
-/// The programs that these files belong to. What all of them share belongs to all.
-fn programs_of(paths: &[PathBuf]) -> Vec<String> {
-    let mut programs: BTreeSet<&&str> = BTreeSet::new();
-    for path in paths {
-        let in_workspace = path.strip_prefix(workspace()).ok();
-        let folder = in_workspace.and_then(|path| path.iter().next());
-        if folder.is_some_and(|folder| folder == "common") {
-            return owned(PROGRAMS);
-        }
-        for name in [folder, path.file_stem()].into_iter().flatten() {
-            programs.extend(PROGRAMS.iter().filter(|program| Path::new(program) == name));
-        }
-    }
-    owned(&programs.into_iter().copied().collect::<Vec<_>>())
-}
-
-fn owned(names: &[&str]) -> Vec<String> {
-    names.iter().map(ToString::to_string).collect()
+/// The time of day at which something happened.
+fn time_of_day(at: Instant) -> String {
+    let age = SignedDuration::try_from(at.elapsed()).unwrap_or_default();
+    let then = Zoned::now().saturating_sub(age);
+    then.strftime("%H:%M:%S").to_string()
 }

@@ -61,7 +61,7 @@ pub fn figure(record: &Record, id: &str) -> Markup {
             title id=(format!("{id}-title")) { (summary(record)) }
             (layout.axis())
             @for (at, (partition, track)) in record.tracks.iter().enumerate() {
-                (layout.band(at, &format!("{} {}", partition.topic, partition.number), track))
+                (layout.band(at, &format!("{} {}", partition.topic, partition.partition), track))
             }
             (layout.kills())
             @if has_notes { (layout.notes(&mut stops)) }

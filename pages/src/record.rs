@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::SystemTime;
 
-use checks::{Deed, Effect, Moment, Partition, What, position};
+use checks::{Deed, Effect, Moment, TopicPartition, What, position};
 
 /// More moments than these are cut in the middle: the first and the last so many are kept.
 const FIRST_KEPT: usize = 1_500;
@@ -15,7 +15,7 @@ pub struct Record<'a> {
     /// The moments, in their order; marks refer to them by their place.
     pub rows: Vec<Row<'a>>,
     pub runs: Vec<Run>,
-    pub tracks: BTreeMap<Partition, Track>,
+    pub tracks: BTreeMap<TopicPartition, Track>,
     /// How long it took, in seconds.
     pub seconds: f64,
     /// How many moments were left out in the middle.
@@ -131,7 +131,7 @@ impl<'a> Record<'a> {
         &mut self,
         at: f64,
         moment: &'a Moment,
-        pending: &mut HashMap<&'a str, Vec<(&'a Partition, i64)>>,
+        pending: &mut HashMap<&'a str, Vec<(&'a TopicPartition, i64)>>,
     ) {
         let row = self.rows.len() - 1;
         match &moment.what {
@@ -202,7 +202,11 @@ impl<'a> Record<'a> {
             let mut owners = track.owners.iter();
             owners.any(|owner| owner.run == Some(run) && owner.to.is_none_or(|to| to >= at))
         };
-        let of_number = || self.tracks.iter().filter(|(key, _)| key.number == number);
+        let of_number = || {
+            self.tracks
+                .iter()
+                .filter(|(key, _)| key.partition == number)
+        };
         let partition = of_number()
             .find(|(_, track)| owned(track))
             .or_else(|| of_number().next())
@@ -229,7 +233,7 @@ impl<'a> Record<'a> {
         asked: f64,
         effect: &'a Effect,
         who: &'a str,
-        pending: &mut HashMap<&'a str, Vec<(&'a Partition, i64)>>,
+        pending: &mut HashMap<&'a str, Vec<(&'a TopicPartition, i64)>>,
     ) {
         match effect {
             Effect::Joins { member, eager, .. } => {
@@ -324,7 +328,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    fn own(&mut self, member: &str, who: &str, partitions: &[Partition], at: f64) {
+    fn own(&mut self, member: &str, who: &str, partitions: &[TopicPartition], at: f64) {
         let run = self.run_of(member);
         for (partition, track) in &mut self.tracks {
             for owner in track.owners.iter_mut().filter(|owner| owner.to.is_none()) {
@@ -348,11 +352,11 @@ impl<'a> Record<'a> {
         }
     }
 
-    fn reads(&mut self, row: usize, at: f64, partition: &Partition, from: i64, end: i64) {
+    fn reads(&mut self, row: usize, at: f64, partition: &TopicPartition, from: i64, end: i64) {
         let track = self.tracks.entry(partition.clone()).or_default();
         let again = track.sent.unwrap_or(from).clamp(from, end.max(from));
         track.sent = track.sent.max(Some(end));
-        let number = partition.number;
+        let number = partition.partition;
         if again > from {
             let committed = track.committed.iter().rev().find(|(when, _)| *when <= at);
             let why = match committed {
@@ -366,7 +370,7 @@ impl<'a> Record<'a> {
             } else {
                 format!("offsets {from} to {last} are")
             };
-            let remark = format!("Partition {number}: {from} {why}; {what} sent again. ");
+            let remark = format!("TopicPartition {number}: {from} {why}; {what} sent again. ");
             self.rows[row].remark += &remark;
         }
         track.marks.push(Mark {

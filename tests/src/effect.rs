@@ -6,15 +6,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
-use crate::protocol::assigned;
+use crate::group_description::{TopicPartition, assignment};
 use crate::sentence::{LEAVE_EPOCH, api, partitions_of};
-
-/// A partition of a topic.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Partition {
-    pub topic: String,
-    pub number: i32,
-}
 
 /// What the broker's answer to a request changed, or showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,25 +22,28 @@ pub enum Effect {
     Owns {
         group: String,
         member: String,
-        partitions: Vec<Partition>,
+        partitions: Vec<TopicPartition>,
     },
     /// A member said goodbye, or was removed.
     Leaves { group: String, member: String },
     /// Records from `from` on were asked for; there were such up to `end`, exclusively.
     Reads {
-        partition: Partition,
+        partition: TopicPartition,
         from: i64,
         end: i64,
     },
     /// The group goes on at this offset. In a transaction: once it is committed.
     Commits {
         group: String,
-        partition: Partition,
+        partition: TopicPartition,
         offset: i64,
         in_transaction: bool,
     },
     /// A batch of records lies there from this offset on.
-    Writes { partition: Partition, offset: i64 },
+    Writes {
+        partition: TopicPartition,
+        offset: i64,
+    },
     /// A transaction was committed, or aborted.
     EndsTransaction { committed: bool },
 }
@@ -145,9 +141,9 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_string()
 }
 
-fn partition(topic: String, number: &Value) -> Option<Partition> {
-    let number = i32::try_from(number.as_i64()?).ok()?;
-    Some(Partition { topic, number })
+fn partition(topic: String, number: &Value) -> Option<TopicPartition> {
+    let partition = i32::try_from(number.as_i64()?).ok()?;
+    Some(TopicPartition { topic, partition })
 }
 
 /// What `effect` finds in each partition that `list` names in each topic.
@@ -162,21 +158,14 @@ fn each<T>(topics: &Value, list: &str, effect: impl Fn(&Value, &Value) -> Option
         .collect()
 }
 
-fn given(response: &Value) -> Vec<Partition> {
+fn given(response: &Value) -> Vec<TopicPartition> {
     let bytes = BASE64_STANDARD.decode(response["assignment"].as_str().unwrap_or_default());
-    let topics = bytes.ok().and_then(|bytes| assigned(&bytes));
-    let partitions = topics.into_iter().flatten().flat_map(|(topic, numbers)| {
-        let of_topic = move |number| Partition {
-            topic: topic.clone(),
-            number,
-        };
-        numbers.into_iter().map(of_topic)
-    });
-    partitions.collect()
+    let partitions = bytes.ok().and_then(|bytes| assignment(&bytes));
+    partitions.into_iter().flatten().collect()
 }
 
 /// `None` where nothing has changed.
-fn heartbeat_given(response: &Value, topics: &TopicIds) -> Option<Vec<Partition>> {
+fn heartbeat_given(response: &Value, topics: &TopicIds) -> Option<Vec<TopicPartition>> {
     let assigned = response["assignment"]["topicPartitions"].as_array()?;
     let partitions = assigned.iter().flat_map(|topic| {
         let numbers = topic["partitions"].as_array().into_iter().flatten();

@@ -1,11 +1,11 @@
 //! A Kafka cluster, seen from outside: what a lab program left there.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use broker::wait;
 use common::Undelivered;
 use rdkafka::TopicPartitionList;
@@ -21,7 +21,12 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
 use serde::Serialize;
 
-use crate::protocol::{assigned, leave_consumer_group, leave_group};
+use crate::brokers::Brokers;
+use crate::end_offsets::ends;
+use crate::group_description::{
+    GroupDescription, GroupProtocol, TopicPartition, commits, describe,
+};
+use crate::leaving::{leave_consumer_group, leave_group};
 
 /// How long a cluster may take to be reached at all.
 const REACH_LIMIT: Duration = Duration::from_secs(8);
@@ -45,6 +50,8 @@ pub struct Kafka {
     bootstrap: String,
     /// Consumers that ask in a group's name and join none; making one costs more than most questions.
     clients: Arc<Mutex<HashMap<String, Arc<BaseConsumer>>>>,
+    /// For what rdkafka has no question for.
+    brokers: Arc<Mutex<Brokers>>,
 }
 
 /// What a producer sends: bytes.
@@ -122,6 +129,7 @@ impl Kafka {
         Self {
             bootstrap: bootstrap.to_string(),
             clients: Arc::default(),
+            brokers: Arc::new(Mutex::new(Brokers::at(bootstrap))),
         }
     }
 
@@ -136,10 +144,7 @@ impl Kafka {
     /// When the cluster does not answer.
     pub fn partitions(&self, topic: &str) -> Result<Option<i32>> {
         let metadata = self.client()?.fetch_metadata(Some(topic), REACH_LIMIT);
-        let metadata = metadata.map_err(|_| {
-            let mend = common::mend();
-            anyhow!("Kafka does not answer at {}. {mend}", self.bootstrap)
-        })?;
+        let metadata = metadata.map_err(|_| self.silent())?;
         let topic = metadata.topics().first().context("no metadata")?;
         match topic.error().map(RDKafkaErrorCode::from) {
             None => Ok(Some(i32::try_from(topic.partitions().len())?)),
@@ -216,27 +221,25 @@ impl Kafka {
     /// # Errors
     /// When the cluster does not answer.
     pub fn remove_members(&self, group: &str) -> Result<()> {
-        let list = self.client()?.fetch_group_list(Some(group), ANSWER_LIMIT)?;
-        for member in list.groups().iter().flat_map(|group| group.members()) {
-            self.remove_member(group, member.id())?;
+        let Some(described) = self.describe(group, ANSWER_LIMIT)? else {
+            return Ok(());
+        };
+        let leave = match described.protocol {
+            GroupProtocol::Classic => leave_group,
+            GroupProtocol::Consumer => leave_consumer_group,
+        };
+        for member in described.members {
+            self.ask(|brokers| leave(brokers, group, &member.member_id))?;
         }
         Ok(())
     }
 
-    /// As [`Kafka::remove_members`], for one of them.
+    /// As [`Kafka::remove_members`], for one of them, of a classic group.
     ///
     /// # Errors
     /// As there.
     pub fn remove_member(&self, group: &str, member_id: &str) -> Result<()> {
-        leave_group(&self.bootstrap, group, member_id)
-    }
-
-    /// As [`Kafka::remove_member`], in a group by the protocol of KIP-848.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn remove_new_member(&self, group: &str, member_id: &str) -> Result<()> {
-        leave_consumer_group(&self.bootstrap, group, member_id)
+        self.ask(|brokers| leave_group(brokers, group, member_id))
     }
 
     /// Deletes all topics and all groups, so that whoever comes next finds a new cluster.
@@ -427,21 +430,70 @@ impl Kafka {
     /// The members of a group, and what each owns of `topic`.
     ///
     /// # Errors
-    /// When the cluster does not answer, or with what no consumer protocol says.
+    /// When the cluster does not answer.
     pub fn members(&self, group: &str, topic: &str) -> Result<Vec<Member>> {
-        let groups = self.client()?.fetch_group_list(Some(group), ANSWER_LIMIT)?;
-        let members = groups.groups().iter().flat_map(|group| group.members());
-        members
+        let described = self.describe(group, ANSWER_LIMIT)?;
+        let members = described.map_or(Vec::new(), |described| described.members);
+        Ok(members
+            .into_iter()
             .map(|member| {
-                let assignment = assigned(member.assignment().unwrap_or_default());
-                let assignment = assignment.context("an unknown assignment")?;
-                Ok(Member {
-                    client_id: member.client_id().to_string(),
-                    member_id: member.id().to_string(),
-                    partitions: assignment.get(topic).cloned().unwrap_or_default(),
-                })
+                let owned = member.partitions.into_iter();
+                Member {
+                    client_id: member.client_id,
+                    member_id: member.member_id,
+                    partitions: owned
+                        .filter(|owned| owned.topic == topic)
+                        .map(|owned| owned.partition)
+                        .collect(),
+                }
             })
-            .collect()
+            .collect())
+    }
+
+    /// A group as its coordinator sees it, by whatever protocol it goes; `None` where there is no such group.
+    ///
+    /// # Errors
+    /// When the cluster does not answer within `limit`.
+    pub fn describe(&self, group: &str, limit: Duration) -> Result<Option<GroupDescription>> {
+        self.ask(|brokers| describe(brokers, group, limit))
+    }
+
+    /// All committed offsets of a group, in whatever topic.
+    ///
+    /// # Errors
+    /// When the cluster does not answer within `limit`.
+    pub fn commits(&self, group: &str, limit: Duration) -> Result<BTreeMap<TopicPartition, i64>> {
+        self.ask(|brokers| commits(brokers, group, limit))
+    }
+
+    /// The end offset of each partition of these topics, of those that exist. `None` for a partition that has no leader at
+    /// the moment.
+    ///
+    /// # Errors
+    /// When the cluster does not answer within `limit`.
+    pub fn ends_of(
+        &self,
+        topics: &BTreeSet<String>,
+        limit: Duration,
+    ) -> Result<BTreeMap<TopicPartition, Option<i64>>> {
+        self.ask(|brokers| ends(brokers, topics, limit))
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&mut Brokers) -> Result<T>) -> Result<T> {
+        let mut brokers = self.brokers.lock().unwrap_or_else(PoisonError::into_inner);
+        question(&mut brokers).map_err(|error| {
+            if error.is::<std::io::Error>() {
+                self.silent()
+            } else {
+                error
+            }
+        })
+    }
+
+    /// What to say when the cluster does not answer.
+    fn silent(&self) -> Error {
+        let mend = common::mend();
+        anyhow!("Kafka does not answer at {}. {mend}", self.bootstrap)
     }
 
     fn client(&self) -> Result<Arc<BaseConsumer>> {

@@ -2,10 +2,10 @@
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, anyhow, bail};
 use broker::Request as Logged;
@@ -18,6 +18,9 @@ use crate::pool::{Lent, Pool};
 use crate::sentence::api;
 use crate::submission::{Missing, Submission};
 use crate::{Kafka, Payload, Program};
+
+/// How long the broker may take to answer.
+const LIMIT: Duration = Duration::from_secs(15);
 
 /// A broker, its gate, and a submission. Checks that share what they look at share a lane; lanes run side by side.
 pub struct Lane<'a> {
@@ -157,10 +160,10 @@ impl<'a> Lane<'a> {
     /// # Errors
     /// When the broker does not answer.
     pub fn owned(&self, group: &str, topic: &str) -> Result<usize> {
-        let classic = self.kafka().members(group, topic)?;
-        let classic: usize = classic.iter().map(|member| member.partitions.len()).sum();
-        let new: usize = self.new_members(group)?.values().sum();
-        Ok(classic + new)
+        let group = self.kafka().describe(group, LIMIT)?;
+        let members = group.map_or(Vec::new(), |group| group.members);
+        let owned = members.iter().flat_map(|member| &member.partitions);
+        Ok(owned.filter(|owned| owned.topic == topic).count())
     }
 
     /// Removes every member of a group at once; a dead one would stay until its session times out.
@@ -168,32 +171,7 @@ impl<'a> Lane<'a> {
     /// # Errors
     /// When the broker does not answer.
     pub fn remove_members(&self, group: &str) -> Result<()> {
-        self.kafka().remove_members(group)?;
-        for member in self.new_members(group)?.keys() {
-            self.kafka().remove_new_member(group, member)?;
-        }
-        Ok(())
-    }
-
-    /// The members by the protocol of KIP-848, and how many partitions each owns. Older clients can't ask for them, so this
-    /// is what their heartbeats say.
-    fn new_members(&self, group: &str) -> Result<BTreeMap<String, usize>> {
-        let mut members = BTreeMap::new();
-        for logged in self.group_requests("CONSUMER_GROUP_HEARTBEAT", group)? {
-            let id = logged["request"]["memberId"].as_str().unwrap_or_default();
-            if logged["request"]["memberEpoch"].as_i64() < Some(0) {
-                members.remove(id);
-                continue;
-            }
-            let owned = members.entry(id.to_string()).or_default();
-            if let Some(topics) = logged["response"]["assignment"]["topicPartitions"].as_array() {
-                *owned = topics
-                    .iter()
-                    .map(|topic| topic["partitions"].as_array().map_or(0, Vec::len))
-                    .sum();
-            }
-        }
-        Ok(members)
+        self.kafka().remove_members(group)
     }
 
     /// What `gather` comes to, gathered once for all checks of this lane.

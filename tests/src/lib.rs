@@ -6,27 +6,35 @@
 //! - [`Stage`] is where a task takes place: a cluster, programs, and what was found out.
 //! - [`TASKS`] are the tasks of the lecture. Each one causes what it is about, and compares it with the slides.
 
+mod brokers;
 mod check;
 mod consumer_checks;
 mod consumer_output;
 mod consumer_runs;
 mod crash_checks;
 mod effect;
+mod end_offsets;
 mod events;
 mod gate;
 mod group;
+mod group_description;
+mod group_progress;
 mod history;
 pub mod holes;
 mod judge;
 mod kafka;
 mod lane;
+mod leaving;
 mod lines;
+mod live_group;
+mod member_names;
+mod partitioner;
 mod payments;
 mod pool;
 mod producer_checks;
 mod program;
 pub mod programs;
-mod protocol;
+mod rebalances;
 mod report;
 mod scaling_checks;
 mod sentence;
@@ -43,14 +51,19 @@ mod tasks;
 mod timeline;
 
 pub use check::{Check, Verdict};
-pub use effect::{Effect, Partition};
+pub use effect::Effect;
 pub use events::random_events;
-pub use group::{GroupTable, offsets};
+pub use group::{Grid, GroupOffsets, GroupTable, offsets, topics_of};
+pub use group_description::{
+    GroupDescription, GroupMember, GroupProtocol, GroupState, TopicPartition,
+};
 pub use history::{Moment, What};
 pub use judge::judge;
 pub use kafka::{Isolation, Kafka, Member, Payload, Record};
 pub use lane::Lane;
 pub use lines::position;
+pub use live_group::{GroupEvent, LiveGroup};
+pub use partitioner::Partitioner;
 pub use payments::{as_payloads, malformed_payments, random_payments};
 pub use pool::Pool;
 pub use program::{Deed, Line, Program};

@@ -1,12 +1,14 @@
 //! A request that the broker answered, in a sentence.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 use serde_json::Value;
 
-use crate::protocol::assigned;
+use crate::group_description::assignment;
 
 /// Requests that a client makes to find its way; they tell a reader nothing.
 const HOUSEKEEPING: &[&str] = &[
@@ -132,16 +134,21 @@ fn waited(logged: &Value) -> String {
 
 fn given(response: &Value) -> String {
     let bytes = BASE64_STANDARD.decode(response["assignment"].as_str().unwrap_or_default());
-    let Some(topics) = bytes.ok().and_then(|bytes| assigned(&bytes)) else {
+    let Some(partitions) = bytes.ok().and_then(|bytes| assignment(&bytes)) else {
         return "an assignment that cannot be read".to_string();
     };
-    let given = topics.iter().map(|(topic, partitions)| {
+    let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+    for partition in &partitions {
+        let numbers = topics.entry(&partition.topic).or_default();
+        numbers.push(partition.partition);
+    }
+    let given = topics.iter().map(|(topic, numbers)| {
         let of = if topics.len() > 1 {
             format!(" of {topic}")
         } else {
             String::new()
         };
-        match &partitions[..] {
+        match &numbers[..] {
             [one] => format!("partition {one}{of}"),
             several => format!("partitions {several:?}{of}"),
         }

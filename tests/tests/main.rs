@@ -17,7 +17,9 @@ mod misuse;
 mod outcomes;
 mod packages;
 mod pages;
+mod partitions;
 mod starters;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -63,6 +65,8 @@ fn main() -> ExitCode {
         outcomes::trials(),
         misuse::trials(),
         commands::trials(),
+        watch::trials(),
+        partitions::trials(),
         demo::trials(),
         check::trials(),
         attacks::trials(),

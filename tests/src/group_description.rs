@@ -1,0 +1,234 @@
+//! A consumer group as its coordinator describes it, and all that it has committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use bytes::{Buf, Bytes};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::{
+    ConsumerGroupDescribeRequest, ConsumerProtocolAssignment, DescribeGroupsRequest, GroupId,
+    OffsetFetchRequest, TopicName,
+};
+use kafka_protocol::protocol::{Decodable, StrBytes};
+
+use crate::brokers::Brokers;
+
+/// One partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TopicPartition {
+    pub topic: String,
+    pub partition: i32,
+}
+
+/// A consumer group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupDescription {
+    pub state: GroupState,
+    pub protocol: GroupProtocol,
+    pub members: Vec<GroupMember>,
+}
+
+/// A member of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupMember {
+    /// The client's `client.id`; `rdkafka` where it sets none.
+    pub client_id: String,
+    /// The id that the group coordinator gave it.
+    pub member_id: String,
+    /// What it owns, by the coordinator's account. While a classic group rebalances, Kafka 4 goes on naming what it owned
+    /// before.
+    pub partitions: BTreeSet<TopicPartition>,
+}
+
+/// What a group is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupState {
+    /// Classic: waits until all members have joined again.
+    PreparingRebalance,
+    /// Classic: all have joined; the leader of the group decides who gets what.
+    CompletingRebalance,
+    /// KIP-848: the coordinator decides who gets what.
+    Assigning,
+    /// KIP-848: members give up and take up partitions.
+    Reconciling,
+    Stable,
+    /// There are commits, but no members.
+    Empty,
+}
+
+/// By which protocol the members find together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// The clients share the partitions out among themselves.
+    Classic,
+    /// KIP-848, `group.protocol=consumer`: the coordinator does.
+    Consumer,
+}
+
+impl GroupState {
+    /// By its name. `None` for a group that is dead: that is what brokers call one that is not there.
+    ///
+    /// # Errors
+    /// When Kafka has no such state.
+    fn named(name: &str) -> Result<Option<Self>> {
+        Ok(Some(match name {
+            "PreparingRebalance" => Self::PreparingRebalance,
+            "CompletingRebalance" => Self::CompletingRebalance,
+            "Assigning" => Self::Assigning,
+            "Reconciling" => Self::Reconciling,
+            "Stable" => Self::Stable,
+            "Empty" => Self::Empty,
+            "Dead" => return Ok(None),
+            other => bail!("a group in state {other} is not known here"),
+        }))
+    }
+
+    /// Is it in the middle of a rebalance?
+    pub fn is_rebalancing(self) -> bool {
+        !matches!(self, Self::Stable | Self::Empty)
+    }
+}
+
+/// As Kafka's tools name it.
+impl fmt::Display for GroupState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// What a group is; `None` where there is none of that name.
+///
+/// # Errors
+/// When the coordinator does not answer within `limit`, or refuses.
+pub fn describe(
+    brokers: &mut Brokers,
+    group: &str,
+    limit: Duration,
+) -> Result<Option<GroupDescription>> {
+    const VERSION: i16 = 0;
+    let question = DescribeGroupsRequest::default().with_groups(vec![id(group)]);
+    let answer = brokers.ask_coordinator(group, &question, VERSION, limit, |answer| {
+        answer.groups.first().map_or(0, |group| group.error_code)
+    })?;
+    let Some(described) = answer.groups.into_iter().next() else {
+        bail!("Kafka does not describe group {group}");
+    };
+    refuse(group, described.error_code)?;
+    let Some(state) = GroupState::named(&described.group_state)? else {
+        return describe_new(brokers, group, limit);
+    };
+    let members = described.members.into_iter().map(|member| GroupMember {
+        client_id: member.client_id.to_string(),
+        member_id: member.member_id.to_string(),
+        partitions: assignment(&member.member_assignment).unwrap_or_default(),
+    });
+    Ok(Some(GroupDescription {
+        state,
+        protocol: GroupProtocol::Classic,
+        members: members.collect(),
+    }))
+}
+
+/// The same for a group by the protocol of KIP-848, which to the older question is dead.
+fn describe_new(
+    brokers: &mut Brokers,
+    group: &str,
+    limit: Duration,
+) -> Result<Option<GroupDescription>> {
+    const VERSION: i16 = 0;
+    if !brokers.coordinator_knows::<ConsumerGroupDescribeRequest>(group, limit)? {
+        return Ok(None);
+    }
+    let question = ConsumerGroupDescribeRequest::default().with_group_ids(vec![id(group)]);
+    let answer = brokers.ask_coordinator(group, &question, VERSION, limit, |answer| {
+        answer.groups.first().map_or(0, |group| group.error_code)
+    })?;
+    let Some(described) = answer.groups.into_iter().next() else {
+        return Ok(None);
+    };
+    if described.error_code == ResponseError::GroupIdNotFound.code() {
+        return Ok(None);
+    }
+    refuse(group, described.error_code)?;
+    let Some(state) = GroupState::named(&described.group_state)? else {
+        return Ok(None);
+    };
+    let members = described.members.into_iter().map(|member| {
+        let topics = member.assignment.topic_partitions.into_iter();
+        GroupMember {
+            client_id: member.client_id.to_string(),
+            member_id: member.member_id.to_string(),
+            partitions: topics
+                .flat_map(|topic| partitions(topic.topic_name, topic.partitions))
+                .collect(),
+        }
+    });
+    Ok(Some(GroupDescription {
+        state,
+        protocol: GroupProtocol::Consumer,
+        members: members.collect(),
+    }))
+}
+
+/// The committed offsets of a group, in all topics. A partition without a commit is not among them.
+///
+/// # Errors
+/// When the coordinator does not answer within `limit`, or refuses.
+pub fn commits(
+    brokers: &mut Brokers,
+    group: &str,
+    limit: Duration,
+) -> Result<BTreeMap<TopicPartition, i64>> {
+    const VERSION: i16 = 2;
+    // No topics means all of them.
+    let question = OffsetFetchRequest::default()
+        .with_group_id(id(group))
+        .with_topics(None);
+    let answer =
+        brokers.ask_coordinator(group, &question, VERSION, limit, |answer| answer.error_code)?;
+    refuse(group, answer.error_code)?;
+    let commits = answer.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|partition| {
+            let committed = TopicPartition {
+                topic: topic.name.to_string(),
+                partition: partition.partition_index,
+            };
+            (committed, partition.committed_offset)
+        })
+    });
+    Ok(commits.filter(|(_, offset)| *offset >= 0).collect())
+}
+
+/// What an assignment of the consumer protocol says: a version, and then what that version holds. An empty one is no
+/// assignment yet; `None` where it is of another protocol.
+pub fn assignment(bytes: &[u8]) -> Option<BTreeSet<TopicPartition>> {
+    let mut bytes = Bytes::copy_from_slice(bytes);
+    if bytes.is_empty() {
+        return Some(BTreeSet::new());
+    }
+    let version = bytes.try_get_i16().ok()?;
+    let assignment = ConsumerProtocolAssignment::decode(&mut bytes, version).ok()?;
+    let topics = assignment.assigned_partitions.into_iter();
+    let all = topics.flat_map(|topic| partitions(topic.topic, topic.partitions));
+    Some(all.collect())
+}
+
+fn partitions(topic: TopicName, numbers: Vec<i32>) -> impl Iterator<Item = TopicPartition> {
+    numbers.into_iter().map(move |partition| TopicPartition {
+        topic: topic.to_string(),
+        partition,
+    })
+}
+
+fn id(group: &str) -> GroupId {
+    GroupId(StrBytes::from_string(group.to_string()))
+}
+
+fn refuse(group: &str, code: i16) -> Result<()> {
+    match ResponseError::try_from_code(code) {
+        None => Ok(()),
+        Some(error) => bail!("group {group}: {error}"),
+    }
+}

@@ -1,0 +1,42 @@
+//! Leaving a group in another member's name; clients offer no call for that.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, GroupId, LeaveGroupRequest};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::brokers::Brokers;
+
+/// How long the broker may take to answer.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// Sends LeaveGroup, whatever the answer says.
+///
+/// # Errors
+/// When the coordinator does not answer.
+pub fn leave_group(brokers: &mut Brokers, group: &str, member: &str) -> Result<()> {
+    const VERSION: i16 = 1;
+    let leave = LeaveGroupRequest::default()
+        .with_group_id(GroupId(StrBytes::from_string(group.to_string())))
+        .with_member_id(StrBytes::from_string(member.to_string()));
+    brokers
+        .ask_coordinator(group, &leave, VERSION, LIMIT, |answer| answer.error_code)
+        .map(drop)
+}
+
+/// The same for a member of a group by the protocol of KIP-848: a heartbeat whose epoch says goodbye.
+///
+/// # Errors
+/// As there.
+pub fn leave_consumer_group(brokers: &mut Brokers, group: &str, member: &str) -> Result<()> {
+    const VERSION: i16 = 0;
+    const LEAVE_EPOCH: i32 = -1;
+    let leave = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(GroupId(StrBytes::from_string(group.to_string())))
+        .with_member_id(StrBytes::from_string(member.to_string()))
+        .with_member_epoch(LEAVE_EPOCH);
+    brokers
+        .ask_coordinator(group, &leave, VERSION, LIMIT, |answer| answer.error_code)
+        .map(drop)
+}

@@ -1,0 +1,80 @@
+//! Which partition a record goes to, by its key.
+
+/// How a producer chooses. One that has no key, or an empty one, chooses at random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partitioner {
+    /// librdkafka's default, `partitioner=consistent_random`: zlib's CRC32 of the key.
+    Crc32,
+    /// Java's default: murmur2 of the key. librdkafka does so with `partitioner=murmur2_random`.
+    Murmur2,
+}
+
+impl Partitioner {
+    /// The hash of a key, as the partitioner uses it.
+    pub fn hash(self, key: &[u8]) -> u32 {
+        match self {
+            Self::Crc32 => crc32fast::hash(key),
+            // `Utils.toPositive` drops the sign.
+            Self::Murmur2 => murmur2(key) & 0x7fff_ffff,
+        }
+    }
+
+    /// The partition, of so many.
+    pub fn partition(self, key: &[u8], partitions: u32) -> u32 {
+        self.hash(key) % partitions
+    }
+}
+
+/// `org.apache.kafka.common.utils.Utils.murmur2`: Austin Appleby's `MurmurHash2` with Kafka's seed. Java has signed numbers;
+/// the bits are the same.
+fn murmur2(data: &[u8]) -> u32 {
+    const SEED: u32 = 0x9747_b28c;
+    const M: u32 = 0x5bd1_e995;
+    const R: u32 = 24;
+    let (words, rest) = data.as_chunks::<4>();
+    // A key is far shorter than 4 GiB.
+    #[allow(clippy::cast_possible_truncation)]
+    let mut hash = SEED ^ data.len() as u32;
+    for word in words {
+        let mixed = u32::from_le_bytes(*word).wrapping_mul(M);
+        hash = hash.wrapping_mul(M) ^ (mixed ^ (mixed >> R)).wrapping_mul(M);
+    }
+    if !rest.is_empty() {
+        let last = rest
+            .iter()
+            .rev()
+            .fold(0, |word, byte| word << 8 | u32::from(*byte));
+        hash = (hash ^ last).wrapping_mul(M);
+    }
+    hash = (hash ^ (hash >> 13)).wrapping_mul(M);
+    hash ^ (hash >> 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From `UtilsTest.testMurmur2` in Kafka's sources.
+    #[test]
+    fn murmur2_is_kafkas() {
+        for (key, hash) in [
+            ("21", -973_932_308),
+            ("foobar", -790_332_482),
+            ("a-little-bit-long-string", -985_981_536),
+            ("a-little-bit-longer-string", -1_486_304_829),
+            (
+                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
+                -58_897_971,
+            ),
+            ("abc", 479_470_107),
+        ] {
+            assert_eq!(murmur2(key.as_bytes()).cast_signed(), hash, "{key}");
+        }
+    }
+
+    /// The check value of the CRC catalogues.
+    #[test]
+    fn crc32_is_zlibs() {
+        assert_eq!(Partitioner::Crc32.hash(b"123456789"), 0xcbf4_3926);
+    }
+}

@@ -1,0 +1,101 @@
+//! `cargo lab partitions` says where records go: real producers put them there.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use checks::Kafka;
+use common::CLICKSTREAM;
+use common::{Event, EventType};
+use libtest_mimic::Trial;
+
+use crate::commands::Lab;
+use crate::trial;
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        trial("partitions::records_land_where_the_table_says", land),
+        trial("partitions::fit_into_eighty_columns", fit),
+    ]
+}
+
+/// Where each key is.
+type Places = BTreeMap<String, i32>;
+
+fn land() -> Result<()> {
+    const OF_JAVA: &str = "of-java";
+    let lab = Lab::new()?;
+    let table = lab.run("partitions")?;
+    lab.run("up")?;
+    let kafka = Kafka::at(&format!("127.0.0.1:{}", lab.port()));
+
+    kafka.publish(CLICKSTREAM, &events())?;
+    let (told, found) = (column(&table, 2)?, places(&kafka, CLICKSTREAM)?);
+    ensure!(told == found, "librdkafka: told {told:?}, found {found:?}");
+
+    kafka.create_topics(&[(OF_JAVA, 3)])?;
+    let mut producer = lab
+        .command(
+            "kafka-console-producer --property parse.key=true --property key.separator=: --topic",
+        )
+        .arg(OF_JAVA)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()?;
+    let lines: String = events()
+        .iter()
+        .map(|event| format!("{}:x\n", event.user_id))
+        .collect();
+    let mut input = producer.stdin.take().context("no input")?;
+    input.write_all(lines.as_bytes())?;
+    drop(input);
+    ensure!(producer.wait()?.success(), "the console producer failed");
+    let (told, found) = (column(&table, 5)?, places(&kafka, OF_JAVA)?);
+    ensure!(told == found, "Java: told {told:?}, found {found:?}");
+    Ok(())
+}
+
+/// One of each user.
+fn events() -> Vec<Event> {
+    let event = |number| Event {
+        event_id: number,
+        user_id: format!("user_{number}"),
+        event_type: EventType::Search,
+        timestamp: 0.0,
+        amount: None,
+    };
+    (1..=20).map(event).collect()
+}
+
+/// The numbers in a column of the table.
+fn column(table: &str, column: usize) -> Result<Places> {
+    let rows = table.lines().map(str::trim_start);
+    let places = rows.filter(|row| row.starts_with("user_")).map(|row| {
+        let row = row.replace('→', " ");
+        let cells: Vec<&str> = row.split_whitespace().collect();
+        let cell = cells.get(column).context("a short row")?;
+        Ok((cells[0].to_string(), cell.parse()?))
+    });
+    let places = places.collect::<Result<Places>>()?;
+    ensure!(places.len() == 20, "{} users in:\n{table}", places.len());
+    Ok(places)
+}
+
+fn places(kafka: &Kafka, topic: &str) -> Result<Places> {
+    let records = kafka.records(topic)?.into_iter();
+    Ok(records
+        .filter_map(|record| Some((record.key()?.to_string(), record.partition)))
+        .collect())
+}
+
+fn fit() -> Result<()> {
+    let lab = Lab::new()?;
+    for arguments in ["partitions", "partitions --partitions 12 one two three"] {
+        let told = lab.run(arguments)?;
+        for line in told.lines() {
+            ensure!(line.chars().count() <= 80, "too long: {line}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! `cargo lab watch` tells what happens to a group.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use broker::Broker;
+use checks::Program;
+use checks::programs::Version;
+use common::{CLICKSTREAM, SCALE_GROUP};
+use libtest_mimic::Trial;
+
+use crate::commands::Lab;
+use crate::{programs, trial};
+
+/// A session times out 10 s after the last heartbeat, and B hears of it within 3 s; a busy machine takes longer.
+const LIMIT: Duration = Duration::from_secs(60);
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        trial("watch::tells_each_rebalance", rebalances),
+        trial(
+            "watch::prints_once_or_until_its_reader_goes",
+            once_or_until_its_reader_goes,
+        ),
+        trial("watch::says_that_kafka_does_not_answer", silent),
+    ]
+}
+
+fn rebalances() -> Result<()> {
+    let lab = Lab::new()?;
+    let solutions = programs(Version::Solution)?;
+    let broker = Broker::start()?;
+    checks::Kafka::at(broker.bootstrap()).create_topics(&[(CLICKSTREAM, 3)])?;
+    let start = |program: &str| Program::start(program, &solutions[program], broker.bootstrap());
+
+    let mut command = lab.command(&format!("watch {SCALE_GROUP}"));
+    let mut watch = Program::run(
+        "watch",
+        command.env("BOOTSTRAP_SERVERS", broker.bootstrap()),
+    )?;
+    wait(&mut watch, &["no such group yet"])?;
+    wait(&mut watch, &["nobody", "no commit"])?;
+    let mut a = start("consumer_group_a")?;
+    wait(&mut watch, &["A joined"])?;
+    wait(&mut watch, &["partitions 0, 1, 2: nobody → A"])?;
+    let _b = start("consumer_group_b")?;
+    wait(&mut watch, &["B joined"])?;
+    wait(&mut watch, &["A → B, without an owner for", " s"])?;
+    wait(&mut watch, &["2 members: A, B"])?;
+    let moved = watch.lines().len();
+    a.kill()?;
+    wait(&mut watch, &["A left or timed out"])?;
+    watch.wait_for("what B takes over", LIMIT, |lines| {
+        let new = lines.iter().skip(moved);
+        let mut told = new.filter(|line| line.text.contains("A → B, without an owner for"));
+        told.next().map(drop)
+    })?;
+    watch.interrupt()?;
+    let status = watch.wait_for_end(Duration::from_secs(5))?;
+    ensure!(status.success(), "{status}: {}", watch.last_lines());
+    Ok(())
+}
+
+/// Waits until one line has all these words.
+fn wait(watch: &mut Program, words: &[&str]) -> Result<()> {
+    watch.wait_for(&format!("{words:?}"), LIMIT, |lines| {
+        let has_all = |text: &str| words.iter().all(|word| text.contains(word));
+        lines.iter().find(|line| has_all(&line.text)).map(drop)
+    })
+}
+
+fn once_or_until_its_reader_goes() -> Result<()> {
+    let lab = Lab::new()?;
+    lab.run("up")?;
+    let said = lab.refused(&mut lab.command("watch nobody --once"))?;
+    ensure!(said.contains("no consumer group nobody"), "{said}");
+    let input = lab
+        .shell("echo one | \"$0\" kafka-console-producer --topic clickstream")
+        .output()?;
+    ensure!(input.status.success(), "nothing was published");
+    lab.run("kafka-console-consumer --topic clickstream --group lab-group --from-beginning --max-messages 1")?;
+    let told = lab.run("watch lab-group --once")?;
+    ensure!(told.contains("lab-group: Empty; no members"), "{told}");
+    let all = told.lines().last().context("no lines")?;
+    let numbers: Vec<&str> = all.split_whitespace().collect();
+    ensure!(numbers.starts_with(&["all", "1", "1"]), "{told}");
+    // After the table nothing happens in the group any more, so only its reader can end this.
+    let mut watch = Program::run("watch", &mut lab.shell("\"$0\" watch lab-group | head -6"))?;
+    watch.wait_for_end(LIMIT)?;
+    ensure!(watch.texts().len() == 6, "{}", watch.last_lines());
+    Ok(())
+}
+
+fn silent() -> Result<()> {
+    let lab = Lab::new()?;
+    let said = lab.refused(&mut lab.command(&format!("watch {SCALE_GROUP}")))?;
+    ensure!(said.contains("cargo lab up"), "{said}");
+    let mut nowhere = lab.command(&format!("watch {SCALE_GROUP}"));
+    nowhere.env("BOOTSTRAP_SERVERS", format!("127.0.0.1:{}", lab.port()));
+    let said = lab.refused(&mut nowhere)?;
+    ensure!(said.contains("BOOTSTRAP_SERVERS"), "{said}");
+    Ok(())
+}
