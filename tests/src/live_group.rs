@@ -207,3 +207,74 @@ fn age(age: Duration) -> String {
         seconds => format!("{} min", seconds / 60),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::group_description::{GroupMember, TopicPartition};
+
+    fn partition(topic: &str, partition: i32) -> TopicPartition {
+        TopicPartition {
+            topic: topic.to_string(),
+            partition,
+        }
+    }
+
+    fn owned_by(owner: &str) -> GroupDescription {
+        GroupDescription {
+            state: GroupState::Stable,
+            protocol: GroupProtocol::Classic,
+            members: vec![GroupMember {
+                client_id: "rdkafka".to_string(),
+                member_id: owner.to_string(),
+                partitions: BTreeSet::from([partition("orders", 0), partition("payments", 1)]),
+            }],
+        }
+    }
+
+    #[test]
+    fn two_topics_are_named_and_no_commit_is_no_lag_of_zero() {
+        let mut live = LiveGroup::new("shop");
+        let now = Instant::now();
+        live.saw(now, Some(owned_by("one")));
+        let offsets = |committed| GroupOffsets {
+            committed: BTreeMap::from([(partition("orders", 0), committed)]),
+            ends: BTreeMap::from([
+                (partition("orders", 0), Some(9)),
+                (partition("payments", 1), Some(7)),
+            ]),
+        };
+        live.saw_offsets(now, offsets(4));
+        live.saw_offsets(now + Duration::from_secs(2), offsets(8));
+        let grid = live.grid().unwrap();
+        assert_eq!(grid.header[0], "topic");
+        let cells: Vec<String> = grid.rows.iter().map(|row| row.join("|")).collect();
+        assert_eq!(
+            cells,
+            [
+                "orders|0|rdkafka|8|9|1|2.0",
+                "payments|1|rdkafka|no commit|7|-|-",
+                "||all|8|16|≥ 1|2.0",
+            ]
+        );
+        let told = live.saw(now, Some(owned_by("two")));
+        assert_eq!(told[0].what, "rdkafka·2 joined; rdkafka left or timed out");
+        assert!(told[0].details[0].starts_with("orders 0; payments 1: rdkafka → rdkafka·2"));
+    }
+
+    #[test]
+    fn silence_is_told_once_and_its_end() {
+        let mut live = LiveGroup::new("shop");
+        let now = Instant::now();
+        live.saw(now, Some(owned_by("one")));
+        assert!(live.heard_nothing(now, "nobody answers").is_some());
+        assert!(live.heard_nothing(now, "nobody answers").is_none());
+        let later = now + Duration::from_secs(12);
+        assert!(live.headline(later).contains("not answered for 12 s"));
+        let told = live.saw(later, Some(owned_by("one")));
+        assert_eq!(told[0].what, "Kafka answers again, after 12.0 s");
+        assert_eq!(told.len(), 1, "nothing has moved");
+    }
+}
