@@ -111,6 +111,10 @@ fn slides_commands() -> Result<()> {
         &lab.run("kafka-topics --describe --topic orders")?,
         "PartitionCount: 3",
     )?;
+    has(
+        &lab.run("kafka-configs --describe --entity-type topics --entity-name orders")?,
+        "Dynamic configs for topic orders",
+    )?;
 
     let mut producer = lab
         .command("kafka-console-producer --topic orders --property parse.key=true --property key.separator=:")

@@ -13,20 +13,20 @@ use common::{
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Message, OwnedMessage};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::util::Timeout;
 use rdkafka::{Offset, TopicPartitionList};
 
 const BATCH_SIZE: usize = 20;
 
-/// A killed member holds its partitions for so long. The broker allows no less, and a restart should not wait for longer.
-const SESSION_TIMEOUT_MS: &str = "6000";
+/// A thread of its own hears the delivery reports, for without them no transaction ends.
+type Extractor = ThreadedProducer<DefaultProducerContext>;
 
 /// Copies the purchases of a batch and moves the offsets past it. Returns how many purchases there were.
 fn copy(
     batch: &[(Event, OwnedMessage)],
     consumer: &BaseConsumer<Rebalanced>,
-    producer: &BaseProducer,
+    producer: &Extractor,
 ) -> Result<usize, Error> {
     // SOLUTION(3): what is sent from here on counts only with the commit.
     producer.begin_transaction()?;
@@ -59,7 +59,7 @@ fn main() -> Result<(), Error> {
     require_topic(CLICKSTREAM)?;
     require_topic(PURCHASES)?;
     let shutdown = Shutdown::on_ctrl_c()?;
-    let producer: BaseProducer = ClientConfig::new()
+    let producer: Extractor = ClientConfig::new()
         .set("bootstrap.servers", bootstrap_servers())
         .set("client.id", "exactly_once")
         // SOLUTION(1): the same at every start, so that the broker knows whose transaction is still open.
@@ -74,7 +74,8 @@ fn main() -> Result<(), Error> {
         .set("client.id", "exactly_once")
         .set("group.id", PURCHASE_EXTRACTOR)
         .set("auto.offset.reset", "earliest")
-        .set("session.timeout.ms", SESSION_TIMEOUT_MS)
+        // A killed member holds its partitions for so long. The broker allows no less, and a restart waits for no longer.
+        .set("session.timeout.ms", "6000")
         .set("enable.auto.commit", "false")
         .create_with_context(Rebalanced::default())?;
     consumer.subscribe(&[CLICKSTREAM])?;
@@ -93,7 +94,6 @@ fn main() -> Result<(), Error> {
         if batch.is_empty() || (batch.len() < BATCH_SIZE && !ran_dry) {
             continue;
         }
-
         match copy(&batch, &consumer, &producer) {
             Ok(purchases) => println!("Committed batch of {}: {purchases} purchases.", batch.len()),
             Err(error) => {
