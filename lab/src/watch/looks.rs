@@ -70,8 +70,7 @@ fn look(kafka: &Kafka, group: &str, looks: &Sender<Look>) {
             seen.insert(0, Look::Group(at, description));
             Ok(seen)
         });
-        let seen =
-            seen.unwrap_or_else(|error| vec![Look::Nothing(asked, format!("{error:#}"))]);
+        let seen = seen.unwrap_or_else(|error| vec![Look::Nothing(asked, format!("{error:#}"))]);
         for look in seen {
             if looks.send(look).is_err() {
                 return;
