@@ -24,7 +24,7 @@ const OFFSETS: Duration = Duration::from_secs(1);
 pub enum Look {
     Group(Instant, Option<GroupDescription>),
     Offsets(Instant, GroupOffsets),
-    /// Kafka does not answer, and what is to be said of that.
+    /// Kafka does not answer what it was asked then, and what is to be said of that.
     Nothing(Instant, String),
 }
 
@@ -53,6 +53,7 @@ pub fn begin(kafka: Kafka, group: &str) -> Receiver<Look> {
 fn look(kafka: &Kafka, group: &str, looks: &Sender<Look>) {
     let mut offsets_at: Option<Instant> = None;
     loop {
+        let asked = Instant::now();
         let mut pause = PAUSE;
         let seen = kafka.describe(group, LIMIT).and_then(|description| {
             let at = Instant::now();
@@ -69,8 +70,7 @@ fn look(kafka: &Kafka, group: &str, looks: &Sender<Look>) {
             seen.insert(0, Look::Group(at, description));
             Ok(seen)
         });
-        let seen =
-            seen.unwrap_or_else(|error| vec![Look::Nothing(Instant::now(), format!("{error:#}"))]);
+        let seen = seen.unwrap_or_else(|error| vec![Look::Nothing(asked, format!("{error:#}"))]);
         for look in seen {
             if looks.send(look).is_err() {
                 return;
