@@ -37,7 +37,17 @@ pub fn judge(
                 while let Some((task, lane)) = next() {
                     for check in task.checks {
                         let row = match &lane {
-                            Ok(lane) => Judged::new(check, check.judge(lane), lane.seen()),
+                            Ok(lane) => {
+                                let verdict = check.judge(lane);
+                                let failed = matches!(verdict, Verdict::Failed { .. });
+                                // Nobody asks what happened where all is well.
+                                let seen = if failed {
+                                    lane.seen()
+                                } else {
+                                    lane.look_away()
+                                };
+                                Judged::new(check, verdict, seen)
+                            }
                             Err(error) => {
                                 let why = format!("{error:#}");
                                 Judged::new(check, Verdict::NotJudged { why }, Vec::new())

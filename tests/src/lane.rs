@@ -223,6 +223,12 @@ impl<'a> Lane<'a> {
         self.history.between(&self.log.borrow().0, &stretches)
     }
 
+    /// What has been looked at is not asked for: it is nothing then.
+    pub fn look_away(&self) -> Vec<Moment> {
+        self.looked_at.take();
+        Vec::new()
+    }
+
     fn read_log(&self) -> Result<()> {
         let mut log = self.log.borrow_mut();
         let (mut new, end) = self.bench.broker.requests(log.1)?;
