@@ -102,10 +102,15 @@ fn manifest(name: &str) -> Result<Table> {
             lab["workspace"]["package"]["edition"].clone(),
         ),
     ]);
+    let mut profile = lab["profile"].clone();
+    if let Some(dev) = profile.get_mut("dev").and_then(Value::as_table_mut) {
+        // What is said of single packages is of such as the lab's programs do not use.
+        dev.remove("package");
+    }
     Ok(Table::from_iter([
         ("package".to_string(), package.into()),
         ("workspace".to_string(), Table::new().into()),
         ("dependencies".to_string(), dependencies.into()),
-        ("profile".to_string(), lab["profile"].clone()),
+        ("profile".to_string(), profile),
     ]))
 }
