@@ -63,7 +63,14 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
     }
     let code = summary(stage.findings());
     if let Some(report) = report {
-        let words = [format!("Seen on {lab}.")];
+        let mut words = vec![format!("Seen on {lab}.")];
+        if let Place::Yours = lab.place() {
+            words.push(
+                "The request log of a cluster of your own is not ours to read, so the page shows what programs printed, and \
+                 neither owners nor commits."
+                    .to_string(),
+            );
+        }
         write::page(
             report,
             &timeline_page("The demo, as it happened", &words, &chapters),

@@ -211,9 +211,12 @@ impl<'a> Record<'a> {
             .find(|(_, track)| owned(track))
             .or_else(|| of_number().next())
             .map(|(partition, _)| partition.clone());
-        let Some(track) = partition.and_then(|partition| self.tracks.get_mut(&partition)) else {
-            return;
-        };
+        // Without a request log nobody has told the topic.
+        let partition = partition.unwrap_or_else(|| TopicPartition {
+            topic: "partition".to_string(),
+            partition: number,
+        });
+        let track = self.tracks.entry(partition).or_default();
         let kind = if is_member {
             let again = !track.processed.insert(offset);
             if again {
