@@ -403,6 +403,17 @@ impl Kafka {
         }
     }
 
+    /// Takes a transactional id: the transaction that whoever had it left open is aborted, and they can commit nothing more.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub fn fence(&self, transactional_id: &str) -> Result<()> {
+        let mut config = self.config();
+        config.set("transactional.id", transactional_id);
+        let producer: BaseProducer = config.create()?;
+        Ok(producer.init_transactions(ANSWER_LIMIT)?)
+    }
+
     /// The committed offset of each partition; `None` where the group has committed nothing. (That is not 0.)
     ///
     /// # Errors
