@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use crate::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 use crate::exactly_once_runs::{
-    Moment, RECOVERY_LIMIT, Seen, after_commit, copied, fenced, in_transaction, refused, resumed,
+    Moment, RECOVERY_LIMIT, Resumed, Tried, after_commit, copied, fenced, in_transaction, refused,
+    resumed,
 };
 use crate::lane::Lane;
 
@@ -74,21 +75,16 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// The verdict of a check that is about more than copying: whoever copies nothing does none of it right either.
-fn of_one_that_copies(
-    lane: &Lane,
-    expected: &str,
-    hint: &str,
-    look: impl FnOnce() -> Result<(bool, String)>,
-) -> Result<Verdict> {
-    let run = lane.evidence(copied)?;
-    let (holds, saw) = if run.any() {
-        look()?
-    } else {
-        let saw = format!("no purchase was copied at all. {}", run.last_lines);
-        (false, saw)
-    };
-    Ok(verdict(holds, expected, saw, hint))
+/// Whether a run was as it should be, and what was seen. Whoever copies nothing does none of it right either.
+fn look<T>(run: &Tried<T>, look: impl FnOnce(&T) -> (bool, String)) -> (bool, String) {
+    match run {
+        Tried::Ran(run) => look(run),
+        Tried::CopiesNothing(last_lines) => (false, copies_nothing(last_lines)),
+    }
+}
+
+fn copies_nothing(last_lines: &str) -> String {
+    format!("left alone, it copied no purchase at all. {last_lines}")
 }
 
 fn copies_purchases(lane: &Lane) -> Result<Verdict> {
@@ -116,99 +112,96 @@ fn copies_purchases(lane: &Lane) -> Result<Verdict> {
 }
 
 fn resumes(lane: &Lane) -> Result<Verdict> {
-    of_one_that_copies(
-        lane,
+    let run = lane.evidence(resumed)?;
+    let (holds, saw) = look(&run, |Resumed(seen)| (seen.each_once(), seen.told()));
+    Ok(verdict(
+        holds,
         "the next run copies each purchase that came after the stop, and none from before it again",
+        saw,
         "The group remembers where it stopped. Under which name does the program ask, and which offset is the next?",
-        || {
-            let seen = &lane.evidence(resumed)?.0;
-            Ok((seen.each_once(), seen.told()))
-        },
-    )
+    ))
 }
 
 fn stops_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(copied)?;
-    if run.any() {
-        return Ok(stopped_on_ctrl_c(run.status, &run.last_lines));
-    }
-    of_one_that_copies(
-        lane,
-        "a program that copies, and ends on Ctrl-C",
-        "Does it subscribe, and poll?",
-        || Ok((false, String::new())),
-    )
+    Ok(if run.any() {
+        stopped_on_ctrl_c(run.status, &run.last_lines)
+    } else {
+        verdict(
+            false,
+            "a program that copies, and ends on Ctrl-C",
+            copies_nothing(&run.last_lines),
+            "Does it subscribe, and poll?",
+        )
+    })
 }
+
+/// What is said of a program that never asks for a transaction's end.
+const NO_TRANSACTION: &str = "it committed no transaction";
 
 fn killed_in_transaction(lane: &Lane) -> Result<Verdict> {
-    of_one_that_copies(
-        lane,
-        "killed when it is about to commit a transaction, and in the next run when its records are on their way: each purchase \
-         is shown once after that",
+    let run = lane.evidence(in_transaction)?;
+    let (holds, saw) = look(&run, |run| {
+        let once = run.seen.each_once() && run.seen_again.each_once();
+        let told = format!(
+            "after the first kill: {}; after the second: {}",
+            run.seen.told(),
+            run.seen_again.told()
+        );
+        if run.tried {
+            (once, told)
+        } else {
+            (false, format!("{NO_TRANSACTION}; {told}"))
+        }
+    });
+    Ok(verdict(
+        holds,
+        "killed when it is about to commit a transaction, and in the next run when its records are on their way: each \
+         purchase is shown once after that",
+        saw,
         "What a killed instance left unfinished must not count: neither its records nor its offsets.",
-        || {
-            let run = lane.evidence(in_transaction)?;
-            let saw = if run.tried {
-                told_twice(&run.seen, &run.seen_again)
-            } else {
-                format!("it committed no transaction. {}", run.seen.told())
-            };
-            let once = run.seen.each_once() && run.seen_again.each_once();
-            Ok((run.tried && once, saw))
-        },
-    )
-}
-
-fn told_twice(first: &Seen, second: &Seen) -> String {
-    format!(
-        "after the first kill: {}\nafter the second: {}",
-        first.told(),
-        second.told()
-    )
+    ))
 }
 
 fn killed_after_commit(lane: &Lane) -> Result<Verdict> {
-    of_one_that_copies(
-        lane,
+    let run = lane.evidence(after_commit)?;
+    let (holds, saw) = look(&run, |run| {
+        if run.transactions > 0 {
+            (run.seen.each_once(), run.seen.told())
+        } else {
+            (false, format!("{NO_TRANSACTION}; {}", run.seen.told()))
+        }
+    });
+    Ok(verdict(
+        holds,
         "killed as soon as its first transaction is committed: the next run copies what is missing, and nothing again",
+        saw,
         "Between the commit of the records and that of the offsets there must be no time to be killed in.",
-        || {
-            let run = lane.evidence(after_commit)?;
-            let saw = if run.transactions > 0 {
-                run.seen.told()
-            } else {
-                format!("it committed no transaction. {}", run.seen.told())
-            };
-            Ok((run.transactions > 0 && run.seen.each_once(), saw))
-        },
-    )
+    ))
 }
 
 fn offsets_in_transaction(lane: &Lane) -> Result<Verdict> {
-    of_one_that_copies(
-        lane,
-        "before its first transaction is committed, readers see none of it and no offset has moved; right after, the \
-         offsets are past just what readers see",
+    let (before, after) = (lane.evidence(in_transaction)?, lane.evidence(after_commit)?);
+    let (before_holds, saw_before) = look(&before, |run| {
+        let holds = run.tried && run.at_kill.agrees(&run.seen);
+        (holds, side_by_side(&run.at_kill))
+    });
+    let (after_holds, saw_after) = look(&after, |run| {
+        let holds = run.transactions > 0 && run.at_kill.agrees(&run.seen);
+        (holds, side_by_side(&run.at_kill))
+    });
+    let saw = match &*before {
+        Tried::CopiesNothing(_) => saw_before,
+        Tried::Ran(run) if !run.tried => NO_TRANSACTION.to_string(),
+        Tried::Ran(_) => format!("before: {saw_before}; after: {saw_after}"),
+    };
+    Ok(verdict(
+        before_holds && after_holds,
+        "before its first transaction is committed, readers see none of it and no offset has moved; right after, the offsets \
+         are past just what readers see",
+        saw,
         "Who commits the offsets: the consumer, or the transaction?",
-        || {
-            let before = lane.evidence(in_transaction)?;
-            let after = lane.evidence(after_commit)?;
-            let holds = before.tried
-                && before.at_kill.agrees(&before.seen)
-                && after.transactions > 0
-                && after.at_kill.agrees(&after.seen);
-            let saw = if before.tried {
-                format!(
-                    "before: {}; after: {}",
-                    side_by_side(&before.at_kill),
-                    side_by_side(&after.at_kill)
-                )
-            } else {
-                "it committed no transaction".to_string()
-            };
-            Ok((holds, saw))
-        },
-    )
+    ))
 }
 
 fn side_by_side(moment: &Moment) -> String {
@@ -220,82 +213,76 @@ fn side_by_side(moment: &Moment) -> String {
 
 fn restart_waits_for_nobody(lane: &Lane) -> Result<Verdict> {
     let limit = RECOVERY_LIMIT.as_secs();
-    of_one_that_copies(
-        lane,
-        &format!(
+    let run = lane.evidence(in_transaction)?;
+    let (holds, saw) = look(&run, |run| {
+        let saw = match (run.tried, run.in_time) {
+            (true, true) => "they did".to_string(),
+            (true, false) => format!(
+                "after {limit} s they did not: the open transaction was in their way, or the program. {}",
+                run.seen.last_lines
+            ),
+            (false, _) => NO_TRANSACTION.to_string(),
+        };
+        (run.tried && run.in_time, saw)
+    });
+    Ok(verdict(
+        holds,
+        format!(
             "killed with a transaction open and started again: readers with `read_committed` see all within {limit} s"
         ),
+        saw,
         "By what does the broker know that it is the same producer that comes back?",
-        || {
-            let run = lane.evidence(in_transaction)?;
-            let saw = match (run.tried, run.in_time) {
-                (true, true) => "they did".to_string(),
-                (true, false) => format!(
-                    "after {limit} s they did not: the open transaction was in their way, or the program. {}",
-                    run.seen.last_lines
-                ),
-                (false, _) => "it committed no transaction".to_string(),
-            };
-            Ok((run.tried && run.in_time, saw))
-        },
-    )
+    ))
 }
 
 fn second_fences_first(lane: &Lane) -> Result<Verdict> {
-    of_one_that_copies(
-        lane,
+    let run = lane.evidence(fenced)?;
+    let (holds, saw) = look(&run, |run| {
+        let failed = run.first.is_some_and(|status| !status.success());
+        let holds = failed && run.second_runs && run.seen.missing == 0;
+        let first = match run.first {
+            Some(status) => format!("ended: {status}"),
+            None => "was still running".to_string(),
+        };
+        let second = if run.second_runs {
+            "ran on"
+        } else {
+            "had ended, too"
+        };
+        let saw = format!(
+            "the first one {first}; the second one {second}; of {} purchases, {} missing",
+            run.seen.published, run.seen.missing,
+        );
+        if holds {
+            (true, saw)
+        } else {
+            (false, format!("{saw}. {}", run.first_lines))
+        }
+    });
+    Ok(verdict(
+        holds,
         "once a second instance runs, the first one ends by itself with an exit status other than 0, and the second one copies \
          what there is",
+        saw,
         "Two instances with the same transactional id: which one may commit, and what is the other one told?",
-        || {
-            let run = lane.evidence(fenced)?;
-            let failed = run.first.is_some_and(|status| !status.success());
-            let saw = format!(
-                "the first one {}; the second one {}; of {} purchases, {} missing",
-                run.first.map_or_else(
-                    || "was still running".to_string(),
-                    |status| format!("ended: {status}")
-                ),
-                if run.second_runs {
-                    "ran on"
-                } else {
-                    "had ended, too"
-                },
-                run.seen.published,
-                run.seen.missing,
-            );
-            let holds = failed && run.second_runs && run.seen.missing == 0;
-            let saw = if holds {
-                saw
-            } else {
-                format!("{saw}. {}", run.first_lines)
-            };
-            Ok((holds, saw))
-        },
-    )
+    ))
 }
 
 fn aborted_comes_again(lane: &Lane) -> Result<Verdict> {
-    of_one_that_copies(
-        lane,
+    let run = lane.evidence(refused)?;
+    let (holds, saw) = look(&run, |run| {
+        let told = run.seen.told();
+        let told = match (run.refused, run.ended) {
+            (false, _) => format!("no record came that could be refused. {told}"),
+            (true, true) => format!("it ended, and was started again: {told}"),
+            (true, false) => told,
+        };
+        (run.refused && run.seen.each_once(), told)
+    });
+    Ok(verdict(
+        holds,
         "`purchases` refuses records, then takes them again: each purchase is shown once, by the same run or by the next",
+        saw,
         "An aborted transaction undoes what was sent. Does it also take the consumer back to where the batch began?",
-        || {
-            let run = lane.evidence(refused)?;
-            let saw = if run.refused {
-                format!(
-                    "{}{}",
-                    if run.ended {
-                        "it ended, and was started again: "
-                    } else {
-                        ""
-                    },
-                    run.seen.told()
-                )
-            } else {
-                format!("no record came that could be refused. {}", run.seen.told())
-            };
-            Ok((run.refused && run.seen.each_once(), saw))
-        },
-    )
+    ))
 }

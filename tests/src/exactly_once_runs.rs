@@ -236,6 +236,24 @@ impl Copied {
     }
 }
 
+/// What became of a run that only means something where a program copies at all.
+pub enum Tried<T> {
+    Ran(T),
+    /// It was not even started: left alone, the program had copied nothing. Its last lines.
+    CopiesNothing(String),
+}
+
+impl<T> Tried<T> {
+    fn of(lane: &Lane, run: impl FnOnce() -> Result<T>) -> Result<Self> {
+        let alone = lane.evidence(copied)?;
+        if alone.any() {
+            Ok(Self::Ran(run()?))
+        } else {
+            Ok(Self::CopiesNothing(alone.last_lines.clone()))
+        }
+    }
+}
+
 pub fn copied(lane: &Lane) -> Result<Copied> {
     let first = first_id();
     let mut events = random_events(first, 60);
@@ -263,7 +281,11 @@ pub fn copied(lane: &Lane) -> Result<Copied> {
 /// A run after the one that was stopped, on events that had come in between.
 pub struct Resumed(pub Seen);
 
-pub fn resumed(lane: &Lane) -> Result<Resumed> {
+pub fn resumed(lane: &Lane) -> Result<Tried<Resumed>> {
+    Tried::of(lane, || go_on(lane))
+}
+
+fn go_on(lane: &Lane) -> Result<Resumed> {
     let first = first_id();
     let mut events = random_events(first, 20);
     events.extend(a_purchase_of_each_user(first + 20));
@@ -334,7 +356,11 @@ pub struct AfterCommit {
     pub seen: Seen,
 }
 
-pub fn after_commit(lane: &Lane) -> Result<AfterCommit> {
+pub fn after_commit(lane: &Lane) -> Result<Tried<AfterCommit>> {
+    Tried::of(lane, || kill_after_commit(lane))
+}
+
+fn kill_after_commit(lane: &Lane) -> Result<AfterCommit> {
     let before = ended_transactions(lane, true)?;
     lane.hold(Request::OffsetCommit);
     let mut run = Run::start(lane)?;
@@ -387,7 +413,11 @@ pub struct InTransaction {
     pub seen_again: Seen,
 }
 
-pub fn in_transaction(lane: &Lane) -> Result<InTransaction> {
+pub fn in_transaction(lane: &Lane) -> Result<Tried<InTransaction>> {
+    Tried::of(lane, || kill_in_transaction(lane))
+}
+
+fn kill_in_transaction(lane: &Lane) -> Result<InTransaction> {
     lane.hold(Request::EndTxn);
     let mut run = Run::start(lane)?;
     let awaited = Awaited::purchases(lane)?;
@@ -432,7 +462,11 @@ pub struct Fenced {
     pub seen: Seen,
 }
 
-pub fn fenced(lane: &Lane) -> Result<Fenced> {
+pub fn fenced(lane: &Lane) -> Result<Tried<Fenced>> {
+    Tried::of(lane, || start_two(lane))
+}
+
+fn start_two(lane: &Lane) -> Result<Fenced> {
     let mut awaited = Awaited::purchases(lane)?;
     let mut first = Run::start(lane)?;
     first.follow(lane, &awaited)?;
@@ -490,7 +524,11 @@ pub struct Refused {
     pub seen: Seen,
 }
 
-pub fn refused(lane: &Lane) -> Result<Refused> {
+pub fn refused(lane: &Lane) -> Result<Tried<Refused>> {
+    Tried::of(lane, || refuse(lane))
+}
+
+fn refuse(lane: &Lane) -> Result<Refused> {
     let (aborts, refusals) = (ended_transactions(lane, false)?, refusals(lane)?);
     let mut run = Run::start(lane)?;
     let is_refused = || Ok(self::refusals(lane)? > refusals);

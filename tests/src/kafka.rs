@@ -347,6 +347,8 @@ impl Kafka {
             // The end of a partition is told with the first fetch that brings nothing; that one need not wait.
             .set("fetch.wait.max.ms", "5");
         let client: BaseConsumer = config.create()?;
+        // Whoever is assigned partitions before it knows the topic waits half a second for its next look.
+        client.fetch_metadata(Some(topic), ANSWER_LIMIT)?;
         let mut from = TopicPartitionList::new();
         for partition in &unread {
             from.add_partition_offset(topic, *partition, Offset::Beginning)?;
