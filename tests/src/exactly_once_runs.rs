@@ -4,17 +4,15 @@ use std::collections::BTreeSet;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use broker::wait;
-use common::{CLICKSTREAM, Event, EventType, PURCHASE_EXTRACTOR, PURCHASES};
-use serde_json::Value;
-
 use crate::copies::{Copies, Faults, places};
 use crate::events::a_purchase_of_each_user;
 use crate::gate::Request;
 use crate::lane::Lane;
 use crate::sentence::partitions_of;
 use crate::{Isolation, Program, offsets, random_events};
+use anyhow::Result;
+use broker::wait;
+use common::{CLICKSTREAM, Event, EventType, PURCHASE_EXTRACTOR};
 
 const PROGRAM: &str = "exactly_once";
 
@@ -40,14 +38,14 @@ const ABORT_LIMIT: Duration = Duration::from_secs(5);
 /// By the contract.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// The size in bytes of the largest batch of records that `purchases` takes (`max.message.bytes`), as Kafka has it.
+/// Where Kafka keeps what groups have committed.
+const OFFSETS: &str = "__consumer_offsets";
+
+/// The size in bytes of the largest batch that a topic takes (`max.message.bytes`), as Kafka has it.
 const LARGEST: &str = "1048588";
 
-/// Room for the markers that end transactions (78 bytes), and for no event.
+/// Room for the markers that end transactions (78 bytes), and for no offset.
 const TOO_SMALL: &str = "100";
-
-/// Kafka's error code for a batch that is too large.
-const MESSAGE_TOO_LARGE: i64 = 10;
 
 /// Purchases that were published, and what had been copied by then.
 struct Awaited {
@@ -175,10 +173,11 @@ impl Run {
     }
 
     /// Follows what is awaited. Where a transaction of a dead instance is in the way, it is aborted after a while: that nobody
-    /// did so is another check's affair. Returns also whether all was there before.
+    /// did so is another check's affair. Returns also whether nothing was in the way.
     fn follow(&mut self, lane: &Lane, awaited: &Awaited) -> Result<(Seen, bool)> {
         let seen = awaited.follow(lane, &mut self.program, RECOVERY_LIMIT)?;
-        let in_time = seen.missing == 0;
+        // What was lost for good is no matter of time.
+        let in_time = seen.missing < seen.published && (seen.missing == 0 || is_through(lane)?);
         if in_time {
             return Ok((seen, true));
         }
@@ -467,24 +466,24 @@ pub fn fenced(lane: &Lane) -> Result<Tried<Fenced>> {
 }
 
 fn start_two(lane: &Lane) -> Result<Fenced> {
-    let mut awaited = Awaited::purchases(lane)?;
+    let work = Awaited::purchases(lane)?;
     let mut first = Run::start(lane)?;
-    first.follow(lane, &awaited)?;
+    first.follow(lane, &work)?;
     let (ids, joined) = (transactional_ids(lane)?.len(), joins(lane)?);
     let mut second = Run::start(lane)?;
     until(&mut second.program, ARRIVAL_LIMIT, || {
         Ok(joins(lane)? > joined && (ids == 0 || transactional_ids(lane)?.len() > ids))
     })?;
-    let mut status = None;
+    let mut awaited = Awaited::purchases(lane)?;
+    let mut status = first.program.wait_for_end(NOTICE_LIMIT).ok();
     // Whoever has no batch does not notice.
-    for _ in 0..BATCHES_FOR_BOTH {
-        let more = Awaited::purchases(lane)?;
-        awaited.fresh.extend(more.fresh);
-        status = first.program.wait_for_end(NOTICE_LIMIT).ok();
+    for _ in 1..BATCHES_FOR_BOTH {
         wait::check_interrupt()?;
         if status.is_some() {
             break;
         }
+        awaited.fresh.extend(Awaited::purchases(lane)?.fresh);
+        status = first.program.wait_for_end(NOTICE_LIMIT).ok();
     }
     let second_runs = second.program.is_running()?;
     let mut seen = awaited.follow(lane, &mut second.program, RECOVERY_LIMIT)?;
@@ -492,7 +491,7 @@ fn start_two(lane: &Lane) -> Result<Fenced> {
     kill(&mut first.program)?;
     second.kill(lane)?;
     if seen.missing > 0 {
-        lane.note("the two have not copied all: one instance goes on alone");
+        lane.note("not all is copied: one instance goes on alone");
         let mut alone = Run::start(lane)?;
         (seen, _) = alone.follow(lane, &awaited)?;
         alone.kill(lane)?;
@@ -515,9 +514,9 @@ fn joins(lane: &Lane) -> Result<usize> {
     Ok(classic.len() + new.count())
 }
 
-/// A run whose records were refused for a while.
+/// A run whose offsets were refused for a while, so that no transaction could be committed.
 pub struct Refused {
-    /// Was a record refused?
+    /// Were any refused?
     pub refused: bool,
     /// Had it ended by itself, so that another had to be started?
     pub ended: bool,
@@ -529,12 +528,12 @@ pub fn refused(lane: &Lane) -> Result<Tried<Refused>> {
 }
 
 fn refuse(lane: &Lane) -> Result<Refused> {
-    let (aborts, refusals) = (ended_transactions(lane, false)?, refusals(lane)?);
+    let work = Awaited::purchases(lane)?;
     let mut run = Run::start(lane)?;
+    run.follow(lane, &work)?;
+    let (aborts, refusals) = (ended_transactions(lane, false)?, refusals(lane)?);
     let is_refused = || Ok(self::refusals(lane)? > refusals);
-    lane.note(format!(
-        "{PURCHASES} takes no records any more: they are too large for it"
-    ));
+    lane.note("from here on the broker refuses offsets: they are too large for it");
     set_largest(lane, TOO_SMALL)?;
     let awaited = Awaited::purchases(lane)?;
     until(&mut run.program, RECOVERY_LIMIT, is_refused)?;
@@ -542,7 +541,7 @@ fn refuse(lane: &Lane) -> Result<Refused> {
         Ok(ended_transactions(lane, false)? > aborts)
     })?;
     set_largest(lane, LARGEST)?;
-    lane.note(format!("{PURCHASES} takes records again"));
+    lane.note("the broker takes offsets again");
     let (mut seen, _) = run.follow(lane, &awaited)?;
     let ended = !run.program.is_running()?;
     run.kill(lane)?;
@@ -560,20 +559,19 @@ fn refuse(lane: &Lane) -> Result<Refused> {
 
 fn set_largest(lane: &Lane, bytes: &str) -> Result<()> {
     lane.kafka()
-        .set_topic_config(PURCHASES, "max.message.bytes", bytes)
+        .set_topic_config(OFFSETS, "max.message.bytes", bytes)
 }
 
-/// How many batches of records were refused for their size.
+/// How often offsets were refused, in a transaction or not.
 fn refusals(lane: &Lane) -> Result<usize> {
-    let is_refused = |logged: &&std::sync::Arc<Value>| {
-        partitions_of(&logged["response"]["responses"], "partitionResponses")
-            .any(|answer| answer["errorCode"] == MESSAGE_TOO_LARGE)
-    };
-    Ok(lane
-        .requests_of_programs("PRODUCE")?
-        .iter()
-        .filter(is_refused)
-        .count())
+    let mut refusals = 0;
+    for kind in ["TXN_OFFSET_COMMIT", "OFFSET_COMMIT"] {
+        for logged in lane.group_requests(kind, PURCHASE_EXTRACTOR)? {
+            let mut answers = partitions_of(&logged["response"]["topics"], "partitions");
+            refusals += usize::from(answers.any(|answer| answer["errorCode"] != 0));
+        }
+    }
+    Ok(refusals)
 }
 
 fn kill(program: &mut Program) -> Result<()> {

@@ -76,7 +76,7 @@ pub const TASKS: &[Task] = &[
         run: task6_exactly_once::run,
         checks: exactly_once_checks::CHECKS,
         beyond: true,
-        seconds: 25,
+        seconds: 17,
         hints: include_str!("../hints/task6-exactly-once.md"),
     },
 ];
