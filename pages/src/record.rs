@@ -258,7 +258,7 @@ impl<'a> Record<'a> {
             Effect::Commits {
                 partition,
                 offset,
-                in_transaction,
+                transaction,
                 ..
             } => {
                 let track = self.tracks.entry(partition.clone()).or_default();
@@ -267,10 +267,12 @@ impl<'a> Record<'a> {
                     offset: *offset,
                     kind: Kind::Commits,
                 });
-                if *in_transaction {
-                    pending.entry(who).or_default().push((partition, *offset));
-                } else {
-                    track.committed.push((at, *offset));
+                match transaction {
+                    Some(id) => pending
+                        .entry(id.as_str())
+                        .or_default()
+                        .push((partition, *offset)),
+                    None => track.committed.push((at, *offset)),
                 }
             }
             Effect::Writes { partition, offset } => {
@@ -281,8 +283,12 @@ impl<'a> Record<'a> {
                     kind: Kind::Writes,
                 });
             }
-            Effect::EndsTransaction { committed } => {
-                for (partition, offset) in pending.remove(who).unwrap_or_default() {
+            Effect::EndsTransaction {
+                transaction,
+                committed,
+            } => {
+                let ended = pending.remove(transaction.as_str());
+                for (partition, offset) in ended.unwrap_or_default() {
                     if *committed && let Some(track) = self.tracks.get_mut(partition) {
                         track.committed.push((at, offset));
                     }

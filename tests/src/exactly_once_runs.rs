@@ -19,6 +19,9 @@ const PROGRAM: &str = "exactly_once";
 /// By the contract, from a restart until readers see everything.
 pub const RECOVERY_LIMIT: Duration = Duration::from_secs(10);
 
+/// However slow a program is, nobody waits longer for one run.
+const MOST_TIME: Duration = Duration::from_secs(30);
+
 /// How long a program that has done everything it ever will counts as about to do more.
 const QUIET: Duration = Duration::from_secs(3);
 
@@ -115,8 +118,8 @@ impl Awaited {
         }
     }
 
-    /// Waits until all are copied, and the group is past them; or until nothing more will come.
-    fn follow(&self, lane: &Lane, program: &mut Program, limit: Duration) -> Result<Seen> {
+    /// Waits until all are copied, and the group is past them; or until nothing more will come. Whoever goes on may be slow.
+    fn follow(&self, lane: &Lane, program: &mut Program) -> Result<Seen> {
         let start = Instant::now();
         let (mut last, mut changed) = (Copies::default(), start);
         loop {
@@ -129,7 +132,8 @@ impl Awaited {
             }
             let is_quiet = changed.elapsed() >= QUIET && (is_through || seen.missing == 0);
             let is_done = seen.missing == 0 && is_through;
-            if is_done || is_quiet || !is_running || start.elapsed() >= limit {
+            let is_stuck = changed.elapsed() >= RECOVERY_LIMIT || start.elapsed() >= MOST_TIME;
+            if is_done || is_quiet || !is_running || is_stuck {
                 return Ok(seen);
             }
             wait::pass(Duration::from_millis(50))?;
@@ -175,7 +179,7 @@ impl Run {
     /// Follows what is awaited. Where a transaction of a dead instance is in the way, it is aborted after a while: that nobody
     /// did so is another check's affair. Returns also whether nothing was in the way.
     fn follow(&mut self, lane: &Lane, awaited: &Awaited) -> Result<(Seen, bool)> {
-        let seen = awaited.follow(lane, &mut self.program, RECOVERY_LIMIT)?;
+        let seen = awaited.follow(lane, &mut self.program)?;
         // What was lost for good is no matter of time.
         let in_time = seen.missing < seen.published && (seen.missing == 0 || is_through(lane)?);
         if in_time {
@@ -193,7 +197,7 @@ impl Run {
         for id in dead {
             lane.kafka().fence(&id)?;
         }
-        let seen = awaited.follow(lane, &mut self.program, RECOVERY_LIMIT)?;
+        let seen = awaited.follow(lane, &mut self.program)?;
         Ok((seen, false))
     }
 
@@ -373,7 +377,7 @@ fn kill_after_commit(lane: &Lane) -> Result<AfterCommit> {
     })?;
     if !is_last {
         lane.release();
-        awaited.follow(lane, &mut run.program, RECOVERY_LIMIT)?;
+        awaited.follow(lane, &mut run.program)?;
     }
     kill(&mut run.program)?;
     if is_last {
@@ -486,7 +490,7 @@ fn start_two(lane: &Lane) -> Result<Fenced> {
         status = first.program.wait_for_end(NOTICE_LIMIT).ok();
     }
     let second_runs = second.program.is_running()?;
-    let mut seen = awaited.follow(lane, &mut second.program, RECOVERY_LIMIT)?;
+    let mut seen = awaited.follow(lane, &mut second.program)?;
     let first_lines = first.program.last_lines();
     kill(&mut first.program)?;
     second.kill(lane)?;
@@ -566,7 +570,7 @@ fn set_largest(lane: &Lane, bytes: &str) -> Result<()> {
 fn refusals(lane: &Lane) -> Result<usize> {
     let mut refusals = 0;
     for kind in ["TXN_OFFSET_COMMIT", "OFFSET_COMMIT"] {
-        for logged in lane.group_requests(kind, PURCHASE_EXTRACTOR)? {
+        for logged in lane.requests_of_programs(kind)? {
             let mut answers = partitions_of(&logged["response"]["topics"], "partitions");
             refusals += usize::from(answers.any(|answer| answer["errorCode"] != 0));
         }
