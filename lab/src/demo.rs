@@ -1,6 +1,7 @@
 //! `cargo lab demo`: the tasks with the solutions, told while they happen, and compared with the slides.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use anyhow::{Result, bail};
 use broker::Lifetime;
 use broker::lab::Place;
 use checks::programs::{self, Version};
-use checks::{Finding, Kafka, Stage, table};
+use checks::{Finding, Kafka, Stage, Task, table};
 use pages::{Chapter, timeline_page};
 
 use crate::{kafka, usage, write};
@@ -22,6 +23,7 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
         .copied()
         .collect();
     let programs = programs::build(&names, Version::Solution)?;
+    let starters = starters(&tasks)?;
 
     let lab = kafka::start(Lifetime::Owned)?;
     let cluster = Kafka::at(&lab.bootstrap);
@@ -41,7 +43,8 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
         kafka::empty(&cluster)?;
     }
 
-    let mut stage = Stage::new(cluster, programs, |text| println!("{text}"));
+    let stage = Stage::new(cluster, programs, |text| println!("{text}"));
+    let mut stage = stage.with_starters(starters);
     let mut chapters = Vec::new();
     let (_, mut log) = lab.requests(0)?;
     for task in &tasks {
@@ -77,6 +80,16 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
         )?;
     }
     Ok(code)
+}
+
+/// The tasks beyond the lecture's show the wrong way beside the right one, and the starters go it.
+fn starters(tasks: &[&Task]) -> Result<BTreeMap<String, PathBuf>> {
+    let beyond = tasks.iter().filter(|task| task.beyond);
+    let names: Vec<&str> = beyond.flat_map(|task| task.programs).copied().collect();
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    programs::build(&names, Version::Own)
 }
 
 /// What was seen against what the slides say.

@@ -265,7 +265,7 @@ impl<'a> Record<'a> {
             Effect::Commits {
                 partition,
                 offset,
-                in_transaction,
+                transaction,
                 ..
             } => {
                 let track = self.tracks.entry(partition.clone()).or_default();
@@ -274,10 +274,12 @@ impl<'a> Record<'a> {
                     offset: *offset,
                     kind: Kind::Commits,
                 });
-                if *in_transaction {
-                    pending.entry(who).or_default().push((partition, *offset));
-                } else {
-                    track.committed.push((at, *offset));
+                match transaction {
+                    Some(id) => pending
+                        .entry(id.as_str())
+                        .or_default()
+                        .push((partition, *offset)),
+                    None => track.committed.push((at, *offset)),
                 }
             }
             Effect::Writes { partition, offset } => {
@@ -288,8 +290,12 @@ impl<'a> Record<'a> {
                     kind: Kind::Writes,
                 });
             }
-            Effect::EndsTransaction { committed } => {
-                for (partition, offset) in pending.remove(who).unwrap_or_default() {
+            Effect::EndsTransaction {
+                transaction,
+                committed,
+            } => {
+                let ended = pending.remove(transaction.as_str());
+                for (partition, offset) in ended.unwrap_or_default() {
                     if *committed && let Some(track) = self.tracks.get_mut(partition) {
                         track.committed.push((at, offset));
                     }

@@ -32,20 +32,23 @@ pub enum Effect {
         from: i64,
         end: i64,
     },
-    /// The group goes on at this offset. In a transaction: once it is committed.
+    /// The group goes on at this offset. In a transaction, by its transactional id: once that is committed.
     Commits {
         group: String,
         partition: TopicPartition,
         offset: i64,
-        in_transaction: bool,
+        transaction: Option<String>,
     },
     /// A batch of records lies there from this offset on.
     Writes {
         partition: TopicPartition,
         offset: i64,
     },
-    /// A transaction was committed, or aborted.
-    EndsTransaction { committed: bool },
+    /// The transaction of this transactional id was committed, or aborted. Whoever takes the id aborts what is open.
+    EndsTransaction {
+        transaction: String,
+        committed: bool,
+    },
 }
 
 /// The names of topics by their ids: newer requests name only those. Clients have asked for both.
@@ -109,8 +112,7 @@ pub fn effects(logged: &Value, topics: &TopicIds) -> Vec<Effect> {
             .into_iter()
             .collect(),
         "FETCH" => reads(request, response, topics),
-        "OFFSET_COMMIT" => commits(request, false),
-        "TXN_OFFSET_COMMIT" => commits(request, true),
+        "OFFSET_COMMIT" | "TXN_OFFSET_COMMIT" => commits(request, response),
         "PRODUCE" => each(
             &response["responses"],
             "partitionResponses",
@@ -122,9 +124,14 @@ pub fn effects(logged: &Value, topics: &TopicIds) -> Vec<Effect> {
                 Some(Effect::Writes { partition, offset })
             },
         ),
-        "END_TXN" => vec![Effect::EndsTransaction {
-            committed: request["committed"] == true,
-        }],
+        "END_TXN" | "INIT_PRODUCER_ID" => request["transactionalId"]
+            .as_str()
+            .map(|id| Effect::EndsTransaction {
+                transaction: id.to_string(),
+                committed: request["committed"] == true,
+            })
+            .into_iter()
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -191,13 +198,20 @@ fn reads(request: &Value, response: &Value, topics: &TopicIds) -> Vec<Effect> {
     })
 }
 
-fn commits(request: &Value, in_transaction: bool) -> Vec<Effect> {
+fn commits(request: &Value, response: &Value) -> Vec<Effect> {
+    let refused: Vec<_> = partitions_of(&response["topics"], "partitions")
+        .filter(|answer| answer["errorCode"] != 0)
+        .map(|answer| &answer["partitionIndex"])
+        .collect();
     each(&request["topics"], "partitions", |topic, committed| {
+        if refused.contains(&&committed["partitionIndex"]) {
+            return None;
+        }
         Some(Effect::Commits {
             group: text(&request["groupId"]),
             partition: partition(text(&topic["name"]), &committed["partitionIndex"])?,
             offset: committed["committedOffset"].as_i64()?,
-            in_transaction,
+            transaction: request["transactionalId"].as_str().map(ToString::to_string),
         })
     })
 }

@@ -31,6 +31,21 @@ pub fn random_events(first_id: u64, count: u64) -> Vec<Event> {
         .collect()
 }
 
+/// A purchase with an amount of each of the twenty users, in random order, with ids from `first_id` on. There are more users
+/// than a hash could put into one partition: each partition's last event is one of these.
+pub fn a_purchase_of_each_user(first_id: u64) -> Vec<Event> {
+    let mut rng = rand::rng();
+    let mut events = random_events(first_id, 20);
+    for (number, event) in (1..).zip(&mut events) {
+        event.user_id = format!("user_{number}");
+        event.event_type = EventType::Purchase;
+        let cents: u32 = rng.random_range(1_000..=50_000);
+        event.amount = Some(f64::from(cents) / 100.0);
+    }
+    events.shuffle(&mut rng);
+    events
+}
+
 /// Types, and whether there is an amount, in random order.
 fn twenty_kinds() -> Vec<(EventType, bool)> {
     let mut rng = rand::rng();

@@ -20,6 +20,7 @@ pub enum Request {
     Produce = 0,
     OffsetCommit = 8,
     Heartbeat = 12,
+    EndTxn = 26,
 }
 
 /// What clients of the lab ask for, by key: produce, fetch, metadata, offsets, groups, transactions, telemetry. All else
@@ -35,6 +36,7 @@ impl Request {
             Self::Produce => "records",
             Self::OffsetCommit => "commits",
             Self::Heartbeat => "heartbeats",
+            Self::EndTxn => "ends of transactions",
         }
     }
 }

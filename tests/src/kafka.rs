@@ -350,6 +350,8 @@ impl Kafka {
             // The end of a partition is told with the first fetch that brings nothing; that one need not wait.
             .set("fetch.wait.max.ms", "5");
         let client: BaseConsumer = config.create()?;
+        // Whoever is assigned partitions before it knows the topic waits half a second for its next look.
+        client.fetch_metadata(Some(topic), ANSWER_LIMIT)?;
         let mut from = TopicPartitionList::new();
         for partition in &unread {
             from.add_partition_offset(topic, *partition, Offset::Beginning)?;
@@ -404,6 +406,17 @@ impl Kafka {
             0 => Ok(()),
             refused => bail!("{topic} refused {refused} of {} records", payloads.len()),
         }
+    }
+
+    /// Takes a transactional id: the transaction that whoever had it left open is aborted, and they can commit nothing more.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub fn fence(&self, transactional_id: &str) -> Result<()> {
+        let mut config = self.config();
+        config.set("transactional.id", transactional_id);
+        let producer: BaseProducer = config.create()?;
+        Ok(producer.init_transactions(ANSWER_LIMIT)?)
     }
 
     /// The committed offset of each partition; `None` where the group has committed nothing. (That is not 0.)

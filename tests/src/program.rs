@@ -304,8 +304,27 @@ impl Program {
     /// When it has ended already.
     pub fn interrupt(&self) -> Result<()> {
         self.transcript.note(Deed::Interrupted);
-        killpg(self.group, Signal::SIGINT)
-            .with_context(|| format!("{} has ended", self.transcript.name))
+        self.signal(Signal::SIGINT)
+    }
+
+    /// Stops it where it is (SIGSTOP), until it is resumed or killed.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets a paused one go on (SIGCONT).
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        killpg(self.group, signal).with_context(|| format!("{} has ended", self.transcript.name))
     }
 
     /// Kills it, as `kill -9` does, and waits until it is gone.
@@ -314,8 +333,7 @@ impl Program {
     /// When it has ended already.
     pub fn kill(&mut self) -> Result<()> {
         self.transcript.note(Deed::Killed);
-        killpg(self.group, Signal::SIGKILL)
-            .with_context(|| format!("{} has ended", self.transcript.name))?;
+        self.signal(Signal::SIGKILL)?;
         self.wait_for_end(Duration::from_secs(10)).map(drop)
     }
 

@@ -21,6 +21,7 @@ const HOUSEKEEPING: &[&str] = &[
     "OFFSET_FOR_LEADER_EPOCH",
     "DESCRIBE_GROUPS",
     "LIST_GROUPS",
+    "WRITE_TXN_MARKERS",
 ];
 
 /// The answer to the first JoinGroup only hands out the member id (KIP-394).
@@ -29,17 +30,33 @@ const MEMBER_ID_REQUIRED: i64 = 79;
 /// The answer to a heartbeat while the group rebalances.
 const REBALANCE_IN_PROGRESS: i64 = 27;
 
+/// Answers to a transactional producer that came too early; it asks again, and nobody needs to know:
+/// COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, CONCURRENT_TRANSACTIONS.
+const TOO_EARLY: &[i64] = &[14, 15, 51];
+
+/// What a producer does in a transaction before it commits or aborts.
+const TRANSACTIONAL: &[&str] = &[
+    "INIT_PRODUCER_ID",
+    "ADD_PARTITIONS_TO_TXN",
+    "ADD_OFFSETS_TO_TXN",
+    "TXN_OFFSET_COMMIT",
+];
+
 /// The epoch by which a member says goodbye in the protocol of KIP-848.
 pub const LEAVE_EPOCH: i64 = -1;
 
 /// What the request did, or `None` where nobody needs to know.
 pub fn sentence(logged: &Value) -> Option<String> {
     let (request, response) = (&logged["request"], &logged["response"]);
-    let error = error(response);
+    let code = first_error(response);
+    let error = code.map_or_else(String::new, |code| format!(": refused, {}", name(code)));
     let group = request["groupId"].as_str().unwrap_or_default();
     let api = api(logged);
     Some(match api {
         _ if HOUSEKEEPING.contains(&api) => return None,
+        _ if TRANSACTIONAL.contains(&api) && code.is_some_and(|code| TOO_EARLY.contains(&code)) => {
+            return None;
+        }
         "JOIN_GROUP" if response["errorCode"] == MEMBER_ID_REQUIRED => return None,
         "JOIN_GROUP" => format!(
             "joined {group}, session timeout {} s{}{error}",
@@ -75,14 +92,20 @@ pub fn sentence(logged: &Value) -> Option<String> {
             None => return None,
         },
         "INIT_PRODUCER_ID" => match request["transactionalId"].as_str() {
-            Some(id) => format!("took the transactional id {id}; whoever had it is fenced{error}"),
+            Some(id) if error.is_empty() => {
+                format!("took the transactional id {id}; whoever had it is fenced")
+            }
+            Some(id) => format!("asked for the transactional id {id}{error}"),
             None => return None,
         },
-        "ADD_PARTITIONS_TO_TXN" => format!("added partitions to its transaction{error}"),
-        "ADD_OFFSETS_TO_TXN" => format!("added the offsets of {group} to its transaction{error}"),
+        // What is added is told when it comes: records, offsets.
+        "ADD_PARTITIONS_TO_TXN" | "ADD_OFFSETS_TO_TXN" if error.is_empty() => return None,
+        "ADD_PARTITIONS_TO_TXN" => format!("wanted partitions in its transaction{error}"),
+        "ADD_OFFSETS_TO_TXN" => format!("wanted offsets of {group} in its transaction{error}"),
         "TXN_OFFSET_COMMIT" => format!("offsets in the transaction: {}{error}", offsets(request)),
-        "END_TXN" if request["committed"] == true => format!("committed its transaction{error}"),
-        "END_TXN" => format!("aborted its transaction{error}"),
+        "END_TXN" if !error.is_empty() => format!("wanted to end its transaction{error}"),
+        "END_TXN" if request["committed"] == true => "committed its transaction".to_string(),
+        "END_TXN" => "aborted its transaction".to_string(),
         other => format!(
             "asked for {}{error}",
             other.to_lowercase().replace('_', " ")
@@ -96,20 +119,17 @@ pub fn api(logged: &Value) -> &str {
     name.unwrap_or_default()
 }
 
-/// The first error anywhere in an answer, in words.
-fn error(response: &Value) -> String {
-    fn first(value: &Value) -> Option<i64> {
-        match value {
-            Value::Object(fields) => fields
-                .get("errorCode")
-                .and_then(Value::as_i64)
-                .filter(|code| *code != 0)
-                .or_else(|| fields.values().find_map(first)),
-            Value::Array(elements) => elements.iter().find_map(first),
-            _ => None,
-        }
+/// The first error anywhere in an answer.
+fn first_error(value: &Value) -> Option<i64> {
+    match value {
+        Value::Object(fields) => fields
+            .get("errorCode")
+            .and_then(Value::as_i64)
+            .filter(|code| *code != 0)
+            .or_else(|| fields.values().find_map(first_error)),
+        Value::Array(elements) => elements.iter().find_map(first_error),
+        _ => None,
     }
-    first(response).map_or_else(String::new, |code| format!(": refused, {}", name(code)))
 }
 
 /// librdkafka's numbers for what a broker answers are Kafka's own.
@@ -230,5 +250,9 @@ fn produced(request: &Value, response: &Value) -> String {
     } else {
         &answers
     };
-    format!("sent records with acks={acks}: {answers}")
+    let within = match request["transactionalId"].as_str() {
+        Some(_) => " in its transaction",
+        None => "",
+    };
+    format!("sent records{within} with acks={acks}: {answers}")
 }

@@ -17,6 +17,7 @@ use crate::{GroupTable, Kafka, Program, random_events};
 pub struct Stage {
     pub kafka: Kafka,
     programs: BTreeMap<String, PathBuf>,
+    starters: BTreeMap<String, PathBuf>,
     narrator: Box<dyn FnMut(&str) + Send>,
     findings: Vec<Finding>,
     history: History,
@@ -42,10 +43,28 @@ impl Stage {
         Self {
             kafka,
             programs,
+            starters: BTreeMap::new(),
             narrator: Box::new(narrator),
             findings: Vec::new(),
             history: History::default(),
         }
+    }
+
+    /// The same stage with these starters, for tasks that show the wrong way as well.
+    #[must_use]
+    pub fn with_starters(mut self, starters: BTreeMap<String, PathBuf>) -> Self {
+        self.starters = starters;
+        self
+    }
+
+    /// Starts a program as the starter has it.
+    ///
+    /// # Errors
+    /// When it was not built, or cannot be started.
+    pub fn start_starter(&self, program: &str) -> Result<Program> {
+        let starter = self.starters.get(program);
+        let starter = starter.with_context(|| format!("the starter of {program} was not built"))?;
+        self.started(Program::start(program, starter, self.kafka.bootstrap()))
     }
 
     /// Starts a program.

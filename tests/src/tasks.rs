@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use crate::check::Check;
 use crate::{
-    Stage, consumer_checks, crash_checks, producer_checks, scaling_checks, task1_producer,
-    task2_consumer, task3_scaling, task4_crash,
+    Stage, consumer_checks, crash_checks, exactly_once_checks, producer_checks, scaling_checks,
+    task1_producer, task2_consumer, task3_scaling, task4_crash, task6_exactly_once,
 };
 
 /// One task.
@@ -68,6 +68,16 @@ pub const TASKS: &[Task] = &[
         beyond: false,
         seconds: 3,
         hints: include_str!("../hints/task4-crash.md"),
+    },
+    Task {
+        number: 6,
+        title: "Exactly once: purchases in transactions",
+        programs: &["exactly_once"],
+        run: task6_exactly_once::run,
+        checks: exactly_once_checks::CHECKS,
+        beyond: true,
+        seconds: 17,
+        hints: include_str!("../hints/task6-exactly-once.md"),
     },
 ];
 

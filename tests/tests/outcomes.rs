@@ -43,11 +43,12 @@ pub fn on_stage(
     kafka.create_topics(TOPICS)?;
     let story = Arc::new(Mutex::new(format!("{broker}\n")));
     let told = Arc::clone(&story);
-    let mut stage = Stage::new(kafka, programs, move |text| {
+    let stage = Stage::new(kafka, programs, move |text| {
         let mut story = told.lock().unwrap_or_else(PoisonError::into_inner);
         *story += text;
         story.push('\n');
     });
+    let mut stage = stage.with_starters(crate::programs(Version::Own)?);
     let ended = task(&mut stage);
     let mut differ = Vec::new();
     for finding in stage.findings().iter().filter(|finding| !finding.holds) {

@@ -21,6 +21,7 @@ struct Open {
 const PRODUCER: &str = "producer/src/main.rs";
 const CONSUMER: &str = "consumer/src/main.rs";
 const MEMBER: &str = "consumer_group_a/src/member.rs";
+const EXACTLY_ONCE: &str = "exactly_once/src/main.rs";
 
 const OPEN: &[Open] = &[
     Open {
@@ -104,6 +105,53 @@ const OPEN: &[Open] = &[
         holes: &[2],
         fails: &["scaling.prints_assigned", "scaling.prints_revoked"],
     },
+    Open {
+        file: EXACTLY_ONCE,
+        of: "exactly_once",
+        // Without a transactional id there is nothing to take, or to begin: the producer refuses.
+        holes: &[1],
+        fails: EXACTLY_ONCE_ALL,
+    },
+    Open {
+        file: EXACTLY_ONCE,
+        of: "exactly_once",
+        holes: &[2],
+        fails: EXACTLY_ONCE_ALL,
+    },
+    Open {
+        file: EXACTLY_ONCE,
+        of: "exactly_once",
+        // What is sent before a transaction begins is refused, too.
+        holes: &[3],
+        fails: EXACTLY_ONCE_ALL,
+    },
+    Open {
+        file: EXACTLY_ONCE,
+        of: "exactly_once",
+        // The first transaction never ends, and its records are never seen.
+        holes: &[4],
+        fails: EXACTLY_ONCE_ALL,
+    },
+    Open {
+        file: EXACTLY_ONCE,
+        of: "exactly_once",
+        // Whoever ends with the error is as right: the next run begins at the committed offset.
+        holes: &[5],
+        fails: &[],
+    },
+];
+
+/// The holes of this program hang together: with one left open it copies nothing.
+const EXACTLY_ONCE_ALL: &[&str] = &[
+    "exactly_once.copies_purchases",
+    "exactly_once.resumes",
+    "exactly_once.stops_on_ctrl_c",
+    "exactly_once.killed_in_transaction",
+    "exactly_once.killed_after_commit",
+    "exactly_once.offsets_in_transaction",
+    "exactly_once.restart_waits_for_nobody",
+    "exactly_once.second_fences_first",
+    "exactly_once.aborted_comes_again",
 ];
 
 /// What the starters as they are pass all the same: who is stopped stops, and a timer commits the next offset, too.
@@ -120,6 +168,9 @@ const STARTERS_PASS: &[&str] = &[
     "crash.dies_hard",
     "crash.commits_nothing",
     "crash.starts_again",
+    "exactly_once.copies_purchases",
+    "exactly_once.resumes",
+    "exactly_once.stops_on_ctrl_c",
 ];
 
 pub fn trials() -> Vec<Trial> {

@@ -97,6 +97,8 @@ fn main() -> Result<(), Error> {
         match copy(&batch, &consumer, &producer) {
             Ok(purchases) => println!("Committed batch of {}: {purchases} purchases.", batch.len()),
             Err(error) => {
+                // An abort waits until every record is reported on, and here only flush takes reports in.
+                producer.flush(Timeout::Never)?;
                 // SOLUTION(5): nothing of the batch counts, so go back to each partition's first message.
                 eprintln!("Aborting a batch of {}: {error:?}", batch.len());
                 producer.abort_transaction(Timeout::Never)?;
@@ -105,11 +107,9 @@ fn main() -> Result<(), Error> {
                     (partition, Offset::Offset(message.offset()))
                 });
                 let first = TopicPartitionList::from_topic_map(&first.collect())?;
-                for sought in consumer
-                    .seek_partitions(first, Duration::from_secs(5))?
-                    .elements()
-                {
-                    sought.error()?;
+                let sought = consumer.seek_partitions(first, Duration::from_secs(5))?;
+                for partition in sought.elements() {
+                    partition.error()?;
                 }
                 // END(5)
             }

@@ -1,0 +1,601 @@
+//! Task 6: the runs of the extractor that its checks look at, and what each of them causes.
+
+use std::collections::BTreeSet;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use crate::copies::{Copies, Faults, places};
+use crate::events::a_purchase_of_each_user;
+use crate::gate::Request;
+use crate::lane::Lane;
+use crate::sentence::partitions_of;
+use crate::{Isolation, Program, offsets, random_events};
+use anyhow::Result;
+use broker::wait;
+use common::{CLICKSTREAM, Event, EventType, PURCHASE_EXTRACTOR};
+
+const PROGRAM: &str = "exactly_once";
+
+/// By the contract, from a restart until readers see everything.
+pub const RECOVERY_LIMIT: Duration = Duration::from_secs(10);
+
+/// However slow a program is, nobody waits longer for one run.
+const MOST_TIME: Duration = Duration::from_secs(30);
+
+/// How long a program that has done everything it ever will counts as about to do more.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// How long a transaction may take from its end to its last reader.
+const MARKERS: Duration = Duration::from_secs(2);
+
+/// How long a second instance may take to make itself known.
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often two instances get something to do, and how long the first may take each time to notice that it is fenced.
+const BATCHES_FOR_BOTH: u32 = 3;
+const NOTICE_LIMIT: Duration = Duration::from_secs(4);
+
+/// How long a refused program may take to abort.
+const ABORT_LIMIT: Duration = Duration::from_secs(5);
+
+/// By the contract.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Where Kafka keeps what groups have committed.
+const OFFSETS: &str = "__consumer_offsets";
+
+/// The size in bytes of the largest batch that a topic takes (`max.message.bytes`), as Kafka has it.
+const LARGEST: &str = "1048588";
+
+/// Room for the markers that end transactions (78 bytes), and for no offset.
+const TOO_SMALL: &str = "100";
+
+/// Purchases that were published, and what had been copied by then.
+struct Awaited {
+    fresh: BTreeSet<u64>,
+    before: Copies,
+}
+
+/// What became of them, as readers with `read_committed` see it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// How many purchases with an amount had been published.
+    pub published: usize,
+    /// How many of them are not there.
+    pub missing: usize,
+    /// How many copies are there that should not be: of these purchases, or of earlier ones that had been copied before.
+    pub too_many: usize,
+    pub last_lines: String,
+}
+
+impl Seen {
+    /// Is each one there exactly once, and nothing else has come?
+    pub fn each_once(&self) -> bool {
+        self.missing == 0 && self.too_many == 0
+    }
+
+    /// In words.
+    pub fn told(&self) -> String {
+        let told = format!(
+            "of {} purchases, {} missing; {} copies too many",
+            self.published, self.missing, self.too_many
+        );
+        if self.missing > 0 {
+            format!("{told}. {}", self.last_lines)
+        } else {
+            told
+        }
+    }
+}
+
+impl Awaited {
+    /// Publishes events, of which the purchases with an amount are awaited.
+    fn publish(lane: &Lane, events: &[Event]) -> Result<Self> {
+        let before = visible(lane)?;
+        lane.publish(events)?;
+        let wanted = events
+            .iter()
+            .filter(|event| event.event_type == EventType::Purchase && event.amount.is_some());
+        Ok(Self {
+            fresh: wanted.map(|event| event.event_id).collect(),
+            before,
+        })
+    }
+
+    /// Publishes two purchases of each user.
+    fn purchases(lane: &Lane) -> Result<Self> {
+        let first = first_id();
+        let events = [first, first + 20].map(a_purchase_of_each_user);
+        Self::publish(lane, &events.concat())
+    }
+
+    fn seen(&self, copies: &Copies, program: &Program) -> Seen {
+        Seen {
+            published: self.fresh.len(),
+            missing: self.fresh.len() - copies.among(&self.fresh),
+            too_many: copies.too_many_since(&self.before),
+            last_lines: program.last_lines(),
+        }
+    }
+
+    /// Waits until all are copied, and the group is past them; or until nothing more will come. Whoever goes on may be slow.
+    fn follow(&self, lane: &Lane, program: &mut Program) -> Result<Seen> {
+        let start = Instant::now();
+        let (mut last, mut changed) = (Copies::default(), start);
+        loop {
+            let is_running = program.is_running()?;
+            let copies = visible(lane)?;
+            let seen = self.seen(&copies, program);
+            let is_through = is_through(lane)?;
+            if copies != last {
+                (last, changed) = (copies, Instant::now());
+            }
+            let is_quiet = changed.elapsed() >= QUIET && (is_through || seen.missing == 0);
+            let is_done = seen.missing == 0 && is_through;
+            let is_stuck = changed.elapsed() >= RECOVERY_LIMIT || start.elapsed() >= MOST_TIME;
+            if is_done || is_quiet || !is_running || is_stuck {
+                return Ok(seen);
+            }
+            wait::pass(Duration::from_millis(50))?;
+        }
+    }
+}
+
+/// Ids that cannot be guessed.
+fn first_id() -> u64 {
+    u64::from(rand::random::<u32>())
+}
+
+fn visible(lane: &Lane) -> Result<Copies> {
+    Copies::read(lane.kafka(), Isolation::ReadCommitted)
+}
+
+fn committed(lane: &Lane) -> Result<Vec<Option<i64>>> {
+    lane.kafka().committed(PURCHASE_EXTRACTOR, CLICKSTREAM)
+}
+
+/// Is the group past all events?
+fn is_through(lane: &Lane) -> Result<bool> {
+    let committed = committed(lane)?;
+    let ends = lane.kafka().ends(CLICKSTREAM)?;
+    Ok(committed.iter().map(|offset| offset.unwrap_or(0)).eq(ends))
+}
+
+/// A run, and what is known of those before it.
+struct Run {
+    program: Program,
+    /// The transactional ids that were taken before.
+    earlier_ids: Vec<String>,
+}
+
+impl Run {
+    fn start(lane: &Lane) -> Result<Self> {
+        Ok(Self {
+            earlier_ids: transactional_ids(lane)?,
+            program: lane.start(PROGRAM)?,
+        })
+    }
+
+    /// Follows what is awaited. Where a transaction of a dead instance is in the way, it is aborted after a while: that nobody
+    /// did so is another check's affair. Returns also whether nothing was in the way.
+    fn follow(&mut self, lane: &Lane, awaited: &Awaited) -> Result<(Seen, bool)> {
+        let seen = awaited.follow(lane, &mut self.program)?;
+        // What was lost for good is no matter of time.
+        let in_time = seen.missing < seen.published && (seen.missing == 0 || is_through(lane)?);
+        if in_time {
+            return Ok((seen, true));
+        }
+        let since = transactional_ids(lane)?.split_off(self.earlier_ids.len());
+        let mut dead = std::mem::take(&mut self.earlier_ids);
+        dead.retain(|id| !since.contains(id));
+        if dead.is_empty() || !self.program.is_running()? {
+            return Ok((seen, false));
+        }
+        lane.note("what the killed one left open is aborted for it");
+        dead.sort();
+        dead.dedup();
+        for id in dead {
+            lane.kafka().fence(&id)?;
+        }
+        let seen = awaited.follow(lane, &mut self.program)?;
+        Ok((seen, false))
+    }
+
+    /// Nobody has to wait for a session to time out.
+    fn kill(mut self, lane: &Lane) -> Result<()> {
+        kill(&mut self.program)?;
+        lane.remove_members(PURCHASE_EXTRACTOR)
+    }
+}
+
+/// The transactional ids that programs have taken so far, in that order.
+fn transactional_ids(lane: &Lane) -> Result<Vec<String>> {
+    let requests = lane.requests_of_programs("INIT_PRODUCER_ID")?;
+    let ids = requests
+        .iter()
+        .filter_map(|logged| logged["request"]["transactionalId"].as_str());
+    Ok(ids.map(ToString::to_string).collect())
+}
+
+/// How many transactions of programs were committed or aborted so far.
+fn ended_transactions(lane: &Lane, committed: bool) -> Result<usize> {
+    let ends = lane.requests_of_programs("END_TXN")?;
+    let ends = ends.iter().map(|logged| &logged["request"]["committed"]);
+    Ok(ends.filter(|logged| **logged == committed).count())
+}
+
+/// A run on empty topics that was left alone, and then stopped with Ctrl-C.
+pub struct Copied {
+    pub seen: Seen,
+    pub faults: Faults,
+    pub status: Option<ExitStatus>,
+    pub last_lines: String,
+}
+
+impl Copied {
+    /// Was anything copied at all? Without that, nothing can be told of kills.
+    pub fn any(&self) -> bool {
+        self.seen.missing < self.seen.published
+    }
+}
+
+/// What became of a run that only means something where a program copies at all.
+pub enum Tried<T> {
+    Ran(T),
+    /// It was not even started: left alone, the program had copied nothing. Its last lines.
+    CopiesNothing(String),
+}
+
+impl<T> Tried<T> {
+    fn of(lane: &Lane, run: impl FnOnce() -> Result<T>) -> Result<Self> {
+        let alone = lane.evidence(copied)?;
+        if alone.any() {
+            Ok(Self::Ran(run()?))
+        } else {
+            Ok(Self::CopiesNothing(alone.last_lines.clone()))
+        }
+    }
+}
+
+pub fn copied(lane: &Lane) -> Result<Copied> {
+    let first = first_id();
+    let mut events = random_events(first, 60);
+    events.extend(a_purchase_of_each_user(first + 60));
+    let awaited = Awaited::publish(lane, &events)?;
+    let mut run = Run::start(lane)?;
+    let (seen, _) = run.follow(lane, &awaited)?;
+    let faults = Faults::find(lane.kafka())?;
+    let mut status = None;
+    if run.program.is_running()? {
+        run.program.interrupt()?;
+        status = run.program.wait_for_end(STOP_LIMIT).ok();
+        wait::check_interrupt()?;
+    }
+    let last_lines = run.program.last_lines();
+    run.kill(lane)?;
+    Ok(Copied {
+        seen,
+        faults,
+        status,
+        last_lines,
+    })
+}
+
+/// A run after the one that was stopped, on events that had come in between.
+pub struct Resumed(pub Seen);
+
+pub fn resumed(lane: &Lane) -> Result<Tried<Resumed>> {
+    Tried::of(lane, || go_on(lane))
+}
+
+fn go_on(lane: &Lane) -> Result<Resumed> {
+    let first = first_id();
+    let mut events = random_events(first, 20);
+    events.extend(a_purchase_of_each_user(first + 20));
+    let awaited = Awaited::publish(lane, &events)?;
+    let mut run = Run::start(lane)?;
+    let (seen, _) = run.follow(lane, &awaited)?;
+    run.kill(lane)?;
+    Ok(Resumed(seen))
+}
+
+/// What is where at one moment, of purchases that had been published: copies and offsets.
+#[derive(Clone, Debug, Default)]
+pub struct Moment {
+    /// How many lie in `purchases`, whether or not committed.
+    pub written: usize,
+    /// How many of them readers with `read_committed` see.
+    pub visible: usize,
+    /// How many the committed offsets are past.
+    pub passed: usize,
+    /// How many are both visible and passed, or neither.
+    pub agree: usize,
+    pub committed: String,
+}
+
+impl Moment {
+    fn of(lane: &Lane, awaited: &Awaited) -> Result<Self> {
+        let written = Copies::read(lane.kafka(), Isolation::ReadUncommitted)?;
+        let copies = visible(lane)?;
+        let committed = committed(lane)?;
+        let mut moment = Self {
+            written: written.among(&awaited.fresh),
+            visible: copies.among(&awaited.fresh),
+            committed: offsets(&committed),
+            ..Self::default()
+        };
+        let places = places(lane.kafka())?;
+        for (id, (partition, offset)) in places {
+            if !awaited.fresh.contains(&id) {
+                continue;
+            }
+            let passed = committed.get(partition).copied().flatten() > Some(offset);
+            moment.passed += usize::from(passed);
+            moment.agree += usize::from(passed == (copies.of(id) > 0));
+        }
+        Ok(moment)
+    }
+
+    fn note(&self, lane: &Lane) {
+        lane.note(format!(
+            "{} copies lie there, {} of them to be seen with read_committed; committed offsets: {}",
+            self.written, self.visible, self.committed
+        ));
+    }
+
+    /// Do copies and offsets say the same?
+    pub fn agrees(&self, of: &Seen) -> bool {
+        self.agree == of.published
+    }
+}
+
+/// A run that was killed as soon as readers saw the first of its copies. An offset that was not committed with them comes no
+/// more: commits of the consumer's own were held back.
+pub struct AfterCommit {
+    /// Transactions committed until then.
+    pub transactions: usize,
+    pub at_kill: Moment,
+    /// What the next run made of it.
+    pub seen: Seen,
+}
+
+pub fn after_commit(lane: &Lane) -> Result<Tried<AfterCommit>> {
+    Tried::of(lane, || kill_after_commit(lane))
+}
+
+fn kill_after_commit(lane: &Lane) -> Result<AfterCommit> {
+    let before = ended_transactions(lane, true)?;
+    lane.hold(Request::OffsetCommit);
+    let mut run = Run::start(lane)?;
+    let awaited = Awaited::purchases(lane)?;
+    until(&mut run.program, RECOVERY_LIMIT, || {
+        Ok(lane.is_holding() || visible(lane)?.among(&awaited.fresh) > 0)
+    })?;
+    // A commit that comes first is let through, and the copies then follow it; one that comes last never arrives.
+    let is_last = until(&mut run.program, MARKERS, || {
+        Ok(visible(lane)?.among(&awaited.fresh) > 0)
+    })?;
+    if !is_last {
+        lane.release();
+        awaited.follow(lane, &mut run.program)?;
+    }
+    kill(&mut run.program)?;
+    if is_last {
+        lane.turn_away();
+    }
+    // What was on its way to the broker arrives, or not.
+    let mut at_kill = Moment::of(lane, &awaited)?;
+    let _ = wait::until("copies and offsets to agree", MARKERS, || {
+        at_kill = Moment::of(lane, &awaited)?;
+        Ok((at_kill.agree == awaited.fresh.len()).then_some(()))
+    });
+    wait::check_interrupt()?;
+    at_kill.note(lane);
+    lane.remove_members(PURCHASE_EXTRACTOR)?;
+    let transactions = ended_transactions(lane, true)? - before;
+    let mut run = Run::start(lane)?;
+    let (seen, _) = run.follow(lane, &awaited)?;
+    run.kill(lane)?;
+    Ok(AfterCommit {
+        transactions,
+        at_kill,
+        seen,
+    })
+}
+
+/// A run that was killed when it wanted to commit its transaction; the next one, which was killed when it sent records; and
+/// the one after that.
+pub struct InTransaction {
+    /// Did it ask for a transaction's end at all?
+    pub tried: bool,
+    pub at_kill: Moment,
+    /// What the run after the first kill made of it, and whether readers saw it in time.
+    pub seen: Seen,
+    pub in_time: bool,
+    /// What the run after the second kill made of it.
+    pub seen_again: Seen,
+}
+
+pub fn in_transaction(lane: &Lane) -> Result<Tried<InTransaction>> {
+    Tried::of(lane, || kill_in_transaction(lane))
+}
+
+fn kill_in_transaction(lane: &Lane) -> Result<InTransaction> {
+    lane.hold(Request::EndTxn);
+    let mut run = Run::start(lane)?;
+    let awaited = Awaited::purchases(lane)?;
+    until(&mut run.program, RECOVERY_LIMIT, || {
+        Ok(lane.is_holding() || (is_through(lane)? && visible(lane)?.among(&awaited.fresh) > 0))
+    })?;
+    let tried = lane.is_holding();
+    let at_kill = Moment::of(lane, &awaited)?;
+    at_kill.note(lane);
+    kill(&mut run.program)?;
+    lane.turn_away();
+    lane.remove_members(PURCHASE_EXTRACTOR)?;
+    let mut run = Run::start(lane)?;
+    let (seen, in_time) = run.follow(lane, &awaited)?;
+
+    lane.hold(Request::Produce);
+    let awaited = Awaited::purchases(lane)?;
+    until(&mut run.program, RECOVERY_LIMIT, || Ok(lane.is_holding()))?;
+    kill(&mut run.program)?;
+    lane.turn_away();
+    lane.remove_members(PURCHASE_EXTRACTOR)?;
+    let mut run = Run::start(lane)?;
+    let (seen_again, _) = run.follow(lane, &awaited)?;
+    run.kill(lane)?;
+    Ok(InTransaction {
+        tried,
+        at_kill,
+        seen,
+        in_time,
+        seen_again,
+    })
+}
+
+/// Two instances at the same time.
+pub struct Fenced {
+    /// How the first one ended; `None` where it was still running.
+    pub first: Option<ExitStatus>,
+    pub first_lines: String,
+    /// Was the second one still running then?
+    pub second_runs: bool,
+    /// What became of what was published once both ran.
+    pub seen: Seen,
+}
+
+pub fn fenced(lane: &Lane) -> Result<Tried<Fenced>> {
+    Tried::of(lane, || start_two(lane))
+}
+
+fn start_two(lane: &Lane) -> Result<Fenced> {
+    let work = Awaited::purchases(lane)?;
+    let mut first = Run::start(lane)?;
+    first.follow(lane, &work)?;
+    let (ids, joined) = (transactional_ids(lane)?.len(), joins(lane)?);
+    let mut second = Run::start(lane)?;
+    until(&mut second.program, ARRIVAL_LIMIT, || {
+        Ok(joins(lane)? > joined && (ids == 0 || transactional_ids(lane)?.len() > ids))
+    })?;
+    let mut awaited = Awaited::purchases(lane)?;
+    let mut status = first.program.wait_for_end(NOTICE_LIMIT).ok();
+    // Whoever has no batch does not notice.
+    for _ in 1..BATCHES_FOR_BOTH {
+        wait::check_interrupt()?;
+        if status.is_some() {
+            break;
+        }
+        awaited.fresh.extend(Awaited::purchases(lane)?.fresh);
+        status = first.program.wait_for_end(NOTICE_LIMIT).ok();
+    }
+    let second_runs = second.program.is_running()?;
+    let mut seen = awaited.follow(lane, &mut second.program)?;
+    let first_lines = first.program.last_lines();
+    kill(&mut first.program)?;
+    second.kill(lane)?;
+    if seen.missing > 0 {
+        lane.note("not all is copied: one instance goes on alone");
+        let mut alone = Run::start(lane)?;
+        (seen, _) = alone.follow(lane, &awaited)?;
+        alone.kill(lane)?;
+    }
+    Ok(Fenced {
+        first: status,
+        first_lines,
+        second_runs,
+        seen,
+    })
+}
+
+/// How often a program has joined the group.
+fn joins(lane: &Lane) -> Result<usize> {
+    let classic = lane.group_requests("JOIN_GROUP", PURCHASE_EXTRACTOR)?;
+    let new = lane.group_requests("CONSUMER_GROUP_HEARTBEAT", PURCHASE_EXTRACTOR)?;
+    let new = new
+        .iter()
+        .filter(|logged| logged["request"]["memberEpoch"] == 0);
+    Ok(classic.len() + new.count())
+}
+
+/// A run whose offsets were refused for a while, so that no transaction could be committed.
+pub struct Refused {
+    /// Were any refused?
+    pub refused: bool,
+    /// Had it ended by itself, so that another had to be started?
+    pub ended: bool,
+    pub seen: Seen,
+}
+
+pub fn refused(lane: &Lane) -> Result<Tried<Refused>> {
+    Tried::of(lane, || refuse(lane))
+}
+
+fn refuse(lane: &Lane) -> Result<Refused> {
+    let work = Awaited::purchases(lane)?;
+    let mut run = Run::start(lane)?;
+    run.follow(lane, &work)?;
+    let (aborts, refusals) = (ended_transactions(lane, false)?, refusals(lane)?);
+    let is_refused = || Ok(self::refusals(lane)? > refusals);
+    lane.note("from here on the broker refuses offsets: they are too large for it");
+    set_largest(lane, TOO_SMALL)?;
+    let awaited = Awaited::purchases(lane)?;
+    until(&mut run.program, RECOVERY_LIMIT, is_refused)?;
+    until(&mut run.program, ABORT_LIMIT, || {
+        Ok(ended_transactions(lane, false)? > aborts)
+    })?;
+    set_largest(lane, LARGEST)?;
+    lane.note("the broker takes offsets again");
+    let (mut seen, _) = run.follow(lane, &awaited)?;
+    let ended = !run.program.is_running()?;
+    run.kill(lane)?;
+    if ended {
+        let mut run = Run::start(lane)?;
+        (seen, _) = run.follow(lane, &awaited)?;
+        run.kill(lane)?;
+    }
+    Ok(Refused {
+        refused: is_refused()?,
+        ended,
+        seen,
+    })
+}
+
+fn set_largest(lane: &Lane, bytes: &str) -> Result<()> {
+    lane.kafka()
+        .set_topic_config(OFFSETS, "max.message.bytes", bytes)
+}
+
+/// How often offsets were refused, in a transaction or not.
+fn refusals(lane: &Lane) -> Result<usize> {
+    let mut refusals = 0;
+    for kind in ["TXN_OFFSET_COMMIT", "OFFSET_COMMIT"] {
+        for logged in lane.requests_of_programs(kind)? {
+            let mut answers = partitions_of(&logged["response"]["topics"], "partitions");
+            refusals += usize::from(answers.any(|answer| answer["errorCode"] != 0));
+        }
+    }
+    Ok(refusals)
+}
+
+fn kill(program: &mut Program) -> Result<()> {
+    if program.is_running()? {
+        program.kill()?;
+    }
+    Ok(())
+}
+
+/// Waits until something holds. Returns whether it did: not after `limit`, or when the program has ended.
+fn until(program: &mut Program, limit: Duration, holds: impl Fn() -> Result<bool>) -> Result<bool> {
+    let end = Instant::now() + limit;
+    loop {
+        let is_running = program.is_running()?;
+        if holds()? {
+            return Ok(true);
+        }
+        if !is_running || Instant::now() >= end {
+            return Ok(false);
+        }
+        wait::pass(Duration::from_millis(20))?;
+    }
+}
