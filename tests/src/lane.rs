@@ -1,7 +1,7 @@
 //! Where a submission is judged: a broker to itself, and what was seen on it so far.
 
 use std::any::{Any, TypeId};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,9 +9,10 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, anyhow, bail};
 use broker::Request as Logged;
-use common::{CLICKSTREAM, Event};
+use common::{CLICKSTREAM, Event, TOPICS};
 use serde_json::Value;
 
+use crate::database::{BILLING_DB, Database};
 use crate::gate::Request;
 use crate::history::{History, Moment, PROGRAMS_LISTENER, asked_at};
 use crate::pool::{Lent, Pool};
@@ -23,6 +24,7 @@ use crate::{Kafka, Payload, Program};
 pub struct Lane<'a> {
     bench: Lent<'a>,
     submission: &'a Submission,
+    database: OnceCell<Database>,
     history: History,
     opened: SystemTime,
     log: RefCell<(Vec<Logged>, usize)>,
@@ -56,6 +58,7 @@ impl<'a> Lane<'a> {
             log: RefCell::new((Vec::new(), bench.log_start)),
             bench,
             submission,
+            database: OnceCell::new(),
             history: History::default(),
             evidence: RefCell::default(),
             begun: Cell::new(Instant::now()),
@@ -72,6 +75,32 @@ impl<'a> Lane<'a> {
     /// Have programs asked the broker for what no program of the lab needs: to delete a topic, to change a setting?
     pub fn is_meddled_with(&self) -> bool {
         self.bench.gate.is_meddled_with()
+    }
+
+    /// The billing database that programs of this lane are given from now on; it is kept from one run to the next.
+    ///
+    /// # Errors
+    /// When its folder cannot be made.
+    pub fn database(&self) -> Result<&Database> {
+        if let Some(database) = self.database.get() {
+            return Ok(database);
+        }
+        let new = Database::new()?;
+        Ok(self.database.get_or_init(|| new))
+    }
+
+    /// Begins anew: empty topics, no group, an empty database. What was right or wrong before has no part in what comes.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn begin_anew(&self) -> Result<()> {
+        self.kafka().clean()?;
+        self.kafka().create_topics(TOPICS)?;
+        if let Some(database) = self.database.get() {
+            database.clear()?;
+        }
+        self.note("all begins anew: the topics are empty, nobody knows of a group");
+        Ok(())
     }
 
     /// Publishes events to `clickstream`.
@@ -147,8 +176,13 @@ impl<'a> Lane<'a> {
     }
 
     fn command(&self, program: &str) -> Result<std::process::Command> {
-        let mut command = self.submission.command(program)?;
+        let database = self.database.get();
+        let kept = database.map(|database| database.folder().to_path_buf());
+        let mut command = self.submission.command(program, kept.as_slice())?;
         command.env("BOOTSTRAP_SERVERS", self.bench.gate.bootstrap());
+        if let Some(database) = database {
+            command.env(BILLING_DB, database.path());
+        }
         Ok(command)
     }
 

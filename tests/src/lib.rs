@@ -6,11 +6,15 @@
 //! - [`Stage`] is where a task takes place: a cluster, programs, and what was found out.
 //! - [`TASKS`] are the tasks of the lecture. Each one causes what it is about, and compares it with the slides.
 
+mod billing_checks;
+mod billing_runs;
+mod charges;
 mod check;
 mod consumer_checks;
 mod consumer_output;
 mod consumer_runs;
 mod crash_checks;
+mod database;
 mod effect;
 mod events;
 mod gate;
@@ -39,6 +43,7 @@ mod task2_consumer;
 mod task2_crash;
 mod task3_scaling;
 mod task4_crash;
+mod task5_billing;
 mod tasks;
 mod timeline;
 
