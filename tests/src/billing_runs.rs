@@ -11,12 +11,15 @@ use rand::seq::IndexedRandom;
 
 use crate::charges::{Bill, Charges};
 use crate::gate::Request;
-use crate::kafka::Payload;
+use crate::kafka::{Payload, Record};
 use crate::lane::Lane;
 use crate::{Program, as_payloads, malformed_payments, offsets, random_payments};
 
 /// So many payments are published at a time: enough for a batch.
 const BATCH: u64 = 20;
+
+/// So many at a time where a program is to have work left when it is killed.
+const MANY: u64 = 10 * BATCH;
 
 /// How long a program may take to join and to charge.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -41,8 +44,8 @@ const STEPS_LIMIT: Duration = Duration::from_secs(3);
 /// By the contract.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// Kills come at most so long after a program owns its partitions. Charging a batch takes a good part of it.
-const RANDOM_KILL: Duration = Duration::from_millis(120);
+/// Kills come at most so long after a program owns its partitions. A batch is charged in some ten milliseconds.
+const RANDOM_KILL: Duration = Duration::from_millis(80);
 
 /// All kills together take no longer than this, also of a program that hardly comes to work.
 const KILLS_LIMIT: Duration = Duration::from_secs(60);
@@ -50,9 +53,11 @@ const KILLS_LIMIT: Duration = Duration::from_secs(60);
 /// Kills at random instants.
 const RANDOM_KILLS: usize = 20;
 
-/// Payments on a broker and a database that held nothing before, and a program's runs on them.
+/// Payments, a database that held nothing before, and a program's runs on them.
 struct Desk<'a, 'pool> {
     lane: &'a Lane<'pool>,
+    /// What the topic held before. Whoever reads it again may charge it again: the database is another one.
+    past: Vec<Payment>,
     /// Each payment once, however often it was published.
     payments: Vec<Payment>,
     /// How long a program may take that has not changed anything yet.
@@ -67,10 +72,13 @@ pub struct Look {
 
 impl<'a, 'pool> Desk<'a, 'pool> {
     fn open(lane: &'a Lane<'pool>) -> Result<Self> {
-        lane.begin_anew()?;
-        lane.database()?;
+        lane.database()?.clear()?;
+        lane.note("the database is a new one");
+        let records = lane.kafka().records(PAYMENTS)?;
+        let payments = records.iter().filter_map(payment);
         Ok(Self {
             lane,
+            past: payments.collect(),
             payments: Vec::new(),
             patience: LIMIT,
         })
@@ -113,7 +121,21 @@ impl<'a, 'pool> Desk<'a, 'pool> {
     }
 
     fn bill(&self, look: &Look) -> Bill {
-        look.charges.compare(&self.payments)
+        look.charges.without(&self.past).compare(&self.payments)
+    }
+
+    /// How many payments lie before the committed offsets, and are not in the database.
+    fn ahead(&self, look: &Look) -> Result<usize> {
+        let records = self.lane.kafka().records(PAYMENTS)?;
+        let left_out = records.iter().filter(|record| {
+            let partition = usize::try_from(record.partition).unwrap_or(usize::MAX);
+            let committed = look.committed.get(partition).copied().flatten();
+            let is_left_out = |payment: Payment| {
+                self.payments.contains(&payment) && !look.charges.has(&payment.event_id)
+            };
+            record.offset < committed.unwrap_or(0) && payment(record).is_some_and(is_left_out)
+        });
+        Ok(left_out.count())
     }
 
     /// Waits until every payment is charged and every offset committed; less long where nothing changes any more.
@@ -184,6 +206,10 @@ impl<'a, 'pool> Desk<'a, 'pool> {
         drop(program);
         self.lane.remove_members(BILLING_SERVICE)
     }
+}
+
+fn payment(record: &Record) -> Option<Payment> {
+    Payment::parse(record.payload.value.as_deref()?).ok()
 }
 
 impl Look {
@@ -342,12 +368,12 @@ pub struct Locked {
 pub fn locked(lane: &Lane) -> Result<Locked> {
     let mut desk = Desk::reopen(lane)?;
     desk.publish(BATCH, None)?;
+    let end = Instant::now() + AUTO_COMMIT;
     let mut program = lane.start("billing")?;
     let before = desk.finish(&mut program)?;
     let lock = lane.database()?.lock(LOCK_LIMIT)?;
     lane.note("from here on nobody can write to the database: somebody else has locked it");
     desk.publish(BATCH, None)?;
-    let end = Instant::now() + AUTO_COMMIT;
     while lock.is_some()
         && Instant::now() < end
         && program.is_running()?
@@ -355,9 +381,8 @@ pub fn locked(lane: &Lane) -> Result<Locked> {
     {
         wait::pass(Duration::from_millis(50))?;
     }
-    // Whoever writes a little later than it commits has had the time.
     let stalled = desk.look_and_note("while it is locked")?;
-    let ahead = ahead(lane, &stalled)?;
+    let ahead = desk.ahead(&stalled)?;
     desk.kill(program)?;
     lane.note("the lock is gone");
     Ok(Locked {
@@ -367,19 +392,6 @@ pub fn locked(lane: &Lane) -> Result<Locked> {
         stalled,
         ahead,
     })
-}
-
-/// How many payments lie before the committed offsets and are in no database.
-fn ahead(lane: &Lane, look: &Look) -> Result<usize> {
-    let records = lane.kafka().records(PAYMENTS)?;
-    let left_out = records.iter().filter(|record| {
-        let partition = usize::try_from(record.partition).unwrap_or(usize::MAX);
-        let committed = look.committed.get(partition).copied().flatten();
-        let payment = Payment::parse(record.payload.value.as_deref().unwrap_or_default());
-        record.offset < committed.unwrap_or(0)
-            && payment.is_ok_and(|payment| !look.charges.has(&payment.event_id))
-    });
-    Ok(left_out.count())
 }
 
 /// A run on payments among which are messages that are none.
@@ -445,11 +457,13 @@ pub struct Unacknowledged {
 pub fn unacknowledged(lane: &Lane) -> Result<Unacknowledged> {
     /// Where the malformed message lies.
     const AT: i64 = 1;
+    lane.evidence(malformed)?;
+    lane.begin_anew()?;
     let mut desk = Desk::reopen(lane)?;
     desk.publish(1, Some(0))?;
     let malformed = malformed_payments(1);
     lane.send(PAYMENTS, Some(0), &malformed)?;
-    desk.publish(BATCH, Some(0))?;
+    desk.publish(BATCH - 2, Some(0))?;
     let has_passed = |look: &Look| look.committed.first().copied().flatten() > Some(AT);
 
     lane.hold(Request::Produce);
@@ -521,6 +535,7 @@ pub fn survived_kills(lane: &Lane, random_kills: usize) -> Result<Survived> {
     let start = Instant::now();
     let (mut chosen, mut random) = (0, 0);
     let limit = KILLS_LIMIT * u32::try_from(random_kills.div_ceil(RANDOM_KILLS))?;
+    // Before the first one there is no database yet.
     for instant in [
         CommitHeld, Between, Locked, Between, Stalled, Between, Locked, CommitHeld,
     ] {
@@ -531,9 +546,11 @@ pub fn survived_kills(lane: &Lane, random_kills: usize) -> Result<Survived> {
     }
     let mut rng = rand::rng();
     while random < random_kills && start.elapsed() < limit {
-        let again: Vec<_> = desk.payments.sample(&mut rng, 3).cloned().collect();
-        desk.publish(BATCH, None)?;
-        desk.publish_again(&again, Some(rng.random_range(0..3)))?;
+        if lane.database()?.charges().have_all(&desk.payments) {
+            let new = desk.publish(MANY, None)?;
+            let again: Vec<_> = new.sample(&mut rng, 10).cloned().collect();
+            desk.publish_again(&again, Some(rng.random_range(0..3)))?;
+        }
         let program = desk.start_and_join()?;
         wait::pass(RANDOM_KILL.mul_f64(rng.random()))?;
         desk.kill(program)?;

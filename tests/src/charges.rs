@@ -1,6 +1,6 @@
 //! What the billing database holds, and what it should hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use common::Payment;
@@ -47,14 +47,30 @@ impl Charges {
 
     /// Is every one of these payments charged, once or more?
     pub fn have_all(&self, payments: &[Payment]) -> bool {
-        payments.iter().all(|payment| self.has(&payment.event_id))
+        let charged: BTreeSet<&str> = self.rows.iter().map(|row| row.event_id.as_str()).collect();
+        payments
+            .iter()
+            .all(|payment| charged.contains(payment.event_id.as_str()))
     }
 
     /// Those for these payments.
     pub fn only(&self, payments: &[Payment]) -> Self {
-        let of_these = |row: &&Charge| payments.iter().any(|one| one.event_id == row.event_id);
+        self.where_paid(payments, true)
+    }
+
+    /// Those for anything else.
+    pub fn without(&self, payments: &[Payment]) -> Self {
+        self.where_paid(payments, false)
+    }
+
+    fn where_paid(&self, payments: &[Payment], paid: bool) -> Self {
+        let ids: BTreeSet<&str> = payments.iter().map(|one| one.event_id.as_str()).collect();
+        let rows = self.rows.iter();
         Self {
-            rows: self.rows.iter().filter(of_these).cloned().collect(),
+            rows: rows
+                .filter(|row| ids.contains(row.event_id.as_str()) == paid)
+                .cloned()
+                .collect(),
             problem: self.problem.clone(),
         }
     }
