@@ -3,9 +3,8 @@
 use anyhow::Result;
 use common::PAYMENTS_DLQ;
 
-use crate::billing_runs::{
-    killed, locked, malformed, read, repeated, survived, unacknowledged,
-};
+use crate::billing_runs::{killed, locked, malformed, read, repeated, survived, unacknowledged};
+use crate::charges::Charges;
 use crate::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 use crate::lane::Lane;
 use crate::offsets;
@@ -96,12 +95,12 @@ fn charges_each_payment(lane: &Lane) -> Result<Verdict> {
         run.bill.is_right() && run.later_bill.is_right(),
         "in the table charges, each of 60 payments with its user and its amount; and 20 more after a restart",
         if !run.bill.is_right() {
-            format!(
-                "{}: {}. {}",
-                run.look.charges, run.bill, run.last_lines
-            )
+            format!("{}: {}. {}", run.look.charges, run.bill, run.last_lines)
         } else {
-            format!("after the restart, {}: {}", run.later.charges, run.later_bill)
+            format!(
+                "after the restart, {}: {}",
+                run.later.charges, run.later_bill
+            )
         },
         "Which rows does the table hold, and which payments were published? `cargo lab pay` tells the sums by user.",
     ))
@@ -153,11 +152,13 @@ fn charges_duplicates_once(lane: &Lane) -> Result<Verdict> {
 
 fn knows_again_after_restart(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(repeated)?;
+    let of = |charges: &Charges| (charges.rows.len(), charges.cents());
+    let is_same = of(&run.before) == of(&run.after);
     Ok(verdict(
-        run.before > 0 && run.after == run.before && run.new.is_right(),
+        !run.before.rows.is_empty() && is_same && run.new.is_right(),
         "after a restart, payments that were charged before come again: no new charges for them",
         format!(
-            "{} charges for them before, {} after; of the 20 new payments between them: {}",
+            "for them {} before, {} after; of the 20 new payments between them: {}",
             run.before, run.after, run.new
         ),
         "What does the program know of its earlier runs, and where does it stand?",
@@ -168,9 +169,12 @@ fn killed_before_commit(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(killed)?;
     Ok(verdict(
         run.tried && run.bill.is_right(),
-        "killed when its commit had not come to the broker, and started again: every payment charged once",
+        "killed when its commit had not come to the broker, and started again: every payment charged once, and 20 new ones",
         if run.tried {
-            format!("before the kill, {}; after the restart, {}", run.at_kill, run.bill)
+            format!(
+                "before the kill, {}; after the restart, {}",
+                run.at_kill, run.bill
+            )
         } else {
             format!("no commit came that could be held back. {}", run.last_lines)
         },
@@ -184,7 +188,10 @@ fn offsets_never_ahead(lane: &Lane) -> Result<Verdict> {
         run.commits && run.ahead == 0,
         "a program that cannot write to the database, because somebody else has locked it, commits no more, also 6 s later",
         if !run.commits {
-            format!("it commits nothing when it can write either: {}", run.before)
+            format!(
+                "it commits nothing when it can write either: {}",
+                run.before
+            )
         } else if run.ahead > 0 {
             format!(
                 "{}; so {} payments count as done that nobody was charged for",

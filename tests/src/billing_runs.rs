@@ -31,7 +31,7 @@ const QUIET: Duration = Duration::from_secs(5);
 const AUTO_COMMIT: Duration = Duration::from_secs(6);
 
 /// How long a dead letter stays unacknowledged, and how long a program that cannot write is left to itself before a kill.
-const HELD: Duration = Duration::from_secs(1);
+const HELD: Duration = Duration::from_millis(600);
 const LOCKED: Duration = Duration::from_millis(400);
 
 /// How long the database may be kept from us; and how long a single transaction may take to be seen.
@@ -292,8 +292,8 @@ pub struct Repeated {
     /// The second time in the same partition or in another one, before the program was started.
     pub first: Bill,
     /// Charges for these before they came once more, to the restarted program; and after.
-    pub before: usize,
-    pub after: usize,
+    pub before: Charges,
+    pub after: Charges,
     /// Of the new payments that came between them.
     pub new: Bill,
     pub last_lines: String,
@@ -311,20 +311,20 @@ pub fn repeated(lane: &Lane) -> Result<Repeated> {
     desk.kill(program)?;
 
     let known = desk.payments.clone();
-    let of_known = |charges: &Charges| charges.only(&known).rows.len();
     let new = desk.publish(BATCH, Some(0))?;
     desk.publish_again(&known, Some(0))?;
     let later = desk.run_through()?;
     Ok(Repeated {
         first,
-        before: of_known(&look.charges),
-        after: of_known(&later.charges),
+        before: look.charges.only(&known),
+        after: later.charges.only(&known),
         new: later.charges.only(&new).compare(&new),
         last_lines,
     })
 }
 
-/// A run that was killed when it had charged a batch and its commit had not come to the broker, and one after it.
+/// A run that was killed when it had charged a batch and its commit had not come to the broker; and one after it, on new
+/// payments, too.
 pub struct Killed {
     /// Did a commit come as far as the gate?
     pub tried: bool,
@@ -343,6 +343,7 @@ pub fn killed(lane: &Lane) -> Result<Killed> {
     let last_lines = program.last_lines();
     desk.kill(program)?;
     lane.turn_away();
+    desk.publish(BATCH, None)?;
     let after = desk.run_through()?;
     Ok(Killed {
         tried,
@@ -428,7 +429,10 @@ pub fn malformed(lane: &Lane) -> Result<Malformed> {
     Ok(Malformed {
         letters: malformed.iter().filter(|one| letters.contains(one)).count(),
         of: malformed.len(),
-        others: letters.iter().filter(|one| !malformed.contains(one)).count(),
+        others: letters
+            .iter()
+            .filter(|one| !malformed.contains(one))
+            .count(),
         bill: desk.bill(&look),
         look,
         last_lines,

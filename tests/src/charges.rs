@@ -53,6 +53,11 @@ impl Charges {
             .all(|payment| charged.contains(payment.event_id.as_str()))
     }
 
+    /// What they add up to, in cents.
+    pub fn cents(&self) -> i64 {
+        self.rows.iter().filter_map(|row| row.cents).sum()
+    }
+
     /// Those for these payments.
     pub fn only(&self, payments: &[Payment]) -> Self {
         self.where_paid(payments, true)
@@ -115,8 +120,7 @@ impl fmt::Display for Charges {
         if let Some(problem) = &self.problem {
             return write!(f, "no charges that can be read ({problem})");
         }
-        let cents = self.rows.iter().filter_map(|row| row.cents).sum();
-        write!(f, "{} charges, {}", self.rows.len(), Dollars(cents))
+        write!(f, "{} charges, {}", self.rows.len(), Dollars(self.cents()))
     }
 }
 
@@ -139,7 +143,9 @@ impl fmt::Display for Bill {
             (self.invented, "charged though they are no payments"),
         ];
         let told = counts.iter().filter(|(count, _)| *count > 0);
-        let told: Vec<String> = told.map(|(count, what)| format!("{count} {what}")).collect();
+        let told: Vec<String> = told
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
         f.write_str(&told.join(", "))?;
         if let Some((user, is, should)) = self.users.first() {
             write!(

@@ -201,7 +201,10 @@ impl Database {
         let counter = || {
             let mut four = [0; 4];
             let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-            let file = OpenOptions::new().read(true).custom_flags(flags).open(self.path());
+            let file = OpenOptions::new()
+                .read(true)
+                .custom_flags(flags)
+                .open(self.path());
             file.ok()?.read_exact_at(&mut four, COUNTER).ok()?;
             Some(four)
         };

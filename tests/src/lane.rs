@@ -16,6 +16,7 @@ use crate::database::{BILLING_DB, Database};
 use crate::gate::Request;
 use crate::history::{History, Moment, PROGRAMS_LISTENER, asked_at};
 use crate::pool::{Lent, Pool};
+use crate::program::BOOTSTRAP_SERVERS;
 use crate::sentence::api;
 use crate::submission::{Missing, Submission};
 use crate::{Kafka, Payload, Program};
@@ -179,7 +180,7 @@ impl<'a> Lane<'a> {
         let database = self.database.get();
         let kept = database.map(|database| database.folder().to_path_buf());
         let mut command = self.submission.command(program, kept.as_slice())?;
-        command.env("BOOTSTRAP_SERVERS", self.bench.gate.bootstrap());
+        command.env(BOOTSTRAP_SERVERS, self.bench.gate.bootstrap());
         if let Some(database) = database {
             command.env(BILLING_DB, database.path());
         }

@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use crate::check::Check;
 use crate::{
-    Stage, billing_checks, consumer_checks, crash_checks, producer_checks, scaling_checks, task1_producer,
-    task2_consumer, task3_scaling, task4_crash, task5_billing,
+    Stage, billing_checks, consumer_checks, crash_checks, producer_checks, scaling_checks,
+    task1_producer, task2_consumer, task3_scaling, task4_crash, task5_billing,
 };
 
 /// One task.

@@ -21,6 +21,7 @@ struct Open {
 const PRODUCER: &str = "producer/src/main.rs";
 const CONSUMER: &str = "consumer/src/main.rs";
 const MEMBER: &str = "consumer_group_a/src/member.rs";
+const BILLING: &str = "billing/src/main.rs";
 
 const OPEN: &[Open] = &[
     Open {
@@ -104,6 +105,46 @@ const OPEN: &[Open] = &[
         holes: &[2],
         fails: &["scaling.prints_assigned", "scaling.prints_revoked"],
     },
+    Open {
+        file: BILLING,
+        of: "billing",
+        holes: &[1, 2],
+        fails: &[
+            "billing.charges_duplicates_once",
+            "billing.knows_again_after_restart",
+            "billing.killed_before_commit",
+            "billing.survives_kills",
+        ],
+    },
+    Open {
+        file: BILLING,
+        of: "billing",
+        // What comes again is an error: the key is violated.
+        holes: &[2],
+        fails: &[
+            "billing.charges_duplicates_once",
+            "billing.knows_again_after_restart",
+            "billing.killed_before_commit",
+            "billing.survives_kills",
+        ],
+    },
+    Open {
+        file: BILLING,
+        of: "billing",
+        holes: &[3],
+        fails: &[
+            "billing.dead_letters",
+            "billing.goes_on_past_malformed",
+            "billing.dead_letter_before_offset",
+            "billing.survives_kills",
+        ],
+    },
+    Open {
+        file: BILLING,
+        of: "billing",
+        holes: &[4],
+        fails: &["billing.dead_letter_before_offset"],
+    },
 ];
 
 /// What the starters as they are pass all the same: who is stopped stops, and a timer commits the next offset, too.
@@ -120,6 +161,10 @@ const STARTERS_PASS: &[&str] = &[
     "crash.dies_hard",
     "crash.commits_nothing",
     "crash.starts_again",
+    "billing.charges_each_payment",
+    "billing.commits",
+    "billing.stops_on_ctrl_c",
+    "billing.offsets_never_ahead",
 ];
 
 pub fn trials() -> Vec<Trial> {
