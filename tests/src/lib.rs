@@ -47,6 +47,7 @@ mod task5_billing;
 mod tasks;
 mod timeline;
 
+pub use billing_runs::survived_kills;
 pub use check::{Check, Verdict};
 pub use effect::{Effect, Partition};
 pub use events::random_events;
