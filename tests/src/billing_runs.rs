@@ -19,7 +19,7 @@ use crate::{Program, as_payloads, malformed_payments, offsets, random_payments};
 const BATCH: u64 = 20;
 
 /// So many at a time where a program is to have work left when it is killed.
-const MANY: u64 = 10 * BATCH;
+const MANY: u64 = 20 * BATCH;
 
 /// How long a program may take to join and to charge.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -44,8 +44,9 @@ const STEPS_LIMIT: Duration = Duration::from_secs(3);
 /// By the contract.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// Kills come at most so long after a program owns its partitions. A batch is charged in some ten milliseconds.
-const RANDOM_KILL: Duration = Duration::from_millis(80);
+/// Kills come at most so long after a program owns its partitions. The first payments come some 100 ms after that, and a
+/// batch of them is charged in about ten.
+const RANDOM_KILL: Duration = Duration::from_millis(250);
 
 /// All kills together take no longer than this, also of a program that hardly comes to work.
 const KILLS_LIMIT: Duration = Duration::from_secs(60);

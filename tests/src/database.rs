@@ -332,3 +332,117 @@ pub fn to_cents(dollars: f64) -> Option<i64> {
     let cents = (dollars * 100.0).round();
     (cents.abs() < 1e15).then_some(cents as i64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "CREATE TABLE charges (extra, amount, event_id TEXT, user_id TEXT);
+                       INSERT INTO charges VALUES (x'00', 12.5, 'a', 'ann');";
+
+    /// A database made by these statements, and the connection that still has it open.
+    fn made_by(statements: &str) -> Result<(Database, Connection)> {
+        let database = Database::new()?;
+        let connection = Connection::open(database.path())?;
+        connection.execute_batch(statements)?;
+        Ok((database, connection))
+    }
+
+    fn problem(database: &Database) -> String {
+        let charges = database.charges();
+        assert!(charges.rows.is_empty(), "{charges}");
+        charges.problem.unwrap_or_default()
+    }
+
+    #[test]
+    fn reads_what_is_there() -> Result<()> {
+        assert_eq!(Database::new()?.charges(), Charges::default());
+        assert_eq!(
+            made_by("CREATE TABLE t (x)")?.0.charges(),
+            Charges::default()
+        );
+        for mode in ["delete", "wal"] {
+            let statements = format!("PRAGMA journal_mode = {mode}; {ONE}");
+            let (database, _open) = made_by(&statements)?;
+            assert_eq!(database.charges().to_string(), "1 charges, $12.50");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn trusts_nothing() -> Result<()> {
+        let (database, _) = made_by("CREATE TABLE charges (event_id, amount)")?;
+        assert!(problem(&database).contains("user_id"));
+
+        let (database, _) =
+            made_by("CREATE VIEW charges AS SELECT 1 event_id, 2 user_id, 3 amount")?;
+        assert_eq!(database.charges(), Charges::default());
+
+        let database = Database::new()?;
+        fs::write(
+            database.path(),
+            "no database, but long enough to be one. ".repeat(100),
+        )?;
+        assert!(problem(&database).contains("not a database"));
+
+        let (elsewhere, _) = made_by(ONE)?;
+        let database = Database::new()?;
+        std::os::unix::fs::symlink(elsewhere.path(), database.path())?;
+        assert!(problem(&database).contains("is no file"));
+        assert!(database.lock(Duration::ZERO).is_err());
+
+        let database = Database::new()?;
+        nix::unistd::mkfifo(&database.path(), nix::sys::stat::Mode::S_IRWXU)?;
+        assert!(problem(&database).contains("is no file"));
+
+        let database = Database::new()?;
+        File::create(database.path())?.set_len(LARGEST + 1)?;
+        assert!(problem(&database).contains("more than"));
+        Ok(())
+    }
+
+    #[test]
+    fn is_read_while_somebody_writes() -> Result<()> {
+        for mode in ["delete", "wal"] {
+            let (database, connection) = made_by(&format!("PRAGMA journal_mode = {mode}; {ONE}"))?;
+            connection.execute_batch("BEGIN IMMEDIATE; DELETE FROM charges")?;
+            assert_eq!(database.charges().rows.len(), 1, "{mode}");
+            assert!(database.lock(Duration::ZERO)?.is_none(), "{mode}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn nobody_writes_while_it_is_locked() -> Result<()> {
+        for mode in ["delete", "wal"] {
+            let (database, connection) = made_by(&format!("PRAGMA journal_mode = {mode}; {ONE}"))?;
+            connection.busy_timeout(Duration::from_millis(50))?;
+            let lock = database.lock(Duration::ZERO)?;
+            assert!(lock.is_some(), "{mode}");
+            // Reading does not unlock it.
+            assert_eq!(database.charges().rows.len(), 1, "{mode}");
+            assert!(
+                connection.execute("DELETE FROM charges", []).is_err(),
+                "{mode}"
+            );
+            drop(lock);
+            connection.execute("DELETE FROM charges", [])?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn sees_two_transactions() -> Result<()> {
+        let payments = crate::random_payments(2);
+        let id = |at: usize| payments[at].event_id.clone();
+        let (database, connection) = made_by(&format!("{ONE} CREATE TABLE seen (event_id)"))?;
+        assert!(!database.is_between(&payments));
+        connection.execute("INSERT INTO seen VALUES (?1)", [id(0)])?;
+        assert!(database.is_between(&payments));
+        connection.execute("INSERT INTO charges (event_id) VALUES (?1)", [id(0)])?;
+        assert!(!database.is_between(&payments));
+        connection.execute("INSERT INTO charges (event_id) VALUES (?1)", [id(1)])?;
+        assert!(database.is_between(&payments));
+        Ok(())
+    }
+}
