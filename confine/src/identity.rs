@@ -1,5 +1,7 @@
 //! Who a confined program is.
 
+use std::fs;
+use std::os::unix::fs::lchown;
 use std::path::Path;
 
 use anyhow::Result;
@@ -16,12 +18,20 @@ pub fn nobody() -> Option<Uid> {
     geteuid().is_root().then(|| Uid::from_raw(number))
 }
 
-/// Makes over a folder.
+/// Makes over a folder and all that is in it: whoever ran before was somebody else. Links are not followed.
 ///
 /// # Errors
 /// When it cannot be.
 pub fn give(folder: &Path, to: Uid) -> Result<()> {
-    std::os::unix::fs::chown(folder, Some(to.as_raw()), Some(to.as_raw()))?;
+    lchown(folder, Some(to.as_raw()), Some(to.as_raw()))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            give(&entry.path(), to)?;
+        } else {
+            lchown(entry.path(), Some(to.as_raw()), Some(to.as_raw()))?;
+        }
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Files and network, by Landlock: the kernel itself denies what is not allowed, without any privilege.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 
 use anyhow::{Result, anyhow};
@@ -59,11 +59,11 @@ const OWN_PROCESS: &str = "/proc/self";
 
 const SINK: &str = "/dev/null";
 
-/// What the kernel will enforce: reading, writing to the program's folder, connecting to its ports.
+/// What the kernel will enforce: reading, writing to the program's own folders, connecting to its ports.
 ///
 /// # Errors
 /// When the kernel refuses to prepare it.
-pub fn rules(confinement: &Confinement, folder: &Path) -> Result<RulesetCreated> {
+pub fn rules(confinement: &Confinement, own: &[PathBuf]) -> Result<RulesetCreated> {
     let read = AccessFs::from_read(NEWEST);
     let all = AccessFs::from_all(NEWEST);
     let system = SYSTEM.iter().map(PathBuf::from);
@@ -72,7 +72,8 @@ pub fn rules(confinement: &Confinement, folder: &Path) -> Result<RulesetCreated>
         .writable
         .iter()
         .cloned()
-        .chain([folder.to_path_buf(), PathBuf::from(SINK)]);
+        .chain(own.iter().cloned())
+        .chain([PathBuf::from(SINK)]);
     let ports = confinement.ports.iter();
     Ok(Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)

@@ -33,6 +33,8 @@ pub struct Confinement {
     pub readable: Vec<PathBuf>,
     /// Folders that it may write to, besides the one that it is started in.
     pub writable: Vec<PathBuf>,
+    /// Folders that are its own as well as the one that it is started in, and that are there for the next run, too.
+    pub kept: Vec<PathBuf>,
     /// Ports that it may connect to. Those of `BOOTSTRAP_SERVERS` belong to them.
     pub ports: Vec<u16>,
     /// Variables that it gets besides the few that every program needs.

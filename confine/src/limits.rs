@@ -1,7 +1,7 @@
 //! How much a confined program may use.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -58,7 +58,7 @@ pub struct Use {
 }
 
 /// Which limit is passed, in words, if one is.
-pub fn passed(now: Use, folder: &Path, since: Instant) -> Option<String> {
+pub fn passed(now: Use, own: &[PathBuf], since: Instant) -> Option<String> {
     if now.processes > PROCESSES {
         return Some(format!("it had more than {PROCESSES} processes"));
     }
@@ -69,7 +69,9 @@ pub fn passed(now: Use, folder: &Path, since: Instant) -> Option<String> {
         return Some(format!("it ran for more than {} s", LIFE.as_secs()));
     }
     let (mut files, mut bytes) = (0, 0);
-    measure(folder, &mut files, &mut bytes);
+    for folder in own {
+        measure(folder, &mut files, &mut bytes);
+    }
     if bytes > FOLDER || files > FILES {
         return Some(format!(
             "it wrote more than {} MB or {FILES} files",

@@ -1,13 +1,13 @@
 //! Where there is no Landlock.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 use crate::Confinement;
 
 /// Nothing can be enforced.
-pub fn rules(_: &Confinement, _: &Path) -> Result<()> {
+pub fn rules(_: &Confinement, _: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 

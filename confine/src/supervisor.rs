@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Error;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, exit};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,12 +65,16 @@ fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
     become_subreaper()?;
     let folder = std::env::current_dir()?;
     let user = identity::nobody().filter(|_| confinement.as_nobody);
-    if let Some(user) = user {
-        identity::give(&folder, user)?;
-    }
     program.env("HOME", &folder).env("TMPDIR", &folder);
+    let mut own = vec![folder];
+    own.extend_from_slice(&confinement.kept);
+    if let Some(user) = user {
+        for folder in &own {
+            identity::give(folder, user)?;
+        }
+    }
     let is_shut_in = landlock::is_available();
-    let mut rules = Some(landlock::rules(confinement, &folder)?);
+    let mut rules = Some(landlock::rules(confinement, &own)?);
     let tasks = match user {
         Some(_) => Some(limits::TASKS),
         None => tasks_of_user().map(|now| now + limits::TASKS),
@@ -106,7 +110,7 @@ fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
     // The program stays alone in the process group by which it is known; signals to that group are for it only.
     let _ = setpgid(Pid::from_raw(0), getpgid(Some(asker))?);
 
-    thread::spawn(move || watch(asker, &folder));
+    thread::spawn(move || watch(asker, &own));
     let ended = loop {
         match waitpid(None, None) {
             Ok(status) if status.pid() == Some(child) => break status,
@@ -119,17 +123,19 @@ fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
 }
 
 /// Ends all, where a limit is passed or whoever asked has gone.
-fn watch(asker: Pid, folder: &Path) {
+fn watch(asker: Pid, own: &[PathBuf]) {
     let start = Instant::now();
     loop {
         thread::sleep(GLANCE);
         if getppid() != asker {
             end_all();
             // Nobody else is left to do it.
-            let _ = fs::remove_dir_all(folder);
+            for folder in own {
+                let _ = fs::remove_dir_all(folder);
+            }
             exit(NOT_STARTED);
         }
-        if let Some(limit) = limits::passed(used(), folder, start) {
+        if let Some(limit) = limits::passed(used(), own, start) {
             eprintln!("stopped by the grader: {limit}");
             end_all();
         }

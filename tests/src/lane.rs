@@ -1,7 +1,7 @@
 //! Where a submission is judged: a broker to itself, and what was seen on it so far.
 
 use std::any::{Any, TypeId};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,12 +9,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, anyhow, bail};
 use broker::Request as Logged;
-use common::{CLICKSTREAM, Event};
+use common::{CLICKSTREAM, Event, TOPICS};
 use serde_json::Value;
 
+use crate::database::{BILLING_DB, Database};
 use crate::gate::Request;
 use crate::history::{History, Moment, PROGRAMS_LISTENER, asked_at};
 use crate::pool::{Lent, Pool};
+use crate::program::BOOTSTRAP_SERVERS;
 use crate::sentence::api;
 use crate::submission::{Missing, Submission};
 use crate::{Kafka, Payload, Program};
@@ -26,6 +28,7 @@ const LIMIT: Duration = Duration::from_secs(15);
 pub struct Lane<'a> {
     bench: Lent<'a>,
     submission: &'a Submission,
+    database: OnceCell<Database>,
     history: History,
     opened: SystemTime,
     log: RefCell<(Vec<Logged>, usize)>,
@@ -59,6 +62,7 @@ impl<'a> Lane<'a> {
             log: RefCell::new((Vec::new(), bench.log_start)),
             bench,
             submission,
+            database: OnceCell::new(),
             history: History::default(),
             evidence: RefCell::default(),
             begun: Cell::new(Instant::now()),
@@ -75,6 +79,32 @@ impl<'a> Lane<'a> {
     /// Have programs asked the broker for what no program of the lab needs: to delete a topic, to change a setting?
     pub fn is_meddled_with(&self) -> bool {
         self.bench.gate.is_meddled_with()
+    }
+
+    /// The billing database that programs of this lane are given from now on; it is kept from one run to the next.
+    ///
+    /// # Errors
+    /// When its folder cannot be made.
+    pub fn database(&self) -> Result<&Database> {
+        if let Some(database) = self.database.get() {
+            return Ok(database);
+        }
+        let new = Database::new()?;
+        Ok(self.database.get_or_init(|| new))
+    }
+
+    /// Begins anew: empty topics, no group, an empty database. What was right or wrong before has no part in what comes.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn begin_anew(&self) -> Result<()> {
+        self.kafka().clean()?;
+        self.kafka().create_topics(TOPICS)?;
+        if let Some(database) = self.database.get() {
+            database.clear()?;
+        }
+        self.note("all begins anew: the topics are empty, nobody knows of a group");
+        Ok(())
     }
 
     /// Publishes events to `clickstream`.
@@ -150,8 +180,13 @@ impl<'a> Lane<'a> {
     }
 
     fn command(&self, program: &str) -> Result<std::process::Command> {
-        let mut command = self.submission.command(program)?;
-        command.env("BOOTSTRAP_SERVERS", self.bench.gate.bootstrap());
+        let database = self.database.get();
+        let kept = database.map(|database| database.folder().to_path_buf());
+        let mut command = self.submission.command(program, kept.as_slice())?;
+        command.env(BOOTSTRAP_SERVERS, self.bench.gate.bootstrap());
+        if let Some(database) = database {
+            command.env(BILLING_DB, database.path());
+        }
         Ok(command)
     }
 

@@ -6,13 +6,17 @@
 //! - [`Stage`] is where a task takes place: a cluster, programs, and what was found out.
 //! - [`TASKS`] are the tasks of the lecture. Each one causes what it is about, and compares it with the slides.
 
+mod billing_checks;
+mod billing_runs;
 mod brokers;
+mod charges;
 mod check;
 mod consumer_checks;
 mod consumer_output;
 mod consumer_runs;
 mod copies;
 mod crash_checks;
+mod database;
 mod effect;
 mod end_offsets;
 mod events;
@@ -50,10 +54,12 @@ mod task2_consumer;
 mod task2_crash;
 mod task3_scaling;
 mod task4_crash;
+mod task5_billing;
 mod task6_exactly_once;
 mod tasks;
 mod timeline;
 
+pub use billing_runs::survived_kills;
 pub use check::{Check, Verdict};
 pub use effect::Effect;
 pub use events::random_events;

@@ -31,7 +31,7 @@ const MOST_READ: usize = 64 * 1024 * 1024;
 const MOST_TIME: Duration = Duration::from_secs(30);
 
 /// Where a lab program is told which cluster to use.
-const BOOTSTRAP_SERVERS: &str = "BOOTSTRAP_SERVERS";
+pub const BOOTSTRAP_SERVERS: &str = "BOOTSTRAP_SERVERS";
 
 /// A line that a program printed, without its end, and when.
 #[derive(Clone, Debug)]

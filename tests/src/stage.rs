@@ -11,6 +11,7 @@ use broker::Request;
 use common::{CLICKSTREAM, GROUPS};
 
 use crate::history::{History, Moment};
+use crate::program::BOOTSTRAP_SERVERS;
 use crate::{GroupTable, Kafka, Program, random_events};
 
 /// A cluster, the programs to run on it, and what was found out so far.
@@ -72,10 +73,17 @@ impl Stage {
     /// # Errors
     /// When it was not built, or cannot be started.
     pub fn start(&self, program: &str) -> Result<Program> {
-        self.started(Program::start(
-            program,
-            self.path(program)?,
-            self.kafka.bootstrap(),
+        self.start_as(program, &mut Command::new(self.path(program)?))
+    }
+
+    /// Starts any command against the cluster, as a program of this name.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_as(&self, name: &str, command: &mut Command) -> Result<Program> {
+        self.started(Program::run(
+            name,
+            command.env(BOOTSTRAP_SERVERS, self.kafka.bootstrap()),
         ))
     }
 
@@ -84,9 +92,17 @@ impl Stage {
     /// # Errors
     /// As [`Stage::start`].
     pub fn start_stalled(&self, program: &str) -> Result<Program> {
+        self.start_stalled_as(program, &mut Command::new(self.path(program)?))
+    }
+
+    /// As [`Stage::start_as`], for one that blocks in its first print.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_stalled_as(&self, name: &str, command: &mut Command) -> Result<Program> {
         self.started(Program::run_stalled(
-            program,
-            Command::new(self.path(program)?).env("BOOTSTRAP_SERVERS", self.kafka.bootstrap()),
+            name,
+            command.env(BOOTSTRAP_SERVERS, self.kafka.bootstrap()),
         ))
     }
 
@@ -96,7 +112,11 @@ impl Stage {
         Ok(program)
     }
 
-    fn path(&self, program: &str) -> Result<&PathBuf> {
+    /// Where a program of the stage lies.
+    ///
+    /// # Errors
+    /// When it was not built.
+    pub fn path(&self, program: &str) -> Result<&PathBuf> {
         self.programs
             .get(program)
             .with_context(|| format!("{program} was not built"))
@@ -109,7 +129,7 @@ impl Stage {
     }
 
     /// Tells it only now.
-    fn tell(&mut self, text: impl AsRef<str>) {
+    pub fn tell(&mut self, text: impl AsRef<str>) {
         (self.narrator)(text.as_ref());
     }
 

@@ -126,14 +126,18 @@ impl Submission {
         }
     }
 
-    /// How a program is started.
+    /// How a program is started. The folders in `kept` are its own as well as the one that it is started in.
     ///
     /// # Errors
     /// [`Missing`], or when it cannot be confined.
-    pub fn command(&self, program: &str) -> Result<Command> {
+    pub fn command(&self, program: &str, kept: &[PathBuf]) -> Result<Command> {
         let command = self.plain_command(program)?;
         match &self.confinement {
-            Some(confinement) => confine::confined(&command, confinement),
+            Some(confinement) => {
+                let mut confinement = confinement.clone();
+                confinement.kept.extend_from_slice(kept);
+                confine::confined(&command, &confinement)
+            }
             None => Ok(command),
         }
     }

@@ -4,8 +4,9 @@ use anyhow::Result;
 
 use crate::check::Check;
 use crate::{
-    Stage, consumer_checks, crash_checks, exactly_once_checks, producer_checks, scaling_checks,
-    task1_producer, task2_consumer, task3_scaling, task4_crash, task6_exactly_once,
+    Stage, billing_checks, consumer_checks, crash_checks, exactly_once_checks, producer_checks,
+    scaling_checks, task1_producer, task2_consumer, task3_scaling, task4_crash, task5_billing,
+    task6_exactly_once,
 };
 
 /// One task.
@@ -68,6 +69,16 @@ pub const TASKS: &[Task] = &[
         beyond: false,
         seconds: 3,
         hints: include_str!("../hints/task4-crash.md"),
+    },
+    Task {
+        number: 5,
+        title: "Billing: charged once",
+        programs: &["billing"],
+        run: task5_billing::run,
+        checks: billing_checks::CHECKS,
+        beyond: true,
+        seconds: 25,
+        hints: include_str!("../hints/task5-billing.md"),
     },
     Task {
         number: 6,

@@ -22,6 +22,7 @@ const PRODUCER: &str = "producer/src/main.rs";
 const CONSUMER: &str = "consumer/src/main.rs";
 const MEMBER: &str = "consumer_group_a/src/member.rs";
 const EXACTLY_ONCE: &str = "exactly_once/src/main.rs";
+const BILLING: &str = "billing/src/main.rs";
 
 const OPEN: &[Open] = &[
     Open {
@@ -106,6 +107,46 @@ const OPEN: &[Open] = &[
         fails: &["scaling.prints_assigned", "scaling.prints_revoked"],
     },
     Open {
+        file: BILLING,
+        of: "billing",
+        holes: &[1, 2],
+        fails: &[
+            "billing.charges_duplicates_once",
+            "billing.knows_again_after_restart",
+            "billing.killed_before_commit",
+            "billing.survives_kills",
+        ],
+    },
+    Open {
+        file: BILLING,
+        of: "billing",
+        // What comes again is an error: the key is violated.
+        holes: &[2],
+        fails: &[
+            "billing.charges_duplicates_once",
+            "billing.knows_again_after_restart",
+            "billing.killed_before_commit",
+            "billing.survives_kills",
+        ],
+    },
+    Open {
+        file: BILLING,
+        of: "billing",
+        holes: &[3],
+        fails: &[
+            "billing.dead_letters",
+            "billing.goes_on_past_malformed",
+            "billing.dead_letter_before_offset",
+            "billing.survives_kills",
+        ],
+    },
+    Open {
+        file: BILLING,
+        of: "billing",
+        holes: &[4],
+        fails: &["billing.dead_letter_before_offset"],
+    },
+    Open {
         file: EXACTLY_ONCE,
         of: "exactly_once",
         // Without a transactional id there is nothing to take, or to begin: the producer refuses.
@@ -171,6 +212,10 @@ const STARTERS_PASS: &[&str] = &[
     "exactly_once.copies_purchases",
     "exactly_once.resumes",
     "exactly_once.stops_on_ctrl_c",
+    "billing.charges_each_payment",
+    "billing.commits",
+    "billing.stops_on_ctrl_c",
+    "billing.offsets_never_ahead",
 ];
 
 pub fn trials() -> Vec<Trial> {

@@ -8,7 +8,14 @@ use checks::programs::{build_in, workspace};
 use toml::{Table, Value};
 
 /// What a lab program may depend on, without `common`.
-const DEPENDENCIES: &[&str] = &["ctrlc", "rand", "rdkafka", "serde", "serde_json"];
+const DEPENDENCIES: &[&str] = &[
+    "ctrlc",
+    "rand",
+    "rdkafka",
+    "rusqlite",
+    "serde",
+    "serde_json",
+];
 
 /// Builds the source text of a program under a name of its own; returns the executable's path.
 ///
