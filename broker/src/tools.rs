@@ -25,7 +25,7 @@ const TOOLS: &[(&str, &str)] = &[
         "kafka-consumer-groups",
         "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
     ),
-    ("kafka-configs", "org.apache.kafka.tools.ConfigCommand"),
+    ("kafka-configs", "kafka.admin.ConfigCommand"),
     ("kafka-get-offsets", "org.apache.kafka.tools.GetOffsetShell"),
 ];
 
