@@ -13,8 +13,9 @@ use crate::{Isolation, Program, Stage, offsets};
 
 const PROGRAM: &str = "exactly_once";
 
-/// Some 100 batches: time enough to stop a program in the middle of one.
-const EVENTS: u64 = 2_000;
+/// Twenty batches. The programs are stopped once they have committed some of them.
+const EVENTS: u64 = 400;
+const FIRST_BATCHES: i64 = 40;
 
 /// How long the right moment for a crash may be looked for.
 const CRASH_LIMIT: Duration = Duration::from_secs(60);
@@ -154,7 +155,7 @@ impl Way {
         stop_in_a_batch(stage, &mut program)?;
         let before = Moment::of(stage, wanted)?;
         stage.say(format!(
-            "  Stopped in a batch: its {} copies lie in {PURCHASES}, and the group is not past them. kill -9.",
+            "  Stopped in a batch: {} copies lie in {PURCHASES}, and the group is not past the last of them. kill -9.",
             before.written
         ));
         program.kill()?;
@@ -187,6 +188,10 @@ fn read_all(stage: &Stage) -> Result<()> {
 /// Stops the program again and again, until it is just where copies of a batch lie in the output, and the offsets have not
 /// moved past it.
 fn stop_in_a_batch(stage: &Stage, program: &mut Program) -> Result<()> {
+    wait::until("the first batches to be committed", RESTART_LIMIT, || {
+        let committed = stage.kafka.committed(PURCHASE_EXTRACTOR, CLICKSTREAM)?;
+        Ok((committed.iter().flatten().sum::<i64>() >= FIRST_BATCHES).then_some(()))
+    })?;
     wait::until(
         "a batch to be copied, but not committed",
         CRASH_LIMIT,
