@@ -86,7 +86,13 @@ fn solution(own: &Path) -> Result<()> {
 fn python(own: &Path) -> Result<()> {
     let from = workspace().join("tests/misconceptions/python");
     fs::create_dir(own)?;
-    for program in ["producer", "consumer", "consumer_crash"] {
+    for program in [
+        "producer",
+        "consumer",
+        "consumer_crash",
+        "billing",
+        "exactly_once",
+    ] {
         let script = format!("{program}.py");
         fs::copy(from.join(&script), own.join(script))?;
     }
