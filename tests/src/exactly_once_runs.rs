@@ -535,16 +535,14 @@ fn refuse(lane: &Lane) -> Result<Refused> {
     let work = Awaited::purchases(lane)?;
     let mut run = Run::start(lane)?;
     run.follow(lane, &work)?;
-    let (aborts, refusals) = (ended_transactions(lane, false)?, refusals(lane)?);
+    let refusals = refusals(lane)?;
     let is_refused = || Ok(self::refusals(lane)? > refusals);
     lane.note("from here on the broker refuses offsets: they are too large for it");
     set_largest(lane, TOO_SMALL)?;
-    let awaited = Awaited::purchases(lane)?;
-    until(&mut run.program, RECOVERY_LIMIT, is_refused)?;
-    until(&mut run.program, ABORT_LIMIT, || {
-        Ok(ended_transactions(lane, false)? > aborts)
-    })?;
+    let awaited = refuse_until_aborted(lane, &mut run.program, is_refused);
+    // Whatever happened: this broker is used again.
     set_largest(lane, LARGEST)?;
+    let awaited = awaited?;
     lane.note("the broker takes offsets again");
     let (mut seen, _) = run.follow(lane, &awaited)?;
     let ended = !run.program.is_running()?;
@@ -559,6 +557,21 @@ fn refuse(lane: &Lane) -> Result<Refused> {
         ended,
         seen,
     })
+}
+
+/// Gives a program something to do that is refused, until it aborts, or ends.
+fn refuse_until_aborted(
+    lane: &Lane,
+    program: &mut Program,
+    is_refused: impl Fn() -> Result<bool>,
+) -> Result<Awaited> {
+    let aborts = ended_transactions(lane, false)?;
+    let awaited = Awaited::purchases(lane)?;
+    until(program, RECOVERY_LIMIT, is_refused)?;
+    until(program, ABORT_LIMIT, || {
+        Ok(ended_transactions(lane, false)? > aborts)
+    })?;
+    Ok(awaited)
 }
 
 fn set_largest(lane: &Lane, bytes: &str) -> Result<()> {
