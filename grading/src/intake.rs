@@ -14,7 +14,7 @@ use flate2::read::GzDecoder;
 use walkdir::WalkDir;
 
 /// A submission is not larger than this, in bytes, nor has it more files.
-const MOST_BYTES: u64 = 128 << 20;
+const MOST_BYTES: u64 = 256 << 20;
 const MOST_FILES: usize = 5_000;
 
 /// What kind of submission it is.

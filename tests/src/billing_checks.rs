@@ -3,8 +3,10 @@
 use anyhow::Result;
 use common::PAYMENTS_DLQ;
 
-use crate::billing_runs::{killed, locked, malformed, read, repeated, survived, unacknowledged};
-use crate::charges::Charges;
+use crate::billing_runs::{
+    Look, killed, locked, malformed, read, repeated, survived, unacknowledged,
+};
+use crate::charges::{Bill, Charges};
 use crate::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 use crate::lane::Lane;
 use crate::offsets;
@@ -89,18 +91,24 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
+/// What was charged; and where it is not right, what the program said last.
+fn told(look: &Look, bill: &Bill, last_lines: &str) -> String {
+    if bill.is_right() {
+        format!("{look}: {bill}")
+    } else {
+        format!("{look}: {bill}. {last_lines}")
+    }
+}
+
 fn charges_each_payment(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(read)?;
     Ok(verdict(
         run.bill.is_right() && run.later_bill.is_right(),
         "in the table charges, each of 60 payments with its user and its amount; and 20 more after a restart",
-        if !run.bill.is_right() {
-            format!("{}: {}. {}", run.look.charges, run.bill, run.last_lines)
+        if run.bill.is_right() {
+            format!("after the restart, {}: {}", run.later, run.later_bill)
         } else {
-            format!(
-                "after the restart, {}: {}",
-                run.later.charges, run.later_bill
-            )
+            told(&run.look, &run.bill, &run.last_lines)
         },
         "Which rows does the table hold, and which payments were published? `cargo lab pay` tells the sums by user.",
     ))
@@ -216,8 +224,8 @@ fn dead_letters(lane: &Lane) -> Result<Verdict> {
             run.of
         ),
         format!(
-            "{} of them, and {} other messages. {}",
-            run.letters, run.others, run.last_lines
+            "{} of them, and {} other messages; {}",
+            run.letters, run.others, run.look
         ),
         "What makes a payment? Whoever looks into a dead letter wants all of it, as it came.",
     ))
@@ -228,7 +236,7 @@ fn goes_on_past_malformed(lane: &Lane) -> Result<Verdict> {
     Ok(verdict(
         run.bill.is_right(),
         "the payments before and after malformed messages charged once, and nothing else",
-        format!("{}: {}. {}", run.look, run.bill, run.last_lines),
+        told(&run.look, &run.bill, &run.last_lines),
         "No retry makes a payment of it. What has to become of the message, so that the next one has its turn?",
     ))
 }
@@ -268,7 +276,7 @@ fn survives_kills(lane: &Lane) -> Result<Verdict> {
         if run.bill.is_right() && !between.bill.is_right() {
             format!("killed between dead letter and commit: {}", between.bill)
         } else {
-            format!("{}: {}. {}", run.look, run.bill, run.last_lines)
+            told(&run.look, &run.bill, &run.last_lines)
         },
         "What if it dies between any two of its steps? What belongs together has to be written in one go.",
     ))

@@ -126,6 +126,7 @@ const OPEN: &[Open] = &[
             "billing.charges_duplicates_once",
             "billing.knows_again_after_restart",
             "billing.killed_before_commit",
+            "billing.dead_letter_before_offset",
             "billing.survives_kills",
         ],
     },
