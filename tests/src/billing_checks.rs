@@ -148,7 +148,7 @@ fn charges_duplicates_once(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(repeated)?;
     Ok(verdict(
         run.first.is_right(),
-        "of 20 payments that are in the topic twice, 10 of them in two partitions, each charged once",
+        "20 payments that are in the topic twice, 10 of them in two partitions, and 3 behind them: each charged once",
         if run.first.is_right() {
             run.first.to_string()
         } else {

@@ -7,16 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use checks::Report;
 use checks::programs::{Version, workspace};
+use checks::{Report, all_checks};
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 
 use crate::commands::Lab;
 use crate::{programs, trial};
-
-/// What an honest submission gets among all of them.
-const FULL: u32 = 100;
 
 /// How the sleeps that should not outlive their parent are told from others.
 const MARK: &str = "86399.5";
@@ -61,8 +58,10 @@ fn all_attacks() -> Result<()> {
         "{} reports",
         reports.len()
     );
+    let full: u32 = all_checks().map(|check| check.points).sum();
     for (name, report) in &reports {
-        let expected = if name.starts_with("honest") { FULL } else { 0 };
+        let honest = name.starts_with("honest");
+        let expected = if honest { full } else { 0 };
         let text = serde_json::to_string(report)?;
         ensure!(
             report.score == expected,
