@@ -77,7 +77,7 @@ pub const TASKS: &[Task] = &[
         run: task5_billing::run,
         checks: billing_checks::CHECKS,
         beyond: true,
-        seconds: 25,
+        seconds: 35,
         hints: include_str!("../hints/task5-billing.md"),
     },
     Task {
