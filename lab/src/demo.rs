@@ -46,12 +46,19 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
     let stage = Stage::new(cluster, programs, |text| println!("{text}"));
     let mut stage = stage.with_starters(starters);
     let mut chapters = Vec::new();
-    let (_, mut log) = lab.requests(0)?;
+    // The log is only read where somebody will see it.
+    let mut log = 0;
+    if report.is_some() {
+        (_, log) = lab.requests(log)?;
+    }
     for task in &tasks {
         let title = format!("Task {}. {}", task.number, task.title);
         println!("\n── {title} ──\n");
         let start = Instant::now();
         (task.run)(&mut stage)?;
+        if report.is_none() {
+            continue;
+        }
         let (requests, end) = lab.requests(log)?;
         log = end;
         let findings = stage.findings().iter();

@@ -11,6 +11,7 @@ use rand::seq::IndexedRandom;
 
 use crate::charges::{Bill, Charges};
 use crate::gate::Request;
+use crate::group::is_past;
 use crate::kafka::{Payload, Record};
 use crate::lane::Lane;
 use crate::{Program, as_payloads, malformed_payments, offsets, random_payments};
@@ -212,9 +213,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
 
     /// Kills it, where it still runs. Nobody has to wait for its session to time out.
     fn kill(&self, mut program: Program) -> Result<()> {
-        if program.is_running()? {
-            program.kill()?;
-        }
+        program.kill_if_running()?;
         drop(program);
         self.lane.remove_members(BILLING_SERVICE)
     }
@@ -226,10 +225,7 @@ fn payment(record: &Record) -> Option<Payment> {
 
 impl Look {
     fn is_committed_up_to(&self, ends: &[i64]) -> bool {
-        let committed = self.committed.iter();
-        ends.iter()
-            .zip(committed)
-            .all(|(end, committed)| committed.unwrap_or(0) == *end)
+        is_past(&self.committed, ends)
     }
 }
 
@@ -648,9 +644,7 @@ impl Desk<'_, '_> {
             let lock = database.lock(LOCK_LIMIT)?;
             if database.is_between(batch) || database.charges().have_all(batch) {
                 // It is killed with the lock still there.
-                if program.is_running()? {
-                    program.kill()?;
-                }
+                program.kill_if_running()?;
                 drop(lock);
                 return Ok(());
             }

@@ -192,9 +192,7 @@ pub fn resumed(lane: &Lane) -> Result<Resumed> {
     lane.publish(&random_events(0, BATCH))?;
     let tried = program
         .wait_while_it_prints(patience(lane)?, QUIET, |_| lane.is_holding().then_some(()))?;
-    if program.is_running()? {
-        program.kill()?;
-    }
+    program.kill_if_running()?;
     lane.turn_away();
     end_by_kill(lane, program)?;
     Ok(Resumed {
@@ -216,9 +214,7 @@ pub fn redelivered(lane: &Lane) -> Result<Redelivered> {
 
 /// Nobody has to wait for a session to time out.
 fn end_by_kill(lane: &Lane, mut program: Program) -> Result<()> {
-    if program.is_running()? {
-        program.kill()?;
-    }
+    program.kill_if_running()?;
     lane.remove_members(ANALYTICS_SERVICE)
 }
 

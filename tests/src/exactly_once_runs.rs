@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use crate::copies::{Copies, Faults, places};
-use crate::events::a_purchase_of_each_user;
-use crate::gate::Request;
-use crate::lane::Lane;
-use crate::sentence::partitions_of;
-use crate::{Isolation, Program, offsets, random_events};
 use anyhow::Result;
 use broker::wait;
 use common::{CLICKSTREAM, Event, EventType, PURCHASE_EXTRACTOR};
+
+use crate::copies::{Copies, Faults, places};
+use crate::events::a_purchase_of_each_user;
+use crate::gate::Request;
+use crate::group::is_past;
+use crate::lane::Lane;
+use crate::sentence::partitions_of;
+use crate::{Isolation, Program, offsets, random_events};
 
 const PROGRAM: &str = "exactly_once";
 
@@ -156,9 +158,7 @@ fn committed(lane: &Lane) -> Result<Vec<Option<i64>>> {
 
 /// Is the group past all events?
 fn is_through(lane: &Lane) -> Result<bool> {
-    let committed = committed(lane)?;
-    let ends = lane.kafka().ends(CLICKSTREAM)?;
-    Ok(committed.iter().map(|offset| offset.unwrap_or(0)).eq(ends))
+    Ok(is_past(&committed(lane)?, &lane.kafka().ends(CLICKSTREAM)?))
 }
 
 /// A run, and what is known of those before it.
@@ -203,7 +203,7 @@ impl Run {
 
     /// Nobody has to wait for a session to time out.
     fn kill(mut self, lane: &Lane) -> Result<()> {
-        kill(&mut self.program)?;
+        self.program.kill_if_running()?;
         lane.remove_members(PURCHASE_EXTRACTOR)
     }
 }
@@ -379,7 +379,7 @@ fn kill_after_commit(lane: &Lane) -> Result<AfterCommit> {
         lane.release();
         awaited.follow(lane, &mut run.program)?;
     }
-    kill(&mut run.program)?;
+    run.program.kill_if_running()?;
     if is_last {
         lane.turn_away();
     }
@@ -430,7 +430,7 @@ fn kill_in_transaction(lane: &Lane) -> Result<InTransaction> {
     let tried = lane.is_holding();
     let at_kill = Moment::of(lane, &awaited)?;
     at_kill.note(lane);
-    kill(&mut run.program)?;
+    run.program.kill_if_running()?;
     lane.turn_away();
     lane.remove_members(PURCHASE_EXTRACTOR)?;
     let mut run = Run::start(lane)?;
@@ -439,7 +439,7 @@ fn kill_in_transaction(lane: &Lane) -> Result<InTransaction> {
     lane.hold(Request::Produce);
     let awaited = Awaited::purchases(lane)?;
     until(&mut run.program, RECOVERY_LIMIT, || Ok(lane.is_holding()))?;
-    kill(&mut run.program)?;
+    run.program.kill_if_running()?;
     lane.turn_away();
     lane.remove_members(PURCHASE_EXTRACTOR)?;
     let mut run = Run::start(lane)?;
@@ -492,7 +492,7 @@ fn start_two(lane: &Lane) -> Result<Fenced> {
     let second_runs = second.program.is_running()?;
     let mut seen = awaited.follow(lane, &mut second.program)?;
     let first_lines = first.program.last_lines();
-    kill(&mut first.program)?;
+    first.program.kill_if_running()?;
     second.kill(lane)?;
     if seen.missing > 0 {
         lane.note("not all is copied: one instance goes on alone");
@@ -589,13 +589,6 @@ fn refusals(lane: &Lane) -> Result<usize> {
         }
     }
     Ok(refusals)
-}
-
-fn kill(program: &mut Program) -> Result<()> {
-    if program.is_running()? {
-        program.kill()?;
-    }
-    Ok(())
 }
 
 /// Waits until something holds. Returns whether it did: not after `limit`, or when the program has ended.

@@ -193,6 +193,12 @@ impl fmt::Display for GroupTable {
     }
 }
 
+/// Are the committed offsets at the end of each partition? One that is empty needs no commit.
+pub fn is_past(committed: &[Option<i64>], ends: &[i64]) -> bool {
+    let committed = committed.iter().map(|committed| committed.unwrap_or(0));
+    committed.eq(ends.iter().copied())
+}
+
 /// Committed offsets by partition: `21, 47, no commit`.
 pub fn offsets(committed: &[Option<i64>]) -> String {
     let offsets: Vec<String> = committed.iter().copied().map(offset).collect();

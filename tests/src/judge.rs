@@ -39,12 +39,12 @@ pub fn judge(
                         let row = match &lane {
                             Ok(lane) => {
                                 let verdict = check.judge(lane);
-                                let failed = matches!(verdict, Verdict::Failed { .. });
-                                // Nobody asks what happened where all is well.
-                                let seen = if failed {
+                                let seen = if matches!(verdict, Verdict::Failed { .. }) {
                                     lane.seen()
                                 } else {
-                                    lane.look_away()
+                                    // Nobody asks what happened where all is well.
+                                    lane.look_away();
+                                    Vec::new()
                                 };
                                 Judged::new(check, verdict, seen)
                             }

@@ -5,7 +5,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, anyhow, bail};
 use broker::Request as Logged;
@@ -20,9 +20,6 @@ use crate::program::BOOTSTRAP_SERVERS;
 use crate::sentence::api;
 use crate::submission::{Missing, Submission};
 use crate::{Kafka, Payload, Program};
-
-/// How long the broker may take to answer.
-const LIMIT: Duration = Duration::from_secs(15);
 
 /// A broker, its gate, and a submission. Checks that share what they look at share a lane; lanes run side by side.
 pub struct Lane<'a> {
@@ -195,10 +192,8 @@ impl<'a> Lane<'a> {
     /// # Errors
     /// When the broker does not answer.
     pub fn owned(&self, group: &str, topic: &str) -> Result<usize> {
-        let group = self.kafka().describe(group, LIMIT)?;
-        let members = group.map_or(Vec::new(), |group| group.members);
-        let owned = members.iter().flat_map(|member| &member.partitions);
-        Ok(owned.filter(|owned| owned.topic == topic).count())
+        let members = self.kafka().members(group, topic)?;
+        Ok(members.iter().map(|member| member.partitions.len()).sum())
     }
 
     /// Removes every member of a group at once; a dead one would stay until its session times out.
@@ -258,10 +253,9 @@ impl<'a> Lane<'a> {
         self.history.between(&self.log.borrow().0, &stretches)
     }
 
-    /// What has been looked at is not asked for: it is nothing then.
-    pub fn look_away(&self) -> Vec<Moment> {
+    /// Nobody will ask what happened in what has been looked at since [`Lane::seen`] was last asked.
+    pub fn look_away(&self) {
         self.looked_at.take();
-        Vec::new()
     }
 
     fn read_log(&self) -> Result<()> {

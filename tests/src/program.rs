@@ -337,6 +337,18 @@ impl Program {
         self.wait_for_end(Duration::from_secs(10)).map(drop)
     }
 
+    /// As [`Program::kill`], where it still runs.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill_if_running(&mut self) -> Result<()> {
+        if self.is_running()? {
+            self.kill()
+        } else {
+            Ok(())
+        }
+    }
+
     /// Its last lines on both streams, for a message.
     pub fn last_lines(&self) -> String {
         let mut text = format!("{}'s last lines:", self.transcript.name);

@@ -63,9 +63,16 @@ impl Stage {
     /// # Errors
     /// When it was not built, or cannot be started.
     pub fn start_starter(&self, program: &str) -> Result<Program> {
+        self.start_as(program, &mut Command::new(self.starter(program)?))
+    }
+
+    /// Where the starter of a program lies.
+    ///
+    /// # Errors
+    /// When it was not built.
+    pub fn starter(&self, program: &str) -> Result<&PathBuf> {
         let starter = self.starters.get(program);
-        let starter = starter.with_context(|| format!("the starter of {program} was not built"))?;
-        self.started(Program::start(program, starter, self.kafka.bootstrap()))
+        starter.with_context(|| format!("the starter of {program} was not built"))
     }
 
     /// Starts a program.

@@ -10,9 +10,9 @@ use common::{BILLING_SERVICE, PAYMENTS, Payment};
 
 use crate::charges::{Bill, Charges, Dollars};
 use crate::database::{BILLING_DB, Database, to_cents};
-use crate::programs::{Version, build};
+use crate::group::is_past;
 use crate::table::table;
-use crate::{Program, Stage, as_payloads, offsets, random_payments};
+use crate::{Stage, as_payloads, offsets, random_payments};
 
 /// One batch.
 const COUNT: u64 = 20;
@@ -28,15 +28,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// # Errors
 /// When the cluster does not answer.
 pub fn run(stage: &mut Stage) -> Result<()> {
-    let mut programs = Vec::new();
-    match build(&["billing"], Version::Own) {
-        Ok(own) => programs.extend(own.into_values().map(|path| ("billing/", path))),
-        Err(_) => {
-            wait::check_interrupt()?;
-            stage.say("billing/ does not compile; so the solution is shown alone.");
-        }
-    }
-    programs.push((SOLUTION, stage.path("billing")?.clone()));
+    let programs = [
+        ("billing/", stage.starter("billing")?.clone()),
+        (SOLUTION, stage.path("billing")?.clone()),
+    ];
     stage.kafka.delete_group(BILLING_SERVICE, LIMIT)?;
     let payments = random_payments(COUNT);
     stage.kafka.send(PAYMENTS, None, &as_payloads(&payments)?)?;
@@ -161,7 +156,7 @@ fn crash(stage: &mut Stage, name: &str, path: PathBuf, payments: &[Payment]) -> 
     let before = look(stage)?;
     stage.say(format!("  {before}"));
     stage.say("  kill -9.");
-    kill(&mut program)?;
+    program.kill_if_running()?;
     let killed = look(stage)?;
     stage.say(format!("  {killed}"));
     // Its session would take 10 s to time out.
@@ -174,17 +169,13 @@ fn crash(stage: &mut Stage, name: &str, path: PathBuf, payments: &[Payment]) -> 
     let mut program = stage.start_as(name, &mut command)?;
     let _ = wait::until("all to be committed", LIMIT, || {
         let committed = stage.kafka.committed(BILLING_SERVICE, PAYMENTS)?;
-        let done = committed.iter().zip(&ends).all(|(committed, end)| {
-            // A partition without a payment needs no commit.
-            committed.unwrap_or(0) == *end
-        });
-        Ok((done || !program.is_running()?).then_some(()))
+        Ok((is_past(&committed, &ends) || !program.is_running()?).then_some(()))
     });
     wait::check_interrupt()?;
     let restarted = look(stage)?;
     stage.show(name, &program.texts(), 2, 2);
     stage.say(format!("  {restarted}"));
-    kill(&mut program)?;
+    program.kill_if_running()?;
     // The next one begins at the beginning, too.
     stage.kafka.remove_members(BILLING_SERVICE)?;
     stage.kafka.delete_group(BILLING_SERVICE, LIMIT)?;
@@ -192,11 +183,4 @@ fn crash(stage: &mut Stage, name: &str, path: PathBuf, payments: &[Payment]) -> 
         bill: restarted.charges.compare(payments),
         looks: vec![before, killed, restarted],
     })
-}
-
-fn kill(program: &mut Program) -> Result<()> {
-    if program.is_running()? {
-        program.kill()?;
-    }
-    Ok(())
 }
