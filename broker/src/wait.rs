@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -46,19 +46,23 @@ pub fn check_interrupt() -> Result<()> {
 ///
 /// # Errors
 /// When `look` fails, on Ctrl-C, or when it has seen nothing for `limit`: `waited 30 s for {what}`.
-pub fn until<T>(
-    what: &str,
-    limit: Duration,
-    mut look: impl FnMut() -> Result<Option<T>>,
-) -> Result<T> {
+pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    up_to(limit, look)?.with_context(|| format!("waited {} s for {what}", limit.as_secs_f32()))
+}
+
+/// As [`until`], where it may as well not come: `None` when nothing has been seen for `limit`.
+///
+/// # Errors
+/// When `look` fails, or on Ctrl-C. Neither says anything of what was waited for.
+pub fn up_to<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(seen) = look()? {
-            return Ok(seen);
+            return Ok(Some(seen));
         }
         check_interrupt()?;
         if Instant::now() >= deadline {
-            bail!("waited {} s for {what}", limit.as_secs_f32());
+            return Ok(None);
         }
         sleep(PAUSE);
     }

@@ -194,20 +194,19 @@ impl<'a, 'pool> Desk<'a, 'pool> {
     }
 
     fn wait_until_joined(&self, program: &mut Program) -> Result<()> {
-        let _ = wait::until("billing to own partitions", self.patience, || {
+        wait::up_to(self.patience, || {
             let owned = self.lane.owned(BILLING_SERVICE, PAYMENTS)?;
             Ok((owned == 3 || !program.is_running()?).then_some(()))
-        });
-        wait::check_interrupt()
+        })?;
+        Ok(())
     }
 
     /// Waits until a request comes to the closed gate; `false` where none does.
     fn wait_until_held(&self, program: &mut Program) -> Result<bool> {
         let limit = self.patience.min(AUTO_COMMIT + HELD);
-        let _ = wait::until("a request to be held back", limit, || {
+        wait::up_to(limit, || {
             Ok((self.lane.is_holding() || !program.is_running()?).then_some(()))
-        });
-        wait::check_interrupt()?;
+        })?;
         Ok(self.lane.is_holding())
     }
 
@@ -272,8 +271,7 @@ pub fn read(lane: &Lane) -> Result<Read> {
     let ends = lane.kafka().ends(PAYMENTS)?;
     let charges = !look.charges.rows.is_empty();
     let _ = program.interrupt();
-    let status = program.wait_for_end(STOP_LIMIT).ok();
-    wait::check_interrupt()?;
+    let status = program.end_within(STOP_LIMIT)?;
     let last_lines = program.last_lines();
     desk.kill(program)?;
 
@@ -484,10 +482,10 @@ pub fn unacknowledged(lane: &Lane) -> Result<Unacknowledged> {
 
     lane.hold(Request::Produce);
     let mut program = lane.start("billing")?;
-    let _ = wait::until("a dead letter", desk.patience.min(AUTO_COMMIT), || {
+    wait::up_to(desk.patience.min(AUTO_COMMIT), || {
         let done = lane.is_holding() || has_passed(&desk.look()?) || !program.is_running()?;
         Ok(done.then_some(()))
-    });
+    })?;
     let end = Instant::now() + HELD;
     while lane.is_holding() && Instant::now() < end && !has_passed(&desk.look()?) {
         wait::pass(Duration::from_millis(20))?;

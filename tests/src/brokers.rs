@@ -49,11 +49,27 @@ impl Brokers {
         }
     }
 
-    /// Asks the broker at this address.
+    /// Asks the broker at this address; once more, where it has closed the connection since the last question. (A broker
+    /// closes one that was idle for ten minutes: its `connections.max.idle.ms`.) So a request may come twice.
     ///
     /// # Errors
     /// When it does not answer within `limit`.
     pub fn ask<R: Request>(
+        &mut self,
+        address: &str,
+        request: &R,
+        version: i16,
+        limit: Duration,
+    ) -> Result<R::Response> {
+        let is_kept = self.connections.contains_key(address);
+        let mut answer = self.ask_once(address, request, version, limit);
+        if is_kept && answer.as_ref().is_err_and(is_of_closing) {
+            answer = self.ask_once(address, request, version, limit);
+        }
+        answer
+    }
+
+    fn ask_once<R: Request>(
         &mut self,
         address: &str,
         request: &R,
@@ -89,31 +105,32 @@ impl Brokers {
         answer
     }
 
-    /// Asks the coordinator of a group. `error` is the code that the answer bears.
+    /// Asks the coordinator of a group, and waits for it where it is moving or not ready yet. `error` is the code that the
+    /// answer bears.
     ///
     /// # Errors
-    /// When it does not answer within `limit`, or is not the coordinator any more.
+    /// When it does not answer within `limit`.
     pub fn ask_coordinator<R: Request>(
         &mut self,
         group: &str,
         request: &R,
         version: i16,
         limit: Duration,
-        error: impl FnOnce(&R::Response) -> i16,
+        error: impl Fn(&R::Response) -> i16,
     ) -> Result<R::Response> {
-        let address = self.coordinator(group, limit)?;
-        let answer = self.ask(&address, request, version, limit);
-        let moved = match &answer {
-            Ok(answer) => ResponseError::try_from_code(error(answer)).filter(is_of_moving),
-            Err(_) => None,
-        };
-        if answer.is_err() || moved.is_some() {
-            self.coordinators.remove(group);
-        }
-        if let Some(moved) = moved {
-            bail!("the coordinator of group {group} is not to be had: {moved}");
-        }
-        answer
+        let what = format!("the coordinator of group {group} to be ready");
+        wait::until(&what, limit, || {
+            let address = self.coordinator(group, limit)?;
+            let answer = self.ask(&address, request, version, limit);
+            let is_moving = answer.as_ref().is_ok_and(|answer| {
+                ResponseError::try_from_code(error(answer))
+                    .is_some_and(|error| is_of_moving(&error))
+            });
+            if is_moving || answer.is_err() {
+                self.coordinators.remove(group);
+            }
+            answer.map(|answer| (!is_moving).then_some(answer))
+        })
     }
 
     /// Does the coordinator of a group understand this question?
@@ -223,4 +240,15 @@ fn is_of_moving(error: &ResponseError) -> bool {
             | ResponseError::CoordinatorNotAvailable
             | ResponseError::CoordinatorLoadInProgress
     )
+}
+
+/// Has the other side closed the connection?
+fn is_of_closing(error: &Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| {
+        matches!(
+            error.kind(),
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+        )
+    })
 }

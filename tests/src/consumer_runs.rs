@@ -54,12 +54,11 @@ pub struct Stalled {
 pub fn stalled(lane: &Lane) -> Result<Stalled> {
     lane.publish(&random_events(0, FIRST_READ))?;
     let mut program = lane.start_stalled("consumer")?;
-    let joined = wait::until("the consumer to own all partitions", LIMIT, || {
+    let joined = wait::up_to(LIMIT, || {
         let owned = lane.owned(ANALYTICS_SERVICE, CLICKSTREAM)?;
         Ok((owned == 3 || !program.is_running()?).then_some(owned == 3))
-    })
+    })?
     .unwrap_or(false);
-    wait::check_interrupt()?;
     let end = Instant::now() + AUTO_COMMIT;
     let mut seen = committed(lane)?;
     while joined && sum(&seen) == 0 && Instant::now() < end {
@@ -119,8 +118,7 @@ pub fn read(lane: &Lane) -> Result<Read> {
     lane.publish(&random_events(FIRST_READ, PART_BATCH))?;
     let fetched = wait_until_fetched(lane, &mut program, fetches_before)?;
     let _ = program.interrupt();
-    let status = program.wait_for_end(STOP_LIMIT).ok();
-    wait::check_interrupt()?;
+    let status = program.end_within(STOP_LIMIT)?;
     let read = Read {
         expected,
         before,
@@ -248,7 +246,7 @@ fn fill_up(lane: &Lane, committed: &[Option<i64>], least: u64) -> Result<u64> {
 /// fetched anything.
 fn wait_until_fetched(lane: &Lane, program: &mut Program, fetches_before: usize) -> Result<bool> {
     let ends = lane.kafka().ends(CLICKSTREAM)?;
-    let _ = wait::until("all events to be fetched", FETCH_LIMIT, || {
+    wait::up_to(FETCH_LIMIT, || {
         let mut fetched = vec![0; ends.len()];
         for (partition, offset) in fetches(lane)?.into_iter().skip(fetches_before) {
             if let Some(fetched) = fetched.get_mut(partition) {
@@ -261,8 +259,7 @@ fn wait_until_fetched(lane: &Lane, program: &mut Program, fetches_before: usize)
             .zip(&ends)
             .all(|(fetched, end)| fetched >= end);
         Ok((all || !program.is_running()?).then_some(()))
-    });
-    wait::check_interrupt()?;
+    })?;
     Ok(fetches(lane)?.len() > fetches_before)
 }
 

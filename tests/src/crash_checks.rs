@@ -87,8 +87,7 @@ fn crashed(lane: &Lane) -> Result<Crashed> {
 
 fn crash(lane: &Lane) -> Result<Crash> {
     let mut program = lane.start("consumer_crash")?;
-    let status = program.wait_for_end(LIMIT).ok();
-    broker::wait::check_interrupt()?;
+    let status = program.end_within(LIMIT)?;
     let ids = event_ids(lane)?;
     let mut read: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
     let mut wrong = 0;

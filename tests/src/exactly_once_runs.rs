@@ -268,8 +268,7 @@ pub fn copied(lane: &Lane) -> Result<Copied> {
     let mut status = None;
     if run.program.is_running()? {
         run.program.interrupt()?;
-        status = run.program.wait_for_end(STOP_LIMIT).ok();
-        wait::check_interrupt()?;
+        status = run.program.end_within(STOP_LIMIT)?;
     }
     let last_lines = run.program.last_lines();
     run.kill(lane)?;
@@ -385,11 +384,10 @@ fn kill_after_commit(lane: &Lane) -> Result<AfterCommit> {
     }
     // What was on its way to the broker arrives, or not.
     let mut at_kill = Moment::of(lane, &awaited)?;
-    let _ = wait::until("copies and offsets to agree", MARKERS, || {
+    wait::up_to(MARKERS, || {
         at_kill = Moment::of(lane, &awaited)?;
         Ok((at_kill.agree == awaited.fresh.len()).then_some(()))
-    });
-    wait::check_interrupt()?;
+    })?;
     at_kill.note(lane);
     lane.remove_members(PURCHASE_EXTRACTOR)?;
     let transactions = ended_transactions(lane, true)? - before;
@@ -479,15 +477,14 @@ fn start_two(lane: &Lane) -> Result<Fenced> {
         Ok(joins(lane)? > joined && (ids == 0 || transactional_ids(lane)?.len() > ids))
     })?;
     let mut awaited = Awaited::purchases(lane)?;
-    let mut status = first.program.wait_for_end(NOTICE_LIMIT).ok();
+    let mut status = first.program.end_within(NOTICE_LIMIT)?;
     // Whoever has no batch does not notice.
     for _ in 1..BATCHES_FOR_BOTH {
-        wait::check_interrupt()?;
         if status.is_some() {
             break;
         }
         awaited.fresh.extend(Awaited::purchases(lane)?.fresh);
-        status = first.program.wait_for_end(NOTICE_LIMIT).ok();
+        status = first.program.end_within(NOTICE_LIMIT)?;
     }
     let second_runs = second.program.is_running()?;
     let mut seen = awaited.follow(lane, &mut second.program)?;

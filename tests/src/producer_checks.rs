@@ -152,10 +152,7 @@ fn published(lane: &Lane) -> Result<Published> {
         // Who does not wait for an answer will never know that there was none.
         lane.turn_away();
     }
-    let status = producer
-        .wait_for_end(if came { LIMIT } else { HOPELESS })
-        .ok();
-    wait::check_interrupt()?;
+    let status = producer.end_within(if came { LIMIT } else { HOPELESS })?;
     let lines = producer.texts();
     // Who has ended by then has printed all before anything was acknowledged.
     let early = delivered(if waited { &by_then } else { &lines }).len();
@@ -177,11 +174,10 @@ fn published(lane: &Lane) -> Result<Published> {
 
 /// Waits until a record is held back. Returns whether anything came of the program: that, or its end.
 fn wait_for_first_record(lane: &Lane, producer: &mut Program, limit: Duration) -> Result<bool> {
-    let came = wait::until("the first record", limit, || {
+    let came = wait::up_to(limit, || {
         Ok((lane.is_holding() || !producer.is_running()?).then_some(()))
-    });
-    wait::check_interrupt()?;
-    Ok(came.is_ok())
+    })?;
+    Ok(came.is_some())
 }
 
 fn wait_while_running(producer: &mut Program, limit: Duration) -> Result<()> {
@@ -220,8 +216,7 @@ fn refused(lane: &Lane) -> Result<Refused> {
     }
     let waited = producer.is_running()?;
     lane.release();
-    let ended = producer.wait_for_end(limit).is_ok();
-    wait::check_interrupt()?;
+    let ended = producer.end_within(limit)?.is_some();
     let lines = producer.texts();
     let failed = lines.iter().filter(|line| line.contains("FAILED")).count();
     Ok(Refused {

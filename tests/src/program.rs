@@ -274,12 +274,25 @@ impl Program {
     /// # Errors
     /// When it has not after `limit`.
     pub fn wait_for_end(&mut self, limit: Duration) -> Result<ExitStatus> {
-        let what = format!("{} to end", self.transcript.name);
-        let status = wait::until(&what, limit, || {
+        self.end_within(limit)?.with_context(|| {
+            format!(
+                "waited {} s for {} to end. {}",
+                limit.as_secs_f32(),
+                self.transcript.name,
+                self.last_lines()
+            )
+        })
+    }
+
+    /// As [`Program::wait_for_end`], where it may as well run on: `None` when it still runs after `limit`.
+    ///
+    /// # Errors
+    /// On Ctrl-C, or when the system cannot tell.
+    pub fn end_within(&mut self, limit: Duration) -> Result<Option<ExitStatus>> {
+        wait::up_to(limit, || {
             let status = self.try_wait()?;
             Ok(status.filter(|_| self.all_read()))
-        });
-        status.with_context(|| self.last_lines())
+        })
     }
 
     /// Is it still running?

@@ -134,7 +134,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     let mut a = lane.start("consumer_group_a")?;
     seen.alone = wait_for_shares(lane, &mut a, &[3], LIMIT)?;
     let _ = a.interrupt();
-    seen.stopped = a.wait_for_end(STOP_LIMIT).ok();
+    seen.stopped = a.end_within(STOP_LIMIT)?;
     seen.left = left(lane)? > 0;
     seen.last_lines = a.last_lines();
     drop(a);
@@ -201,12 +201,12 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
         // B hears that A is gone with its next heartbeat, which may have been sent just before. So it is kept back.
         wait::pass(NEARLY_OVER)?;
         lane.hold(Request::Heartbeat);
-        let _ = wait::until("A's session to time out", TAKEOVER_LIMIT, || {
+        wait::up_to(TAKEOVER_LIMIT, || {
             Ok(member_ids(lane)?.iter().all(is_gone).then_some(()))
-        });
+        })?;
         lane.release();
     }
-    let _ = wait::until("B to own all", patience, || {
+    wait::up_to(patience, || {
         seen.after_kill = lane
             .kafka()
             .members(SCALE_GROUP, CLICKSTREAM)?
@@ -215,8 +215,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
             .map(|member| member.partitions.len())
             .collect();
         Ok((seen.after_kill == [3] || !b.is_running()?).then_some(()))
-    });
-    wait::check_interrupt()?;
+    })?;
     Ok(seen)
 }
 

@@ -148,11 +148,10 @@ fn crash(stage: &mut Stage, name: &str, path: PathBuf, payments: &[Payment]) -> 
     ));
     let mut program = stage.start_stalled_as(name, &mut command)?;
     // A student's program may never come to it; the findings say so.
-    let _ = wait::until("the batch to be written", LIMIT, || {
+    wait::up_to(LIMIT, || {
         let written = database.charges().have_all(payments);
         Ok((written || !program.is_running()?).then_some(()))
-    });
-    wait::check_interrupt()?;
+    })?;
     let before = look(stage)?;
     stage.say(format!("  {before}"));
     stage.say("  kill -9.");
@@ -167,11 +166,10 @@ fn crash(stage: &mut Stage, name: &str, path: PathBuf, payments: &[Payment]) -> 
     ));
     let ends = stage.kafka.ends(PAYMENTS)?;
     let mut program = stage.start_as(name, &mut command)?;
-    let _ = wait::until("all to be committed", LIMIT, || {
+    wait::up_to(LIMIT, || {
         let committed = stage.kafka.committed(BILLING_SERVICE, PAYMENTS)?;
         Ok((is_past(&committed, &ends) || !program.is_running()?).then_some(()))
-    });
-    wait::check_interrupt()?;
+    })?;
     let restarted = look(stage)?;
     stage.show(name, &program.texts(), 2, 2);
     stage.say(format!("  {restarted}"));

@@ -8,6 +8,7 @@ mod bank;
 mod browser;
 mod check;
 mod commands;
+mod connections;
 mod demo;
 mod formats;
 mod grade;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         outcomes::trials(),
         misuse::trials(),
         commands::trials(),
+        connections::trials(),
         watch::trials(),
         partitions::trials(),
         demo::trials(),

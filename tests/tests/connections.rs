@@ -1,0 +1,27 @@
+//! What we ask a cluster ourselves is answered also when it has closed our connection meanwhile.
+
+use anyhow::{Result, ensure};
+use checks::Kafka;
+use common::{ANALYTICS_SERVICE, CLICKSTREAM};
+use libtest_mimic::Trial;
+
+use crate::{POOL, trial};
+
+pub fn trials() -> Vec<Trial> {
+    vec![trial(
+        "connections::one_that_was_closed_is_opened_anew",
+        closed_meanwhile,
+    )]
+}
+
+/// As a broker does with a connection that was idle for ten minutes.
+fn closed_meanwhile() -> Result<()> {
+    let bench = POOL.lend()?;
+    let kafka = Kafka::at(&bench.gate.bootstrap());
+    for _ in 0..2 {
+        let members = kafka.members(ANALYTICS_SERVICE, CLICKSTREAM)?;
+        ensure!(members.is_empty(), "{members:?}");
+        bench.gate.clear();
+    }
+    Ok(())
+}
