@@ -117,7 +117,7 @@ fn charges_each_payment(lane: &Lane) -> Result<Verdict> {
 fn commits(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(read)?;
     Ok(verdict(
-        run.charges && run.is_committed(),
+        run.habits.charges && run.is_committed(),
         "when all is charged, committed offsets at the end of each partition",
         format!(
             "offsets {} where the ends are {:?}; after the restart {} where they are {:?}",
@@ -132,7 +132,7 @@ fn commits(lane: &Lane) -> Result<Verdict> {
 
 fn stops_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(read)?;
-    Ok(if run.charges {
+    Ok(if run.habits.charges {
         stopped_on_ctrl_c(run.status, &run.last_lines)
     } else {
         verdict(

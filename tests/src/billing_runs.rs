@@ -42,6 +42,9 @@ const STEP_LIMIT: Duration = Duration::from_millis(300);
 /// How long the stepping through one batch may take.
 const STEPS_LIMIT: Duration = Duration::from_secs(3);
 
+/// How long a program is left to itself of which no member, or no commit, was ever seen.
+const UNSEEN: Duration = Duration::from_secs(1);
+
 /// By the contract.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -64,6 +67,17 @@ struct Desk<'a, 'pool> {
     payments: Vec<Payment>,
     /// How long a program may take that has not changed anything yet.
     patience: Duration,
+    /// What it did when nothing was in its way. The rest is not waited for.
+    habits: Habits,
+}
+
+/// What a program does when nothing is in its way.
+#[derive(Clone, Copy)]
+pub struct Habits {
+    /// It owns partitions, as a member of the group.
+    pub joins: bool,
+    pub charges: bool,
+    pub commits: bool,
 }
 
 /// What the database and the group hold at one moment.
@@ -94,14 +108,20 @@ impl<'a, 'pool> Desk<'a, 'pool> {
             past: payments.collect(),
             payments: Vec::new(),
             patience: LIMIT,
+            habits: Habits {
+                joins: true,
+                charges: true,
+                commits: true,
+            },
         })
     }
 
     /// As [`Desk::open`], where it is known what the program did when nothing was in its way.
     fn reopen(lane: &'a Lane<'pool>) -> Result<Self> {
-        let charges = lane.evidence(read)?.charges;
+        let habits = lane.evidence(read)?.habits;
         let mut desk = Self::open(lane)?;
-        if !charges {
+        desk.habits = habits;
+        if !habits.charges {
             desk.patience = QUIET;
         }
         Ok(desk)
@@ -151,7 +171,8 @@ impl<'a, 'pool> Desk<'a, 'pool> {
         Ok(left_out.count())
     }
 
-    /// Waits until every payment is charged and every offset committed; less long where nothing changes any more.
+    /// Waits until every payment is charged and every offset committed, as far as that is to be expected; less long where
+    /// nothing changes any more.
     fn finish(&self, program: &mut Program) -> Result<Look> {
         let ends = self.lane.kafka().ends(PAYMENTS)?;
         let start = Instant::now();
@@ -166,7 +187,12 @@ impl<'a, 'pool> Desk<'a, 'pool> {
                 changed = last.map(|_| Instant::now()).or(changed);
                 last = now;
             }
-            let is_done = look.charges.have_all(&self.payments) && look.is_committed_up_to(&ends);
+            let Habits {
+                charges, commits, ..
+            } = self.habits;
+            let is_done = (charges || commits)
+                && (!charges || look.charges.have_all(&self.payments))
+                && (!commits || look.is_committed_up_to(&ends));
             let is_quiet = match changed {
                 Some(at) => at.elapsed() >= QUIET && start.elapsed() >= self.patience.min(QUIET),
                 None => start.elapsed() >= self.patience,
@@ -174,7 +200,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
             if is_done || is_quiet || !runs || start.elapsed() >= 2 * LIMIT {
                 return self.look_and_note("now");
             }
-            wait::pass(Duration::from_millis(20))?;
+            wait::pass(Duration::from_millis(40))?;
         }
     }
 
@@ -194,7 +220,12 @@ impl<'a, 'pool> Desk<'a, 'pool> {
     }
 
     fn wait_until_joined(&self, program: &mut Program) -> Result<()> {
-        wait::up_to(self.patience, || {
+        let patience = if self.habits.joins {
+            self.patience
+        } else {
+            UNSEEN
+        };
+        wait::up_to(patience, || {
             let owned = self.lane.owned(BILLING_SERVICE, PAYMENTS)?;
             Ok((owned == 3 || !program.is_running()?).then_some(()))
         })?;
@@ -203,8 +234,12 @@ impl<'a, 'pool> Desk<'a, 'pool> {
 
     /// Waits until a request comes to the closed gate; `false` where none does.
     fn wait_until_held(&self, program: &mut Program) -> Result<bool> {
-        let limit = self.patience.min(AUTO_COMMIT + HELD);
-        wait::up_to(limit, || {
+        let limit = if self.habits.commits {
+            AUTO_COMMIT + HELD
+        } else {
+            UNSEEN
+        };
+        wait::up_to(limit.min(self.patience), || {
             Ok((self.lane.is_holding() || !program.is_running()?).then_some(()))
         })?;
         Ok(self.lane.is_holding())
@@ -242,8 +277,7 @@ impl std::fmt::Display for Look {
 
 /// A run that nothing was in the way of, stopped by Ctrl-C; and one after it, on new payments.
 pub struct Read {
-    /// Did it charge anything?
-    pub charges: bool,
+    pub habits: Habits,
     pub look: Look,
     pub bill: Bill,
     pub ends: Vec<i64>,
@@ -269,6 +303,7 @@ pub fn read(lane: &Lane) -> Result<Read> {
     let look = desk.finish(&mut program)?;
     let bill = desk.bill(&look);
     let ends = lane.kafka().ends(PAYMENTS)?;
+    let joins = lane.owned(BILLING_SERVICE, PAYMENTS)? > 0;
     let charges = !look.charges.rows.is_empty();
     let _ = program.interrupt();
     let status = program.end_within(STOP_LIMIT)?;
@@ -280,8 +315,13 @@ pub fn read(lane: &Lane) -> Result<Read> {
     }
     desk.publish(BATCH, None)?;
     let later = desk.run_through()?;
-    Ok(Read {
+    let habits = Habits {
+        joins,
         charges,
+        commits: later.committed.iter().any(Option::is_some),
+    };
+    Ok(Read {
+        habits,
         later_bill: desk.bill(&later),
         later_ends: lane.kafka().ends(PAYMENTS)?,
         look,
