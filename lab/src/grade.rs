@@ -1,5 +1,6 @@
 //! `cargo lab grade`: submissions that nobody has read.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -69,12 +70,29 @@ fn line(graded: &Graded) -> String {
     } else {
         format!("{:.1} s", report.seconds)
     };
-    format!(
+    let line = format!(
         "{} {}: {} of {} points  {}",
         sign(report.verdict),
         report.submission,
         report.score,
         report.max_score,
         style(note).dim()
-    )
+    );
+    not_judged(report)
+        .into_iter()
+        .fold(line, |lines, (why, checks)| {
+            let why = why.replace('\n', "\n    ");
+            format!("{lines}\n    {checks} checks not judged: {why}")
+        })
+}
+
+/// For what reasons checks were not judged, and how many of them each.
+fn not_judged(report: &Report) -> BTreeMap<&str, usize> {
+    let mut reasons = BTreeMap::new();
+    for row in &report.checks {
+        if row.verdict == Outcome::NotJudged {
+            *reasons.entry(row.saw.as_str()).or_default() += 1;
+        }
+    }
+    reasons
 }

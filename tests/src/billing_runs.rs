@@ -80,6 +80,14 @@ pub struct Habits {
     pub commits: bool,
 }
 
+impl Habits {
+    const ALL: Self = Self {
+        joins: true,
+        charges: true,
+        commits: true,
+    };
+}
+
 /// What the database and the group hold at one moment.
 pub struct Look {
     pub charges: Charges,
@@ -108,12 +116,16 @@ impl<'a, 'pool> Desk<'a, 'pool> {
             past: payments.collect(),
             payments: Vec::new(),
             patience: LIMIT,
-            habits: Habits {
-                joins: true,
-                charges: true,
-                commits: true,
-            },
+            habits: Habits::ALL,
         })
+    }
+
+    /// As [`Desk::reopen`], where more is looked for than charges and commits: dead letters may come after those that there
+    /// are.
+    fn reopen_for_letters(lane: &'a Lane<'pool>) -> Result<Self> {
+        let mut desk = Self::reopen(lane)?;
+        desk.habits = Habits::ALL;
+        Ok(desk)
     }
 
     /// As [`Desk::open`], where it is known what the program did when nothing was in its way.
@@ -458,7 +470,7 @@ pub struct Malformed {
 }
 
 pub fn malformed(lane: &Lane) -> Result<Malformed> {
-    let mut desk = Desk::reopen(lane)?;
+    let mut desk = Desk::reopen_for_letters(lane)?;
     let mut malformed = malformed_payments(11);
     for (number, message) in (1..).zip(&mut malformed) {
         message.key = Some(format!("user_{number}").into_bytes());
@@ -513,7 +525,7 @@ pub fn unacknowledged(lane: &Lane) -> Result<Unacknowledged> {
     const AT: i64 = 1;
     lane.evidence(malformed)?;
     lane.begin_anew()?;
-    let mut desk = Desk::reopen(lane)?;
+    let mut desk = Desk::reopen_for_letters(lane)?;
     desk.publish(1, Some(0))?;
     let malformed = malformed_payments(1);
     lane.send(PAYMENTS, Some(0), &malformed)?;

@@ -135,7 +135,7 @@ user_123:{"order_id": "A3", "amount": 89.00, "status": "placed"}
 
     let consumed = lab.run(
         "kafka-console-consumer --topic orders --from-beginning --property print.key=true \
-         --property print.partition=true --property print.offset=true --timeout-ms 5000",
+         --property print.partition=true --property print.offset=true --max-messages 3 --timeout-ms 60000",
     )?;
     let messages: Vec<&str> = consumed.lines().collect();
     ensure!(
@@ -152,13 +152,19 @@ user_123:{"order_id": "A3", "amount": 89.00, "status": "placed"}
         "user_123 on one partition:\n{consumed}"
     );
 
-    let group = "kafka-console-consumer --topic orders --group lab-group --from-beginning --timeout-ms 5000";
+    let group = "kafka-console-consumer --topic orders --group lab-group --from-beginning";
     ensure!(
-        lab.run(group)?.lines().count() == 3,
+        lab.run(&format!("{group} --max-messages 3 --timeout-ms 60000"))?
+            .lines()
+            .count()
+            == 3,
         "the group reads all three"
     );
     ensure!(
-        lab.run(group)?.lines().count() == 0,
+        lab.run(&format!("{group} --timeout-ms 5000"))?
+            .lines()
+            .count()
+            == 0,
         "and goes on after them"
     );
     let described = lab.run("kafka-consumer-groups --group lab-group --describe")?;

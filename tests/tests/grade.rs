@@ -57,7 +57,7 @@ fn killed() -> Result<()> {
     let before = results(&out)?;
     let mut grader = start(&lab, &submissions, &out)?;
     let status = grader.wait_for_end(LIMIT)?;
-    ensure!(status.success(), "{status}; {}", grader.last_lines());
+    ensure!(status.success(), "{status}:\n{}", grader.texts().join("\n"));
     let kept = grader
         .texts()
         .iter()
