@@ -1,6 +1,5 @@
 //! `cargo lab grade`: submissions that nobody has read.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +9,7 @@ use console::style;
 use grading::{Class, Graded, Grader, Summary};
 
 use crate::progress_bar::ProgressBar;
-use crate::report::{NOT_JUDGED, sign, tell};
+use crate::report::{NOT_JUDGED, not_judged, sign, tell};
 use crate::usage::Usage;
 
 pub fn prepare() -> Result<ExitCode> {
@@ -78,21 +77,5 @@ fn line(graded: &Graded) -> String {
         report.max_score,
         style(note).dim()
     );
-    not_judged(report)
-        .into_iter()
-        .fold(line, |lines, (why, checks)| {
-            let why = why.replace('\n', "\n    ");
-            format!("{lines}\n    {checks} checks not judged: {why}")
-        })
-}
-
-/// For what reasons checks were not judged, and how many of them each.
-fn not_judged(report: &Report) -> BTreeMap<&str, usize> {
-    let mut reasons = BTreeMap::new();
-    for row in &report.checks {
-        if row.verdict == Outcome::NotJudged {
-            *reasons.entry(row.saw.as_str()).or_default() += 1;
-        }
-    }
-    reasons
+    format!("{line}{}", not_judged(report))
 }

@@ -1,6 +1,8 @@
 //! Verdicts, told for a terminal.
 
-use checks::{Judged, Outcome, timeline};
+use std::collections::BTreeMap;
+
+use checks::{Judged, Outcome, Report, timeline};
 use console::style;
 
 /// The exit status where something could not be judged.
@@ -35,6 +37,21 @@ pub fn tell(judged: &[Judged]) {
     for same_reason in not_judged.chunk_by(|one, next| one.saw == next.saw) {
         tell_not_judged(same_reason);
     }
+}
+
+/// For what reasons checks were not judged, a line for each, after a line break.
+pub fn not_judged(report: &Report) -> String {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in &report.checks {
+        if row.verdict == Outcome::NotJudged {
+            *reasons.entry(&row.saw).or_default() += 1;
+        }
+    }
+    let told = reasons.into_iter().map(|(why, checks)| {
+        let why = why.replace('\n', "\n    ");
+        format!("\n    {checks} checks not judged: {why}")
+    });
+    told.collect()
 }
 
 /// One reason is told once, however many checks it concerns.

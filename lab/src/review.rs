@@ -8,7 +8,7 @@ use checks::programs::workspace;
 use grading::{CLASS, Class, Grader, Intake, review};
 
 use crate::grade::{exit_code, grade_class};
-use crate::report::sign;
+use crate::report::{not_judged, sign};
 use crate::usage::Usage;
 use crate::write;
 
@@ -49,7 +49,7 @@ fn review_one(
     let Some(report) = reports.first() else {
         bail!("nothing was graded");
     };
-    println!("{} {report}", sign(report.verdict));
+    println!("{} {report}{}", sign(report.verdict), not_judged(report));
     let file = out.unwrap_or_else(|| PathBuf::from(format!("review-{}.html", report.submission)));
     let intake = Intake::read(source).unwrap_or_default();
     write::page(&file, &review(report, &intake, None)?)?;

@@ -27,6 +27,9 @@ const MOST_TIME: Duration = Duration::from_secs(30);
 /// How long a program that has done everything it ever will counts as about to do more.
 const QUIET: Duration = Duration::from_secs(3);
 
+/// How long a program may take until the broker hears of it.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
 /// How long a transaction may take from its end to its last reader.
 const MARKERS: Duration = Duration::from_secs(2);
 
@@ -123,14 +126,16 @@ impl Awaited {
     /// Waits until all are copied, and the group is past them; or until nothing more will come. Whoever goes on may be slow.
     fn follow(&self, lane: &Lane, program: &mut Program) -> Result<Seen> {
         let start = Instant::now();
-        let (mut last, mut changed) = (Copies::default(), start);
+        let (mut last, mut changed) = ((Copies::default(), 0), start);
         loop {
             let is_running = program.is_running()?;
             let copies = visible(lane)?;
             let seen = self.seen(&copies, program);
             let is_through = is_through(lane)?;
-            if copies != last {
-                (last, changed) = (copies, Instant::now());
+            // Whoever has just got its partitions begins only now.
+            let now = (copies, lane.owned(PURCHASE_EXTRACTOR, CLICKSTREAM)?);
+            if now != last {
+                (last, changed) = (now, Instant::now());
             }
             let is_quiet = changed.elapsed() >= QUIET && (is_through || seen.missing == 0);
             let is_done = seen.missing == 0 && is_through;
@@ -169,10 +174,15 @@ struct Run {
 }
 
 impl Run {
+    /// Starts one, and waits until the broker hears of it: how long a process takes to start is the machine's affair.
     fn start(lane: &Lane) -> Result<Self> {
+        let heard = || anyhow::Ok(lane.requests_of_programs("API_VERSIONS")?.len());
+        let (earlier_ids, before) = (transactional_ids(lane)?, heard()?);
+        let mut program = lane.start(PROGRAM)?;
+        until(&mut program, START_LIMIT, || Ok(heard()? > before))?;
         Ok(Self {
-            earlier_ids: transactional_ids(lane)?,
-            program: lane.start(PROGRAM)?,
+            program,
+            earlier_ids,
         })
     }
 

@@ -65,7 +65,8 @@ fn review() -> Result<()> {
         .output()?;
     ensure!(
         output.status.success(),
-        "{}",
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
     let page = out.join("auto commit & more/review.html");
