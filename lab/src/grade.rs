@@ -29,10 +29,13 @@ pub fn grade_class(
     for gap in confine::gaps() {
         eprintln!("Not enforced here: {gap}.");
     }
+    let is_class = class.len() > 1;
     let bar = ProgressBar::new(class.len(), "graded");
     let reports = class.grade(&Grader::default(), |graded| {
         if json {
             bar.println(serde_json::to_string(&graded.report).unwrap_or_default());
+        } else if is_class {
+            bar.println(format!("{}{}", line(graded), not_judged(&graded.report)));
         } else {
             bar.println(line(graded));
         }
@@ -69,13 +72,12 @@ fn line(graded: &Graded) -> String {
     } else {
         format!("{:.1} s", report.seconds)
     };
-    let line = format!(
+    format!(
         "{} {}: {} of {} points  {}",
         sign(report.verdict),
         report.submission,
         report.score,
         report.max_score,
         style(note).dim()
-    );
-    format!("{line}{}", not_judged(report))
+    )
 }

@@ -1,7 +1,5 @@
 //! Verdicts, told for a terminal.
 
-use std::collections::BTreeMap;
-
 use checks::{Judged, Outcome, Report, timeline};
 use console::style;
 
@@ -41,15 +39,18 @@ pub fn tell(judged: &[Judged]) {
 
 /// For what reasons checks were not judged, a line for each, after a line break.
 pub fn not_judged(report: &Report) -> String {
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in &report.checks {
-        if row.verdict == Outcome::NotJudged {
-            *reasons.entry(&row.saw).or_default() += 1;
-        }
-    }
-    let told = reasons.into_iter().map(|(why, checks)| {
-        let why = why.replace('\n', "\n    ");
-        format!("\n    {checks} checks not judged: {why}")
+    let rows: Vec<&Judged> = report
+        .checks
+        .iter()
+        .filter(|row| row.verdict == Outcome::NotJudged)
+        .collect();
+    let told = rows.chunk_by(|one, next| one.saw == next.saw).map(|rows| {
+        let checks: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        let why = rows
+            .first()
+            .map_or("", |row| &row.saw)
+            .replace('\n', "\n    ");
+        format!("\n    not judged: {}: {why}", checks.join(", "))
     });
     told.collect()
 }

@@ -237,9 +237,8 @@ impl<'a, 'pool> Desk<'a, 'pool> {
         } else {
             UNSEEN
         };
-        wait::up_to(patience, || {
-            let owned = self.lane.owned(BILLING_SERVICE, PAYMENTS)?;
-            Ok((owned == 3 || !program.is_running()?).then_some(()))
+        program.until(patience, || {
+            Ok(self.lane.owned(BILLING_SERVICE, PAYMENTS)? == 3)
         })?;
         Ok(())
     }
@@ -251,10 +250,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
         } else {
             UNSEEN
         };
-        wait::up_to(limit.min(self.patience), || {
-            Ok((self.lane.is_holding() || !program.is_running()?).then_some(()))
-        })?;
-        Ok(self.lane.is_holding())
+        program.until(limit.min(self.patience), || Ok(self.lane.is_holding()))
     }
 
     /// Kills it, where it still runs. Nobody has to wait for its session to time out.
@@ -437,12 +433,10 @@ pub fn locked(lane: &Lane) -> Result<Locked> {
     let lock = lane.database()?.lock(LOCK_LIMIT)?;
     lane.note("from here on nobody can write to the database: somebody else has locked it");
     desk.publish(BATCH, None)?;
-    while lock.is_some()
-        && Instant::now() < end
-        && program.is_running()?
-        && desk.look()?.committed == before.committed
-    {
-        wait::pass(Duration::from_millis(50))?;
+    if lock.is_some() {
+        program.until(end.saturating_duration_since(Instant::now()), || {
+            Ok(desk.look()?.committed != before.committed)
+        })?;
     }
     let stalled = desk.look_and_note("while it is locked")?;
     let ahead = desk.ahead(&stalled)?;
@@ -534,9 +528,8 @@ pub fn unacknowledged(lane: &Lane) -> Result<Unacknowledged> {
 
     lane.hold(Request::Produce);
     let mut program = lane.start("billing")?;
-    wait::up_to(desk.patience.min(AUTO_COMMIT), || {
-        let done = lane.is_holding() || has_passed(&desk.look()?) || !program.is_running()?;
-        Ok(done.then_some(()))
+    program.until(desk.patience.min(AUTO_COMMIT), || {
+        Ok(lane.is_holding() || has_passed(&desk.look()?))
     })?;
     let end = Instant::now() + HELD;
     while lane.is_holding() && Instant::now() < end && !has_passed(&desk.look()?) {
@@ -655,13 +648,7 @@ impl Desk<'_, '_> {
                 let lock = lane.database()?.lock(LOCK_LIMIT)?;
                 lane.note("nobody can write to the database");
                 self.publish(BATCH, None)?;
-                let end = Instant::now() + LOCKED;
-                while Instant::now() < end
-                    && program.is_running()?
-                    && self.look()?.committed == before
-                {
-                    wait::pass(Duration::from_millis(20))?;
-                }
+                program.until(LOCKED, || Ok(self.look()?.committed != before))?;
                 self.kill(program)?;
                 drop(lock);
             }

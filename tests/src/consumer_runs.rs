@@ -54,11 +54,9 @@ pub struct Stalled {
 pub fn stalled(lane: &Lane) -> Result<Stalled> {
     lane.publish(&random_events(0, FIRST_READ))?;
     let mut program = lane.start_stalled("consumer")?;
-    let joined = wait::up_to(LIMIT, || {
-        let owned = lane.owned(ANALYTICS_SERVICE, CLICKSTREAM)?;
-        Ok((owned == 3 || !program.is_running()?).then_some(owned == 3))
-    })?
-    .unwrap_or(false);
+    let joined = program.until(LIMIT, || {
+        Ok(lane.owned(ANALYTICS_SERVICE, CLICKSTREAM)? == 3)
+    })?;
     let end = Instant::now() + AUTO_COMMIT;
     let mut seen = committed(lane)?;
     while joined && sum(&seen) == 0 && Instant::now() < end {
@@ -246,7 +244,7 @@ fn fill_up(lane: &Lane, committed: &[Option<i64>], least: u64) -> Result<u64> {
 /// fetched anything.
 fn wait_until_fetched(lane: &Lane, program: &mut Program, fetches_before: usize) -> Result<bool> {
     let ends = lane.kafka().ends(CLICKSTREAM)?;
-    wait::up_to(FETCH_LIMIT, || {
+    program.until(FETCH_LIMIT, || {
         let mut fetched = vec![0; ends.len()];
         for (partition, offset) in fetches(lane)?.into_iter().skip(fetches_before) {
             if let Some(fetched) = fetched.get_mut(partition) {
@@ -254,11 +252,10 @@ fn wait_until_fetched(lane: &Lane, program: &mut Program, fetches_before: usize)
             }
         }
         // Compared partition by partition.
-        let all = fetched
+        Ok(fetched
             .iter()
             .zip(&ends)
-            .all(|(fetched, end)| fetched >= end);
-        Ok((all || !program.is_running()?).then_some(()))
+            .all(|(fetched, end)| fetched >= end))
     })?;
     Ok(fetches(lane)?.len() > fetches_before)
 }

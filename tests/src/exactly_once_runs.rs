@@ -179,7 +179,7 @@ impl Run {
         let heard = || anyhow::Ok(lane.requests_of_programs("API_VERSIONS")?.len());
         let (earlier_ids, before) = (transactional_ids(lane)?, heard()?);
         let mut program = lane.start(PROGRAM)?;
-        until(&mut program, START_LIMIT, || Ok(heard()? > before))?;
+        program.until(START_LIMIT, || Ok(heard()? > before))?;
         Ok(Self {
             program,
             earlier_ids,
@@ -377,13 +377,13 @@ fn kill_after_commit(lane: &Lane) -> Result<AfterCommit> {
     lane.hold(Request::OffsetCommit);
     let mut run = Run::start(lane)?;
     let awaited = Awaited::purchases(lane)?;
-    until(&mut run.program, RECOVERY_LIMIT, || {
+    run.program.until(RECOVERY_LIMIT, || {
         Ok(lane.is_holding() || visible(lane)?.among(&awaited.fresh) > 0)
     })?;
     // A commit that comes first is let through, and the copies then follow it; one that comes last never arrives.
-    let is_last = until(&mut run.program, MARKERS, || {
-        Ok(visible(lane)?.among(&awaited.fresh) > 0)
-    })?;
+    let is_last = run
+        .program
+        .until(MARKERS, || Ok(visible(lane)?.among(&awaited.fresh) > 0))?;
     if !is_last {
         lane.release();
         awaited.follow(lane, &mut run.program)?;
@@ -432,7 +432,7 @@ fn kill_in_transaction(lane: &Lane) -> Result<InTransaction> {
     lane.hold(Request::EndTxn);
     let mut run = Run::start(lane)?;
     let awaited = Awaited::purchases(lane)?;
-    until(&mut run.program, RECOVERY_LIMIT, || {
+    run.program.until(RECOVERY_LIMIT, || {
         Ok(lane.is_holding() || (is_through(lane)? && visible(lane)?.among(&awaited.fresh) > 0))
     })?;
     let tried = lane.is_holding();
@@ -446,7 +446,8 @@ fn kill_in_transaction(lane: &Lane) -> Result<InTransaction> {
 
     lane.hold(Request::Produce);
     let awaited = Awaited::purchases(lane)?;
-    until(&mut run.program, RECOVERY_LIMIT, || Ok(lane.is_holding()))?;
+    run.program
+        .until(RECOVERY_LIMIT, || Ok(lane.is_holding()))?;
     run.program.kill_if_running()?;
     lane.turn_away();
     lane.remove_members(PURCHASE_EXTRACTOR)?;
@@ -483,7 +484,7 @@ fn start_two(lane: &Lane) -> Result<Fenced> {
     first.follow(lane, &work)?;
     let (ids, joined) = (transactional_ids(lane)?.len(), joins(lane)?);
     let mut second = Run::start(lane)?;
-    until(&mut second.program, ARRIVAL_LIMIT, || {
+    second.program.until(ARRIVAL_LIMIT, || {
         Ok(joins(lane)? > joined && (ids == 0 || transactional_ids(lane)?.len() > ids))
     })?;
     let mut awaited = Awaited::purchases(lane)?;
@@ -574,10 +575,11 @@ fn refuse_until_aborted(
 ) -> Result<Awaited> {
     let aborts = ended_transactions(lane, false)?;
     let awaited = Awaited::purchases(lane)?;
-    until(program, RECOVERY_LIMIT, is_refused)?;
-    until(program, ABORT_LIMIT, || {
-        Ok(ended_transactions(lane, false)? > aborts)
-    })?;
+    program.until(RECOVERY_LIMIT, is_refused)?;
+    program.until(
+        ABORT_LIMIT,
+        || Ok(ended_transactions(lane, false)? > aborts),
+    )?;
     Ok(awaited)
 }
 
@@ -596,19 +598,4 @@ fn refusals(lane: &Lane) -> Result<usize> {
         }
     }
     Ok(refusals)
-}
-
-/// Waits until something holds. Returns whether it did: not after `limit`, or when the program has ended.
-fn until(program: &mut Program, limit: Duration, holds: impl Fn() -> Result<bool>) -> Result<bool> {
-    let end = Instant::now() + limit;
-    loop {
-        let is_running = program.is_running()?;
-        if holds()? {
-            return Ok(true);
-        }
-        if !is_running || Instant::now() >= end {
-            return Ok(false);
-        }
-        wait::pass(Duration::from_millis(20))?;
-    }
 }

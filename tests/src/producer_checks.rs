@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
-use broker::wait;
 use common::CLICKSTREAM;
 use serde_json::Value;
 
@@ -142,7 +141,7 @@ fn published(lane: &Lane) -> Result<Published> {
     let mut producer = lane.start("producer")?;
     let came = wait_for_first_record(lane, &mut producer, LIMIT)?;
     if came {
-        wait_while_running(&mut producer, HELD)?;
+        producer.end_within(HELD)?;
     }
     let waited = producer.is_running()? && lane.is_holding();
     let by_then = producer.texts();
@@ -174,18 +173,8 @@ fn published(lane: &Lane) -> Result<Published> {
 
 /// Waits until a record is held back. Returns whether anything came of the program: that, or its end.
 fn wait_for_first_record(lane: &Lane, producer: &mut Program, limit: Duration) -> Result<bool> {
-    let came = wait::up_to(limit, || {
-        Ok((lane.is_holding() || !producer.is_running()?).then_some(()))
-    })?;
-    Ok(came.is_some())
-}
-
-fn wait_while_running(producer: &mut Program, limit: Duration) -> Result<()> {
-    let end = Instant::now() + limit;
-    while producer.is_running()? && Instant::now() < end {
-        wait::pass(Duration::from_millis(10))?;
-    }
-    Ok(())
+    let is_held = producer.until(limit, || Ok(lane.is_holding()))?;
+    Ok(is_held || !producer.is_running()?)
 }
 
 /// One run on a topic that takes no record of more than 60 bytes.
@@ -212,7 +201,7 @@ fn refused(lane: &Lane) -> Result<Refused> {
     lane.hold(Request::Produce);
     let mut producer = lane.start("producer")?;
     if wait_for_first_record(lane, &mut producer, limit)? {
-        wait_while_running(&mut producer, BRIEFLY_HELD)?;
+        producer.end_within(BRIEFLY_HELD)?;
     }
     let waited = producer.is_running()?;
     lane.release();

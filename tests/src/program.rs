@@ -295,6 +295,25 @@ impl Program {
         })
     }
 
+    /// Waits until something holds that it should bring about. Returns whether it does: not after `limit`, or when it has
+    /// ended without.
+    ///
+    /// # Errors
+    /// When `holds` fails, on Ctrl-C, or when the system cannot tell.
+    pub fn until(
+        &mut self,
+        limit: Duration,
+        mut holds: impl FnMut() -> Result<bool>,
+    ) -> Result<bool> {
+        let seen = wait::up_to(limit, || {
+            // In this order: what it did last counts as well.
+            let has_ended = !self.is_running()?;
+            let holds = holds()?;
+            Ok((holds || has_ended).then_some(holds))
+        })?;
+        Ok(seen.unwrap_or(false))
+    }
+
     /// Is it still running?
     ///
     /// # Errors

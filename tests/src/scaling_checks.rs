@@ -14,6 +14,9 @@ use crate::lane::Lane;
 use crate::lines::{partitions_after, position};
 use crate::{Program, random_events};
 
+/// How many events are published each time.
+const EVENTS: usize = 60;
+
 /// How long a rebalance may take to be seen: members hear of it with their heartbeat, every 3 s.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -108,10 +111,9 @@ struct Scaled {
     /// What A printed until B had joined, and what B did.
     a: Vec<String>,
     b: Vec<String>,
-    /// Positions that each printed of the events published while both were members, and how many events those were.
+    /// Positions that each printed of the events published while both were members.
     read_by_a: Vec<(i32, i64)>,
     read_by_b: Vec<(i32, i64)>,
-    published: usize,
     stopped: Option<ExitStatus>,
     /// Did the broker hear that A left?
     left: bool,
@@ -130,9 +132,16 @@ impl Scaled {
 
 fn scaled(lane: &Lane) -> Result<Scaled> {
     let mut seen = Scaled::default();
-    lane.publish(&random_events(0, 60))?;
+    let mut published = 0;
+    let mut publish = || {
+        lane.publish(&random_events(published, EVENTS as u64))?;
+        published += EVENTS as u64;
+        anyhow::Ok(())
+    };
+    publish()?;
     let mut a = lane.start("consumer_group_a")?;
     seen.alone = wait_for_shares(lane, &mut a, &[3], LIMIT)?;
+    wait_until_it_works(&mut a)?;
     let _ = a.interrupt();
     seen.stopped = a.end_within(STOP_LIMIT)?;
     seen.left = left(lane)? > 0;
@@ -141,8 +150,10 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     lane.remove_members(SCALE_GROUP)?;
     let patience = if seen.alone == [3] { LIMIT } else { SAY_LIMIT };
 
+    publish()?;
     let mut a = lane.start("consumer_group_a")?;
     wait_for_shares(lane, &mut a, &[3], patience)?;
+    wait_until_it_works(&mut a)?;
     let dead = member_ids(lane)?;
     let _ = a.wait_for("its assignment", SAY_LIMIT, |lines| {
         lines
@@ -169,10 +180,9 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     (seen.a, seen.b) = (a.texts(), b.texts());
 
     let ends = lane.kafka().ends(CLICKSTREAM)?;
-    seen.published = 60;
-    lane.publish(&random_events(60, 60))?;
+    publish()?;
     let end = Instant::now() + patience;
-    while new_positions(&a, &ends).len() + new_positions(&b, &ends).len() < seen.published
+    while new_positions(&a, &ends).len() + new_positions(&b, &ends).len() < EVENTS
         && Instant::now() < end
         && (a.is_running()? || b.is_running()?)
     {
@@ -206,7 +216,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
         })?;
         lane.release();
     }
-    wait::up_to(patience, || {
+    b.until(patience, || {
         seen.after_kill = lane
             .kafka()
             .members(SCALE_GROUP, CLICKSTREAM)?
@@ -214,9 +224,21 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
             .filter(|member| is_gone(&member.member_id))
             .map(|member| member.partitions.len())
             .collect();
-        Ok((seen.after_kill == [3] || !b.is_running()?).then_some(()))
+        Ok(seen.after_kill == [3])
     })?;
     Ok(seen)
+}
+
+/// Waits until a member handles what was published: what comes then, Ctrl-C or a rebalance, finds it at work, where one
+/// that works too long does not hear of it.
+fn wait_until_it_works(member: &mut Program) -> Result<()> {
+    member.wait_while_it_prints(SAY_LIMIT, SAY_LIMIT, |lines| {
+        lines
+            .iter()
+            .any(|line| position(&line.text).is_some())
+            .then_some(())
+    })?;
+    Ok(())
 }
 
 /// Waits until the members own this many partitions each, or the program ends on which that depends; returns how many
@@ -345,10 +367,9 @@ fn each_event_once(lane: &Lane) -> Result<Verdict> {
     let all: Vec<_> = seen.read_by_a.iter().chain(&seen.read_by_b).collect();
     let different: BTreeSet<_> = all.iter().collect();
     Ok(verdict(
-        all.len() == seen.published && different.len() == seen.published,
+        all.len() == EVENTS && different.len() == EVENTS,
         format!(
-            "{} events published while both were running, each with one line `partition=P offset=O`",
-            seen.published
+            "{EVENTS} events published while both were running, each with one line `partition=P offset=O`"
         ),
         format!(
             "A printed {}, B {}; {} different ones",

@@ -5,7 +5,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
-use broker::wait;
 use common::{BILLING_SERVICE, PAYMENTS, Payment};
 
 use crate::charges::{Bill, Charges, Dollars};
@@ -148,10 +147,7 @@ fn crash(stage: &mut Stage, name: &str, path: PathBuf, payments: &[Payment]) -> 
     ));
     let mut program = stage.start_stalled_as(name, &mut command)?;
     // A student's program may never come to it; the findings say so.
-    wait::up_to(LIMIT, || {
-        let written = database.charges().have_all(payments);
-        Ok((written || !program.is_running()?).then_some(()))
-    })?;
+    program.until(LIMIT, || Ok(database.charges().have_all(payments)))?;
     let before = look(stage)?;
     stage.say(format!("  {before}"));
     stage.say("  kill -9.");
@@ -166,9 +162,9 @@ fn crash(stage: &mut Stage, name: &str, path: PathBuf, payments: &[Payment]) -> 
     ));
     let ends = stage.kafka.ends(PAYMENTS)?;
     let mut program = stage.start_as(name, &mut command)?;
-    wait::up_to(LIMIT, || {
+    program.until(LIMIT, || {
         let committed = stage.kafka.committed(BILLING_SERVICE, PAYMENTS)?;
-        Ok((is_past(&committed, &ends) || !program.is_running()?).then_some(()))
+        Ok(is_past(&committed, &ends))
     })?;
     let restarted = look(stage)?;
     stage.show(name, &program.texts(), 2, 2);
