@@ -59,13 +59,16 @@ const OWN_PROCESS: &str = "/proc/self";
 
 const SINK: &str = "/dev/null";
 
-/// What the kernel will enforce: reading, writing to the program's own folders, connecting to its ports.
+/// What the kernel will enforce: reading, writing plain files to the program's own folders, connecting to its ports.
 ///
 /// # Errors
 /// When the kernel refuses to prepare it.
 pub fn rules(confinement: &Confinement, own: &[PathBuf]) -> Result<RulesetCreated> {
     let read = AccessFs::from_read(NEWEST);
     let all = AccessFs::from_all(NEWEST);
+    // What a program leaves behind is opened by others: no pipe may keep them waiting, no link may lead them elsewhere.
+    let plain =
+        all & !(AccessFs::MakeFifo | AccessFs::MakeSym | AccessFs::MakeChar | AccessFs::MakeBlock);
     let system = SYSTEM.iter().map(PathBuf::from);
     let readable = system.chain(confinement.readable.iter().cloned());
     let writable = confinement
@@ -82,7 +85,7 @@ pub fn rules(confinement: &Confinement, own: &[PathBuf]) -> Result<RulesetCreate
         .scope(Scope::from_all(NEWEST))?
         .create()?
         .add_rules(path_beneath_rules(readable, read))?
-        .add_rules(path_beneath_rules(writable, all))?
+        .add_rules(path_beneath_rules(writable, plain))?
         .add_rules(ports.map(|port| {
             Ok::<_, landlock::RulesetError>(NetPort::new(*port, AccessNet::ConnectTcp))
         }))?)

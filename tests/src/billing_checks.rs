@@ -3,9 +3,9 @@
 use anyhow::Result;
 use common::PAYMENTS_DLQ;
 
-use crate::billing_runs::{
-    Look, killed, locked, malformed, read, repeated, survived, unacknowledged,
-};
+use crate::billing_desk::Look;
+use crate::billing_kills::survived;
+use crate::billing_runs::{killed, locked, malformed, read, repeated, unacknowledged};
 use crate::charges::{Bill, Charges};
 use crate::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 use crate::lane::Lane;

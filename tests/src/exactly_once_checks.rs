@@ -4,9 +4,9 @@ use anyhow::Result;
 
 use crate::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 use crate::exactly_once_runs::{
-    Moment, RECOVERY_LIMIT, Resumed, Tried, after_commit, copied, fenced, in_transaction, refused,
-    resumed,
+    Moment, Resumed, Tried, after_commit, copied, fenced, in_transaction, refused, resumed,
 };
+use crate::extractor::RECOVERY_LIMIT;
 use crate::lane::Lane;
 
 pub const CHECKS: &[Check] = &[

@@ -1,34 +1,22 @@
 //! Task 6: the runs of the extractor that its checks look at, and what each of them causes.
 
-use std::collections::BTreeSet;
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use broker::wait;
-use common::{CLICKSTREAM, Event, EventType, PURCHASE_EXTRACTOR};
+use common::PURCHASE_EXTRACTOR;
 
 use crate::copies::{Copies, Faults, places};
 use crate::events::a_purchase_of_each_user;
+use crate::extractor::{
+    Awaited, RECOVERY_LIMIT, Run, Seen, committed, ended_transactions, first_id, is_through,
+    transactional_ids, visible,
+};
 use crate::gate::Request;
-use crate::group::is_past;
 use crate::lane::Lane;
 use crate::sentence::partitions_of;
 use crate::{Isolation, Program, offsets, random_events};
-
-const PROGRAM: &str = "exactly_once";
-
-/// By the contract, from a restart until readers see everything.
-pub const RECOVERY_LIMIT: Duration = Duration::from_secs(10);
-
-/// However slow a program is, nobody waits longer for one run.
-const MOST_TIME: Duration = Duration::from_secs(30);
-
-/// How long a program that has done everything it ever will counts as about to do more.
-const QUIET: Duration = Duration::from_secs(3);
-
-/// How long a program may take until the broker hears of it.
-const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a transaction may take from its end to its last reader.
 const MARKERS: Duration = Duration::from_secs(2);
@@ -54,185 +42,6 @@ const LARGEST: &str = "1048588";
 
 /// Room for the markers that end transactions (78 bytes), and for no offset.
 const TOO_SMALL: &str = "100";
-
-/// Purchases that were published, and what had been copied by then.
-struct Awaited {
-    fresh: BTreeSet<u64>,
-    before: Copies,
-}
-
-/// What became of them, as readers with `read_committed` see it.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    /// How many purchases with an amount had been published.
-    pub published: usize,
-    /// How many of them are not there.
-    pub missing: usize,
-    /// How many copies are there that should not be: of these purchases, or of earlier ones that had been copied before.
-    pub too_many: usize,
-    pub last_lines: String,
-}
-
-impl Seen {
-    /// Is each one there exactly once, and nothing else has come?
-    pub fn each_once(&self) -> bool {
-        self.missing == 0 && self.too_many == 0
-    }
-
-    /// In words.
-    pub fn told(&self) -> String {
-        let told = format!(
-            "of {} purchases, {} missing; {} copies too many",
-            self.published, self.missing, self.too_many
-        );
-        if self.missing > 0 {
-            format!("{told}. {}", self.last_lines)
-        } else {
-            told
-        }
-    }
-}
-
-impl Awaited {
-    /// Publishes events, of which the purchases with an amount are awaited.
-    fn publish(lane: &Lane, events: &[Event]) -> Result<Self> {
-        let before = visible(lane)?;
-        lane.publish(events)?;
-        let wanted = events
-            .iter()
-            .filter(|event| event.event_type == EventType::Purchase && event.amount.is_some());
-        Ok(Self {
-            fresh: wanted.map(|event| event.event_id).collect(),
-            before,
-        })
-    }
-
-    /// Publishes two purchases of each user.
-    fn purchases(lane: &Lane) -> Result<Self> {
-        let first = first_id();
-        let events = [first, first + 20].map(a_purchase_of_each_user);
-        Self::publish(lane, &events.concat())
-    }
-
-    fn seen(&self, copies: &Copies, program: &Program) -> Seen {
-        Seen {
-            published: self.fresh.len(),
-            missing: self.fresh.len() - copies.among(&self.fresh),
-            too_many: copies.too_many_since(&self.before),
-            last_lines: program.last_lines(),
-        }
-    }
-
-    /// Waits until all are copied, and the group is past them; or until nothing more will come. Whoever goes on may be slow.
-    fn follow(&self, lane: &Lane, program: &mut Program) -> Result<Seen> {
-        let start = Instant::now();
-        let (mut last, mut changed) = ((Copies::default(), 0), start);
-        loop {
-            let is_running = program.is_running()?;
-            let copies = visible(lane)?;
-            let seen = self.seen(&copies, program);
-            let is_through = is_through(lane)?;
-            // Whoever has just got its partitions begins only now.
-            let now = (copies, lane.owned(PURCHASE_EXTRACTOR, CLICKSTREAM)?);
-            if now != last {
-                (last, changed) = (now, Instant::now());
-            }
-            let is_quiet = changed.elapsed() >= QUIET && (is_through || seen.missing == 0);
-            let is_done = seen.missing == 0 && is_through;
-            let is_stuck = changed.elapsed() >= RECOVERY_LIMIT || start.elapsed() >= MOST_TIME;
-            if is_done || is_quiet || !is_running || is_stuck {
-                return Ok(seen);
-            }
-            wait::pass(Duration::from_millis(50))?;
-        }
-    }
-}
-
-/// Ids that cannot be guessed.
-fn first_id() -> u64 {
-    u64::from(rand::random::<u32>())
-}
-
-fn visible(lane: &Lane) -> Result<Copies> {
-    Copies::read(lane.kafka(), Isolation::ReadCommitted)
-}
-
-fn committed(lane: &Lane) -> Result<Vec<Option<i64>>> {
-    lane.kafka().committed(PURCHASE_EXTRACTOR, CLICKSTREAM)
-}
-
-/// Is the group past all events?
-fn is_through(lane: &Lane) -> Result<bool> {
-    Ok(is_past(&committed(lane)?, &lane.kafka().ends(CLICKSTREAM)?))
-}
-
-/// A run, and what is known of those before it.
-struct Run {
-    program: Program,
-    /// The transactional ids that were taken before.
-    earlier_ids: Vec<String>,
-}
-
-impl Run {
-    /// Starts one, and waits until the broker hears of it: how long a process takes to start is the machine's affair.
-    fn start(lane: &Lane) -> Result<Self> {
-        let heard = || anyhow::Ok(lane.requests_of_programs("API_VERSIONS")?.len());
-        let (earlier_ids, before) = (transactional_ids(lane)?, heard()?);
-        let mut program = lane.start(PROGRAM)?;
-        program.until(START_LIMIT, || Ok(heard()? > before))?;
-        Ok(Self {
-            program,
-            earlier_ids,
-        })
-    }
-
-    /// Follows what is awaited. Where a transaction of a dead instance is in the way, it is aborted after a while: that nobody
-    /// did so is another check's affair. Returns also whether nothing was in the way.
-    fn follow(&mut self, lane: &Lane, awaited: &Awaited) -> Result<(Seen, bool)> {
-        let seen = awaited.follow(lane, &mut self.program)?;
-        // What was lost for good is no matter of time.
-        let in_time = seen.missing < seen.published && (seen.missing == 0 || is_through(lane)?);
-        if in_time {
-            return Ok((seen, true));
-        }
-        let since = transactional_ids(lane)?.split_off(self.earlier_ids.len());
-        let mut dead = std::mem::take(&mut self.earlier_ids);
-        dead.retain(|id| !since.contains(id));
-        if dead.is_empty() || !self.program.is_running()? {
-            return Ok((seen, false));
-        }
-        lane.note("what the killed one left open is aborted for it");
-        dead.sort();
-        dead.dedup();
-        for id in dead {
-            lane.kafka().fence(&id)?;
-        }
-        let seen = awaited.follow(lane, &mut self.program)?;
-        Ok((seen, false))
-    }
-
-    /// Nobody has to wait for a session to time out.
-    fn kill(mut self, lane: &Lane) -> Result<()> {
-        self.program.kill_if_running()?;
-        lane.remove_members(PURCHASE_EXTRACTOR)
-    }
-}
-
-/// The transactional ids that programs have taken so far, in that order.
-fn transactional_ids(lane: &Lane) -> Result<Vec<String>> {
-    let requests = lane.requests_of_programs("INIT_PRODUCER_ID")?;
-    let ids = requests
-        .iter()
-        .filter_map(|logged| logged["request"]["transactionalId"].as_str());
-    Ok(ids.map(ToString::to_string).collect())
-}
-
-/// How many transactions of programs were committed or aborted so far.
-fn ended_transactions(lane: &Lane, committed: bool) -> Result<usize> {
-    let ends = lane.requests_of_programs("END_TXN")?;
-    let ends = ends.iter().map(|logged| &logged["request"]["committed"]);
-    Ok(ends.filter(|logged| **logged == committed).count())
-}
 
 /// A run on empty topics that was left alone, and then stopped with Ctrl-C.
 pub struct Copied {

@@ -1,7 +1,7 @@
 //! A Kafka cluster, seen from outside: what a lab program left there.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,9 +48,9 @@ pub const OBSERVER: &str = "lab-observer";
 #[derive(Clone)]
 pub struct Kafka {
     bootstrap: String,
-    /// Consumers that ask in a group's name and join none; making one costs more than most questions.
-    clients: Arc<Mutex<HashMap<String, Arc<BaseConsumer>>>>,
-    /// For what rdkafka has no question for.
+    /// For what concerns the whole cluster; making one costs more than most questions.
+    client: Arc<Mutex<Option<Arc<BaseConsumer>>>>,
+    /// For groups and offsets.
     brokers: Arc<Mutex<Brokers>>,
 }
 
@@ -128,7 +128,7 @@ impl Kafka {
     pub fn at(bootstrap: &str) -> Self {
         Self {
             bootstrap: bootstrap.to_string(),
-            clients: Arc::default(),
+            client: Arc::default(),
             brokers: Arc::new(Mutex::new(Brokers::at(bootstrap))),
         }
     }
@@ -260,11 +260,8 @@ impl Kafka {
         wait::until("all topics to go", CLEAN_LIMIT, || {
             Ok(self.topics()?.is_empty().then_some(()))
         })?;
-        // What they remember of topics and groups is past.
-        self.clients
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        // What it remembers of topics is past.
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
 
@@ -317,9 +314,15 @@ impl Kafka {
     /// # Errors
     /// When the topic does not exist, or the cluster does not answer.
     pub fn ends(&self, topic: &str) -> Result<Vec<i64>> {
-        let client = self.client()?;
-        (0..self.partitions_of(topic)?)
-            .map(|partition| Ok(client.fetch_watermarks(topic, partition, ANSWER_LIMIT)?.1))
+        let ends = self.ends_of(&BTreeSet::from([topic.to_string()]), ANSWER_LIMIT)?;
+        if ends.is_empty() {
+            bail!("there is no topic {topic}");
+        }
+        // They come in the order of partitions.
+        ends.into_iter()
+            .map(|(at, end)| {
+                end.with_context(|| format!("partition {} of {topic} has no leader", at.partition))
+            })
             .collect()
     }
 
@@ -343,8 +346,10 @@ impl Kafka {
     pub fn records_as(&self, topic: &str, isolation: Isolation) -> Result<Vec<Record>> {
         let mut unread: BTreeSet<i32> = (0..self.partitions_of(topic)?).collect();
         // One of its own: what it knows of the topic must be of now, not of one that had this name before.
-        let mut config = self.consumer_config(OBSERVER);
+        let mut config = self.config();
         config
+            .set("group.id", OBSERVER)
+            .set("enable.auto.commit", "false")
             .set("isolation.level", isolation.level())
             .set("enable.partition.eof", "true")
             // The end of a partition is told with the first fetch that brings nothing; that one need not wait.
@@ -424,19 +429,14 @@ impl Kafka {
     /// # Errors
     /// When the cluster does not answer.
     pub fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>> {
-        let count = self.partitions(topic)?.unwrap_or(0);
-        let mut asked = TopicPartitionList::new();
-        asked.add_partition_range(topic, 0, count - 1);
-        let client = self.client_of(group)?;
-        let answer = client.committed_offsets(asked, ANSWER_LIMIT)?;
-        let mut elements = answer.elements();
-        elements.sort_by_key(rdkafka::topic_partition_list::TopicPartitionListElem::partition);
-        Ok(elements
-            .iter()
-            .map(|partition| match partition.offset() {
-                Offset::Offset(offset) => Some(offset),
-                _ => None,
-            })
+        let committed = self.commits(group, ANSWER_LIMIT)?;
+        let partitions = 0..self.partitions(topic)?.unwrap_or(0);
+        let at = |partition| TopicPartition {
+            topic: topic.to_string(),
+            partition,
+        };
+        Ok(partitions
+            .map(|partition| committed.get(&at(partition)).copied())
             .collect())
     }
 
@@ -510,28 +510,13 @@ impl Kafka {
     }
 
     fn client(&self) -> Result<Arc<BaseConsumer>> {
-        self.client_of(OBSERVER)
-    }
-
-    fn client_of(&self, group: &str) -> Result<Arc<BaseConsumer>> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(group) {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = client.as_ref() {
             return Ok(Arc::clone(client));
         }
-        let mut config = self.consumer_config(group);
-        // A partition's end is that of all that was sent, not only of what was committed.
-        config.set("isolation.level", Isolation::ReadUncommitted.level());
-        let client: Arc<BaseConsumer> = Arc::new(config.create()?);
-        clients.insert(group.to_string(), Arc::clone(&client));
-        Ok(client)
-    }
-
-    fn consumer_config(&self, group: &str) -> ClientConfig {
-        let mut config = self.config();
-        config
-            .set("group.id", group)
-            .set("enable.auto.commit", "false");
-        config
+        let new: Arc<BaseConsumer> = Arc::new(self.config().create()?);
+        *client = Some(Arc::clone(&new));
+        Ok(new)
     }
 
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {

@@ -7,6 +7,8 @@
 //! - [`TASKS`] are the tasks of the lecture. Each one causes what it is about, and compares it with the slides.
 
 mod billing_checks;
+mod billing_desk;
+mod billing_kills;
 mod billing_runs;
 mod brokers;
 mod charges;
@@ -22,6 +24,7 @@ mod end_offsets;
 mod events;
 mod exactly_once_checks;
 mod exactly_once_runs;
+mod extractor;
 mod gate;
 mod group;
 mod group_description;
@@ -59,7 +62,7 @@ mod task6_exactly_once;
 mod tasks;
 mod timeline;
 
-pub use billing_runs::survived_kills;
+pub use billing_kills::survived_kills;
 pub use check::{Check, Verdict};
 pub use effect::Effect;
 pub use events::random_events;

@@ -80,6 +80,7 @@ fn all_attacks() -> Result<()> {
         ("deletes_the_topic", "the program has changed it"),
         ("commits_for_others", "committed for scale-group"),
         ("builds_its_own_way", "does not compile"),
+        ("blocks_who_reads", "cannot create fifo"),
     ] {
         let text = serde_json::to_string(&reports[name])?;
         ensure!(text.contains(words), "no `{words}` of {name}: {text}");
