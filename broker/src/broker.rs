@@ -100,11 +100,16 @@ impl Broker {
         &self.bootstrap
     }
 
-    /// What Kafka's request log holds from this place on, and the place where the next look begins.
+    /// What Kafka's request log holds from this place on, and the place where the next look begins. `wanted` is asked with
+    /// each line as it was logged: most of them are of requests of our own, and JSON is slow to read.
     ///
     /// # Errors
     /// When the broker has gone.
-    pub fn requests(&self, from: usize) -> Result<(Vec<Request>, usize)> {
+    pub fn requests(
+        &self,
+        from: usize,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<(Vec<Request>, usize)> {
         let log = match &self.inner {
             Inner::Process(process) => process.request_log(from)?,
             #[cfg(feature = "testcontainers")]
@@ -112,7 +117,7 @@ impl Broker {
                 container.output()?.get(from..).unwrap_or_default().to_vec()
             }
         };
-        Ok(read(&log, from))
+        Ok(read(&log, from, wanted))
     }
 }
 

@@ -19,22 +19,24 @@ pub struct Request {
 /// What stands between the time and the JSON.
 const MARK: &str = "Completed request:";
 
-/// The requests in a log that is known up to `from`, and how far it is known then.
-pub fn read(log: &[u8], from: usize) -> (Vec<Request>, usize) {
+/// The requests in a log that is known up to `from`, of those lines that are wanted; and how far it is known then.
+pub fn read(log: &[u8], from: usize, wanted: impl Fn(&str) -> bool) -> (Vec<Request>, usize) {
     let end = whole_lines(log);
-    let requests = parse(&String::from_utf8_lossy(&log[..end])).collect();
+    let requests = parse(&String::from_utf8_lossy(&log[..end]), wanted).collect();
     (requests, from + end)
 }
 
 /// The requests in these lines of a log. The last line may be half-written: then it is not there yet.
-fn parse(text: &str) -> impl Iterator<Item = Request> {
-    text.lines().filter_map(|line| {
-        let (before, json) = line.split_once(MARK)?;
-        Some(Request {
-            at: time(before)?,
-            logged: Arc::new(serde_json::from_str(json.split(" (kafka.request").next()?).ok()?),
+fn parse(text: &str, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Request> {
+    text.lines()
+        .filter(move |line| wanted(line))
+        .filter_map(|line| {
+            let (before, json) = line.split_once(MARK)?;
+            Some(Request {
+                at: time(before)?,
+                logged: Arc::new(serde_json::from_str(json.split(" (kafka.request").next()?).ok()?),
+            })
         })
-    })
 }
 
 /// How much of a log is whole lines, in bytes.
@@ -66,7 +68,7 @@ mod tests {
                     [2023-11-14 22:13:20,123] DEBUG Completed request:{\"a\":2} (kafka.request.logger)\n\
                     [2023-11-14 22:13:20,124] INFO something else\n\
                     1700000000125 Completed request:{\"a\":";
-        let requests: Vec<Request> = parse(text).collect();
+        let requests: Vec<Request> = parse(text, |_| true).collect();
         assert_eq!(requests.len(), 2);
         assert_eq!(requests[0].at, requests[1].at);
         assert_eq!(requests[1].logged["a"], 2);

@@ -8,8 +8,9 @@ use anyhow::{Context, Result, bail};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// How often to look again.
+/// How soon to look again: the longer it has taken, the less soon, for each look costs whoever is looked at.
 const PAUSE: Duration = Duration::from_millis(15);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Someone pressed Ctrl-C: every wait under way, and every later one, ends with [`Interrupted`].
 pub fn interrupt() {
@@ -55,16 +56,18 @@ pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Result<Option
 /// # Errors
 /// When `look` fails, or on Ctrl-C. Neither says anything of what was waited for.
 pub fn up_to<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
-    let deadline = Instant::now() + limit;
+    let start = Instant::now();
     loop {
         if let Some(seen) = look()? {
             return Ok(Some(seen));
         }
         check_interrupt()?;
-        if Instant::now() >= deadline {
+        let elapsed = start.elapsed();
+        if elapsed >= limit {
             return Ok(None);
         }
-        sleep(PAUSE);
+        let pause = (elapsed / 10).clamp(PAUSE, LONGEST_PAUSE);
+        sleep(pause.min(limit - elapsed));
     }
 }
 

@@ -24,8 +24,8 @@ pub const QUIET: Duration = Duration::from_secs(5);
 /// Longer than the 5 s after which a client commits by itself (`auto.commit.interval.ms`).
 pub const AUTO_COMMIT: Duration = Duration::from_secs(6);
 
-/// How long a dead letter or a commit stays unacknowledged.
-pub const HELD: Duration = Duration::from_millis(600);
+/// How long a dead letter stays unacknowledged.
+pub const HELD: Duration = Duration::from_secs(1);
 
 /// How long the database may be kept from us.
 pub const LOCK_LIMIT: Duration = Duration::from_secs(1);
@@ -52,7 +52,10 @@ pub struct Habits {
     /// It owns partitions, as a member of the group.
     pub joins: bool,
     pub charges: bool,
+    /// Its group has committed offsets.
     pub commits: bool,
+    /// It commits at all, in whatever group.
+    pub asks_to_commit: bool,
 }
 
 impl Habits {
@@ -60,6 +63,7 @@ impl Habits {
         joins: true,
         charges: true,
         commits: true,
+        asks_to_commit: true,
     };
 }
 
@@ -98,7 +102,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
     /// As [`Desk::open`], for a program with these habits.
     pub fn reopen(lane: &'a Lane<'pool>, habits: Habits) -> Result<Self> {
         let mut desk = Self::open(lane)?;
-        if !habits.charges {
+        if !habits.charges && !habits.asks_to_commit {
             desk.patience = QUIET;
         }
         desk.habits = habits;
@@ -175,7 +179,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
                 Some(at) => at.elapsed() >= QUIET && start.elapsed() >= self.patience.min(QUIET),
                 None => start.elapsed() >= self.patience,
             };
-            if is_done || is_quiet || !runs || start.elapsed() >= 2 * LIMIT {
+            if is_done || is_quiet || !runs || start.elapsed() >= 3 * LIMIT {
                 return self.look_and_note("now");
             }
             wait::pass(Duration::from_millis(40))?;
@@ -211,12 +215,13 @@ impl<'a, 'pool> Desk<'a, 'pool> {
 
     /// Waits until a request comes to the closed gate; `false` where none does.
     pub fn wait_until_held(&self, program: &mut Program) -> Result<bool> {
-        let limit = if self.habits.commits {
-            AUTO_COMMIT + HELD
+        let limit = if self.habits.asks_to_commit {
+            AUTO_COMMIT
         } else {
             UNSEEN
         };
-        program.until(limit.min(self.patience), || Ok(self.lane.is_holding()))
+        self.wait_until_joined(program)?;
+        program.until(limit, || Ok(self.lane.is_holding()))
     }
 
     /// Kills it, where it still runs. Nobody has to wait for its session to time out.

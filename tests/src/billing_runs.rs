@@ -15,6 +15,13 @@ use crate::kafka::Payload;
 use crate::lane::Lane;
 use crate::malformed_payments;
 
+/// How long the database stays locked: by then SQLite has told most programs so (after 5 s, in Python and rusqlite), and a
+/// client has committed by itself (after 5 s as well, `auto.commit.interval.ms`).
+const LOCKED: Duration = Duration::from_secs(12);
+
+/// How long dead letters that nobody waits for may take to arrive.
+const LETTERS: Duration = Duration::from_secs(3);
+
 /// By the contract.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -62,6 +69,7 @@ pub fn read(lane: &Lane) -> Result<Read> {
         joins,
         charges,
         commits: later.committed.iter().any(Option::is_some),
+        asks_to_commit: !lane.requests_of_programs("OFFSET_COMMIT")?.is_empty(),
     };
     Ok(Read {
         habits,
@@ -84,7 +92,10 @@ pub fn reopen<'a, 'pool>(lane: &'a Lane<'pool>) -> Result<Desk<'a, 'pool>> {
 /// As [`reopen`], where more is looked for than charges and commits: dead letters may come after those that there are.
 fn reopen_for_letters<'a, 'pool>(lane: &'a Lane<'pool>) -> Result<Desk<'a, 'pool>> {
     let mut desk = reopen(lane)?;
-    desk.habits = Habits::ALL;
+    desk.habits = Habits {
+        joins: desk.habits.joins,
+        ..Habits::ALL
+    };
     Ok(desk)
 }
 
@@ -165,7 +176,7 @@ pub struct Locked {
     /// Could the database be locked?
     pub locked: bool,
     pub before: Look,
-    /// At the first glance that showed a commit, or 6 s later.
+    /// At the first glance that showed a commit, or when the program had given up, or had long been waiting.
     pub stalled: Look,
     /// Payments that the committed offsets say are done, and that are not in the database.
     pub ahead: usize,
@@ -174,16 +185,13 @@ pub struct Locked {
 pub fn locked(lane: &Lane) -> Result<Locked> {
     let mut desk = reopen(lane)?;
     desk.publish(BATCH, None)?;
-    let end = Instant::now() + AUTO_COMMIT;
     let mut program = lane.start("billing")?;
     let before = desk.finish(&mut program)?;
     let lock = lane.database()?.lock(LOCK_LIMIT)?;
     lane.note("from here on nobody can write to the database: somebody else has locked it");
     desk.publish(BATCH, None)?;
     if lock.is_some() {
-        program.until(end.saturating_duration_since(Instant::now()), || {
-            Ok(desk.look()?.committed != before.committed)
-        })?;
+        program.until(LOCKED, || Ok(desk.look()?.committed != before.committed))?;
     }
     let stalled = desk.look_and_note("while it is locked")?;
     let ahead = desk.ahead(&stalled)?;
@@ -226,6 +234,7 @@ pub fn malformed(lane: &Lane) -> Result<Malformed> {
     desk.publish(4, None)?;
     let mut program = lane.start("billing")?;
     let look = desk.finish(&mut program)?;
+    program.until(LETTERS, || Ok(dead_letters(lane)?.len() >= malformed.len()))?;
     let last_lines = program.last_lines();
     desk.kill(program)?;
     let letters = dead_letters(lane)?;
@@ -275,7 +284,8 @@ pub fn unacknowledged(lane: &Lane) -> Result<Unacknowledged> {
 
     lane.hold(Request::Produce);
     let mut program = lane.start("billing")?;
-    program.until(desk.patience.min(AUTO_COMMIT), || {
+    desk.wait_until_joined(&mut program)?;
+    program.until(AUTO_COMMIT, || {
         Ok(lane.is_holding() || has_passed(&desk.look()?))
     })?;
     let end = Instant::now() + HELD;

@@ -35,10 +35,8 @@ const HELD: Duration = Duration::from_secs(1);
 /// How long a program that has printed something may be silent before it counts as having said all.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// How long a program may take to fetch what has been published. A fetch that finds nothing is answered after 0.5 s.
-const FETCH_LIMIT: Duration = Duration::from_secs(4);
-
-/// How long no commit must have come for the last one to count as the last.
+/// How long the last commit may take to come; and how long no commit must have come for the last one to count as the last.
+const LAST_COMMIT: Duration = Duration::from_secs(4);
 const SETTLE: Duration = Duration::from_millis(400);
 
 /// By the contract.
@@ -54,9 +52,7 @@ pub struct Stalled {
 pub fn stalled(lane: &Lane) -> Result<Stalled> {
     lane.publish(&random_events(0, FIRST_READ))?;
     let mut program = lane.start_stalled("consumer")?;
-    let joined = program.until(LIMIT, || {
-        Ok(lane.owned(ANALYTICS_SERVICE, CLICKSTREAM)? == 3)
-    })?;
+    let joined = wait_until_joined(lane, &mut program, LIMIT)?;
     let end = Instant::now() + AUTO_COMMIT;
     let mut seen = committed(lane)?;
     while joined && sum(&seen) == 0 && Instant::now() < end {
@@ -98,7 +94,7 @@ pub fn read(lane: &Lane) -> Result<Read> {
     let expected = Slice::from(lane.kafka(), &before)?;
     let (commits_before, fetches_before) = (commits(lane)?, fetches(lane)?.len());
     lane.hold(Request::OffsetCommit);
-    let mut program = lane.start("consumer")?;
+    let mut program = start_and_join(lane)?;
     let limit = patience(lane)?;
     program.wait_while_it_prints(limit, QUIET, |lines| {
         (lane.is_holding() || committed_lines(lines) > 0).then_some(())
@@ -109,7 +105,7 @@ pub fn read(lane: &Lane) -> Result<Read> {
     let reported_early = committed_lines(&program.lines()) > 0;
     lane.release();
     wait_for_batches(&mut program, FIRST_READ / BATCH, limit)?;
-    let settled = settled(lane)?;
+    let settled = settled(lane, &mut program)?;
     let commits = commits(lane)? - commits_before;
     let lines = program.texts();
 
@@ -148,12 +144,12 @@ fn read_on(lane: &Lane, least: u64) -> Result<(Program, Run)> {
     let before = committed(lane)?;
     let unread = fill_up(lane, &before, least)?;
     let expected = Slice::from(lane.kafka(), &before)?;
-    let mut program = lane.start("consumer")?;
+    let mut program = start_and_join(lane)?;
     wait_for_batches(&mut program, unread / BATCH, patience(lane)?)?;
     let run = Run {
         expected,
         before,
-        after: settled(lane)?,
+        after: settled(lane, &mut program)?,
         lines: program.texts(),
         last_lines: program.last_lines(),
     };
@@ -214,6 +210,19 @@ fn end_by_kill(lane: &Lane, mut program: Program) -> Result<()> {
     lane.remove_members(ANALYTICS_SERVICE)
 }
 
+/// Starts a program, and waits until it owns all partitions: how long that takes is the machine's affair.
+fn start_and_join(lane: &Lane) -> Result<Program> {
+    let mut program = lane.start("consumer")?;
+    wait_until_joined(lane, &mut program, patience(lane)?)?;
+    Ok(program)
+}
+
+fn wait_until_joined(lane: &Lane, program: &mut Program, limit: Duration) -> Result<bool> {
+    program.until(limit, || {
+        Ok(lane.owned(ANALYTICS_SERVICE, CLICKSTREAM)? == 3)
+    })
+}
+
 /// How long a program may take until it prints something: not long, where it did not even join the group before.
 fn patience(lane: &Lane) -> Result<Duration> {
     let joined = lane.evidence(stalled)?.joined;
@@ -244,7 +253,7 @@ fn fill_up(lane: &Lane, committed: &[Option<i64>], least: u64) -> Result<u64> {
 /// fetched anything.
 fn wait_until_fetched(lane: &Lane, program: &mut Program, fetches_before: usize) -> Result<bool> {
     let ends = lane.kafka().ends(CLICKSTREAM)?;
-    program.until(FETCH_LIMIT, || {
+    program.until(patience(lane)?, || {
         let mut fetched = vec![0; ends.len()];
         for (partition, offset) in fetches(lane)?.into_iter().skip(fetches_before) {
             if let Some(fetched) = fetched.get_mut(partition) {
@@ -277,8 +286,10 @@ fn committed(lane: &Lane) -> Result<Vec<Option<i64>>> {
     lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)
 }
 
-/// What is committed once no more commits come.
-fn settled(lane: &Lane) -> Result<Vec<Option<i64>>> {
+/// What is committed once no more commits come. Whoever commits all, and does not wait for it, has time to.
+fn settled(lane: &Lane, program: &mut Program) -> Result<Vec<Option<i64>>> {
+    let ends: i64 = lane.kafka().ends(CLICKSTREAM)?.iter().sum();
+    program.until(LAST_COMMIT, || Ok(sum(&committed(lane)?) >= ends))?;
     let mut last = committed(lane)?;
     loop {
         wait::pass(SETTLE)?;

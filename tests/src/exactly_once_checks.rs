@@ -183,11 +183,11 @@ fn killed_after_commit(lane: &Lane) -> Result<Verdict> {
 fn offsets_in_transaction(lane: &Lane) -> Result<Verdict> {
     let (before, after) = (lane.evidence(in_transaction)?, lane.evidence(after_commit)?);
     let (before_holds, saw_before) = look(&before, |run| {
-        let holds = run.tried && run.at_kill.agrees(&run.seen);
+        let holds = run.tried && run.at_kill.agrees();
         (holds, side_by_side(&run.at_kill))
     });
     let (after_holds, saw_after) = look(&after, |run| {
-        let holds = run.transactions > 0 && run.at_kill.agrees(&run.seen);
+        let holds = run.transactions > 0 && run.at_kill.agrees();
         (holds, side_by_side(&run.at_kill))
     });
     let saw = match &*before {

@@ -10,8 +10,8 @@ use common::PURCHASE_EXTRACTOR;
 use crate::copies::{Copies, Faults, places};
 use crate::events::a_purchase_of_each_user;
 use crate::extractor::{
-    Awaited, RECOVERY_LIMIT, Run, Seen, committed, ended_transactions, first_id, is_through,
-    transactional_ids, visible,
+    Awaited, RECOVERY_LIMIT, Run, START_LIMIT, Seen, committed, ended_transactions, first_id,
+    is_through, transactional_ids, visible,
 };
 use crate::gate::Request;
 use crate::lane::Lane;
@@ -120,6 +120,8 @@ fn go_on(lane: &Lane) -> Result<Resumed> {
 /// What is where at one moment, of purchases that had been published: copies and offsets.
 #[derive(Clone, Debug, Default)]
 pub struct Moment {
+    /// How many there are.
+    pub of: usize,
     /// How many lie in `purchases`, whether or not committed.
     pub written: usize,
     /// How many of them readers with `read_committed` see.
@@ -137,6 +139,7 @@ impl Moment {
         let copies = visible(lane)?;
         let committed = committed(lane)?;
         let mut moment = Self {
+            of: awaited.fresh.len(),
             written: written.among(&awaited.fresh),
             visible: copies.among(&awaited.fresh),
             committed: offsets(&committed),
@@ -162,8 +165,8 @@ impl Moment {
     }
 
     /// Do copies and offsets say the same?
-    pub fn agrees(&self, of: &Seen) -> bool {
-        self.agree == of.published
+    pub fn agrees(&self) -> bool {
+        self.agree == self.of
     }
 }
 
@@ -185,8 +188,10 @@ fn kill_after_commit(lane: &Lane) -> Result<AfterCommit> {
     let before = ended_transactions(lane, true)?;
     lane.hold(Request::OffsetCommit);
     let mut run = Run::start(lane)?;
-    let awaited = Awaited::purchases(lane)?;
-    run.program.until(RECOVERY_LIMIT, || {
+    // One batch: whoever is killed after it has not begun the next transaction.
+    let first = first_id();
+    let mut awaited = Awaited::publish(lane, &a_purchase_of_each_user(first))?;
+    run.program.until(START_LIMIT, || {
         Ok(lane.is_holding() || visible(lane)?.among(&awaited.fresh) > 0)
     })?;
     // A commit that comes first is let through, and the copies then follow it; one that comes last never arrives.
@@ -205,11 +210,12 @@ fn kill_after_commit(lane: &Lane) -> Result<AfterCommit> {
     let mut at_kill = Moment::of(lane, &awaited)?;
     wait::up_to(MARKERS, || {
         at_kill = Moment::of(lane, &awaited)?;
-        Ok((at_kill.agree == awaited.fresh.len()).then_some(()))
+        Ok(at_kill.agrees().then_some(()))
     })?;
     at_kill.note(lane);
     lane.remove_members(PURCHASE_EXTRACTOR)?;
     let transactions = ended_transactions(lane, true)? - before;
+    awaited.publish_more(lane, &a_purchase_of_each_user(first + 20))?;
     let mut run = Run::start(lane)?;
     let (seen, _) = run.follow(lane, &awaited)?;
     run.kill(lane)?;
@@ -241,7 +247,7 @@ fn kill_in_transaction(lane: &Lane) -> Result<InTransaction> {
     lane.hold(Request::EndTxn);
     let mut run = Run::start(lane)?;
     let awaited = Awaited::purchases(lane)?;
-    run.program.until(RECOVERY_LIMIT, || {
+    run.program.until(START_LIMIT, || {
         Ok(lane.is_holding() || (is_through(lane)? && visible(lane)?.among(&awaited.fresh) > 0))
     })?;
     let tried = lane.is_holding();

@@ -24,8 +24,8 @@ const MOST_TIME: Duration = Duration::from_secs(30);
 /// How long a program that has done everything it ever will counts as about to do more.
 const QUIET: Duration = Duration::from_secs(3);
 
-/// How long a program may take until the broker hears of it.
-const START_LIMIT: Duration = Duration::from_secs(20);
+/// How long a program may take until the broker hears of it, and then until it comes to what it begins with.
+pub const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// Purchases that were published, and what had been copied by then.
 pub struct Awaited {
@@ -68,15 +68,22 @@ impl Seen {
 impl Awaited {
     /// Publishes events, of which the purchases with an amount are awaited.
     pub fn publish(lane: &Lane, events: &[Event]) -> Result<Self> {
-        let before = visible(lane)?;
+        let mut awaited = Self {
+            fresh: BTreeSet::new(),
+            before: visible(lane)?,
+        };
+        awaited.publish_more(lane, events)?;
+        Ok(awaited)
+    }
+
+    /// Publishes more of them.
+    pub fn publish_more(&mut self, lane: &Lane, events: &[Event]) -> Result<()> {
         lane.publish(events)?;
         let wanted = events
             .iter()
             .filter(|event| event.event_type == EventType::Purchase && event.amount.is_some());
-        Ok(Self {
-            fresh: wanted.map(|event| event.event_id).collect(),
-            before,
-        })
+        self.fresh.extend(wanted.map(|event| event.event_id));
+        Ok(())
     }
 
     /// Publishes two purchases of each user.
@@ -115,7 +122,7 @@ impl Awaited {
             if is_done || is_quiet || !is_running || is_stuck {
                 return Ok(seen);
             }
-            wait::pass(Duration::from_millis(50))?;
+            wait::pass(Duration::from_millis(100))?;
         }
     }
 }

@@ -221,6 +221,18 @@ impl Kafka {
     /// # Errors
     /// When the cluster does not answer.
     pub fn remove_members(&self, group: &str) -> Result<()> {
+        self.remove(group, |_| true)
+    }
+
+    /// As [`Kafka::remove_members`], for one of them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn remove_member(&self, group: &str, member_id: &str) -> Result<()> {
+        self.remove(group, |member| member == member_id)
+    }
+
+    fn remove(&self, group: &str, which: impl Fn(&str) -> bool) -> Result<()> {
         let Some(described) = self.describe(group, ANSWER_LIMIT)? else {
             return Ok(());
         };
@@ -228,18 +240,10 @@ impl Kafka {
             GroupProtocol::Classic => leave_group,
             GroupProtocol::Consumer => leave_consumer_group,
         };
-        for member in described.members {
+        for member in described.members.iter().filter(|one| which(&one.member_id)) {
             self.ask(|brokers| leave(brokers, group, &member.member_id))?;
         }
         Ok(())
-    }
-
-    /// As [`Kafka::remove_members`], for one of them, of a classic group.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn remove_member(&self, group: &str, member_id: &str) -> Result<()> {
-        self.ask(|brokers| leave_group(brokers, group, member_id))
     }
 
     /// Deletes all topics and all groups, so that whoever comes next finds a new cluster.

@@ -28,7 +28,7 @@ pub struct Lane<'a> {
     database: OnceCell<Database>,
     history: History,
     opened: SystemTime,
-    log: RefCell<(Vec<Logged>, usize)>,
+    log: RefCell<Log>,
     evidence: RefCell<HashMap<TypeId, Evidence>>,
     /// When the evidence that is gathered now was begun, and how many gatherings are within each other.
     begun: Cell<Instant>,
@@ -38,6 +38,14 @@ pub struct Lane<'a> {
 
 /// From when to when.
 type Stretch = (Instant, Instant);
+
+/// What is known of the broker's request log: the requests of programs, and ours to remove members.
+struct Log {
+    requests: Vec<Logged>,
+    by_api: HashMap<String, Vec<Arc<Value>>>,
+    /// How far it is known, in bytes.
+    end: usize,
+}
 
 struct Evidence {
     gathered: Gathered,
@@ -56,7 +64,11 @@ impl<'a> Lane<'a> {
         let bench = pool.lend()?;
         Ok(Self {
             opened: SystemTime::now(),
-            log: RefCell::new((Vec::new(), bench.log_start)),
+            log: RefCell::new(Log {
+                requests: Vec::new(),
+                by_api: HashMap::new(),
+                end: bench.log_start,
+            }),
             bench,
             submission,
             database: OnceCell::new(),
@@ -250,7 +262,8 @@ impl<'a> Lane<'a> {
         let stretches = self.looked_at.take();
         // What cannot be told any more, because the broker has gone, is left out: the verdict says so.
         let _ = self.read_log();
-        self.history.between(&self.log.borrow().0, &stretches)
+        self.history
+            .between(&self.log.borrow().requests, &stretches)
     }
 
     /// Nobody will ask what happened in what has been looked at since [`Lane::seen`] was last asked.
@@ -260,45 +273,45 @@ impl<'a> Lane<'a> {
 
     fn read_log(&self) -> Result<()> {
         let mut log = self.log.borrow_mut();
-        let (mut new, end) = self.bench.broker.requests(log.1)?;
+        let (mut new, end) = self.bench.broker.requests(log.end, concerns_programs)?;
         // A fetch may wait, and be answered when whoever asked has gone and the broker is ours.
         new.retain(|request| asked_at(request) >= self.opened);
-        log.0.extend(new);
-        log.1 = end;
+        for request in &new {
+            let alike = log.by_api.entry(api(&request.logged).to_string());
+            alike.or_default().push(Arc::clone(&request.logged));
+        }
+        log.requests.extend(new);
+        log.end = end;
         Ok(())
     }
 
-    /// The requests of one kind that the broker has answered so far, from its request log.
+    /// The requests of one kind that the broker has answered to programs so far, from its request log.
     ///
     /// # Errors
     /// When the broker has gone.
-    pub fn requests(&self, kind: &str) -> Result<Vec<Arc<Value>>> {
+    pub fn requests_of_programs(&self, kind: &str) -> Result<Vec<Arc<Value>>> {
         self.read_log()?;
         let log = self.log.borrow();
-        let requests = log.0.iter().map(|request| &request.logged);
+        let requests = log.by_api.get(kind).into_iter().flatten();
         Ok(requests
-            .filter(|logged| api(logged) == kind)
+            .filter(|logged| logged["listener"] == PROGRAMS_LISTENER)
             .cloned()
             .collect())
     }
 
-    /// As [`Lane::requests`], those that came from programs.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn requests_of_programs(&self, kind: &str) -> Result<Vec<Arc<Value>>> {
-        let mut requests = self.requests(kind)?;
-        requests.retain(|logged| logged["listener"] == PROGRAMS_LISTENER);
-        Ok(requests)
-    }
-
-    /// As [`Lane::requests`], those that name this group.
+    /// As [`Lane::requests_of_programs`], those that name this group.
     ///
     /// # Errors
     /// As there.
     pub fn group_requests(&self, kind: &str, group: &str) -> Result<Vec<Arc<Value>>> {
-        let mut requests = self.requests(kind)?;
+        let mut requests = self.requests_of_programs(kind)?;
         requests.retain(|logged| logged["request"]["groupId"] == group);
         Ok(requests)
     }
+}
+
+/// Is this line of the request log about a program, or about a member of a group that we removed?
+fn concerns_programs(line: &str) -> bool {
+    line.contains(&format!("\"listener\":\"{PROGRAMS_LISTENER}\""))
+        || line.contains("\"requestApiKeyName\":\"LEAVE_GROUP\"")
 }

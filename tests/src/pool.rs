@@ -105,7 +105,7 @@ impl Bench {
         if self.is_used {
             self.kafka.clean()?;
             self.kafka.create_topics(TOPICS)?;
-            self.log_start = self.broker.requests(self.log_start)?.1;
+            self.log_start = self.broker.requests(self.log_start, |_| false)?.1;
         }
         self.is_used = true;
         Ok(())

@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::Result;
+use broker::wait;
 use common::CLICKSTREAM;
 use serde_json::Value;
 
@@ -25,6 +26,9 @@ const HELD: Duration = Duration::from_secs(2);
 
 /// How long the refusal of its records is kept from it.
 const BRIEFLY_HELD: Duration = Duration::from_millis(500);
+
+/// How long the broker may take to log what it has answered.
+const LOGGED: Duration = Duration::from_secs(5);
 
 /// Seconds since 1970 in which this lab was written; a timestamp before is none.
 const EARLIEST: f64 = 1.7e9;
@@ -155,17 +159,24 @@ fn published(lane: &Lane) -> Result<Published> {
     let lines = producer.texts();
     // Who has ended by then has printed all before anything was acknowledged.
     let early = delivered(if waited { &by_then } else { &lines }).len();
-    let acks = lane
-        .requests_of_programs("PRODUCE")?
-        .iter()
-        .filter_map(|r| r["request"]["acks"].as_i64())
-        .collect();
+    let records = lane.kafka().records(CLICKSTREAM)?;
+    // The broker logs what it has answered, so a little late.
+    let mut acks = BTreeSet::new();
+    wait::up_to(LOGGED, || {
+        let requests = lane.requests_of_programs("PRODUCE")?;
+        acks.extend(
+            requests
+                .iter()
+                .filter_map(|r| r["request"]["acks"].as_i64()),
+        );
+        Ok((records.is_empty() || !acks.is_empty()).then_some(()))
+    })?;
     Ok(Published {
         waited,
         early,
         status,
         lines,
-        records: lane.kafka().records(CLICKSTREAM)?,
+        records,
         acks,
         last_lines: producer.last_lines(),
     })

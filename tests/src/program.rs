@@ -237,8 +237,8 @@ impl Program {
         seen.with_context(|| self.last_lines())
     }
 
-    /// As [`Program::wait_for`], but gives up early, without an error: `None` once it has printed nothing for `quiet`, or
-    /// has printed nothing at all for `limit`.
+    /// As [`Program::wait_for`], but gives up early, without an error: `None` once it has printed nothing for `quiet` since
+    /// the wait began, or has printed nothing at all for `limit`.
     ///
     /// # Errors
     /// On Ctrl-C.
@@ -259,7 +259,7 @@ impl Program {
                 lines.last().map(|line| line.at)
             };
             let is_quiet = match last {
-                Some(at) => at.elapsed() >= quiet,
+                Some(at) => at.max(start).elapsed() >= quiet,
                 None => start.elapsed() >= limit,
             };
             if ended || is_quiet || start.elapsed() >= MOST_TIME {

@@ -144,7 +144,13 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     wait_until_it_works(&mut a)?;
     let _ = a.interrupt();
     seen.stopped = a.end_within(STOP_LIMIT)?;
-    seen.left = left(lane)? > 0;
+    // The broker logs what it has answered, so a little late.
+    let is_gone = seen.stopped.is_some() && member_ids(lane)?.is_empty();
+    let limit = if is_gone { SAY_LIMIT } else { Duration::ZERO };
+    wait::up_to(limit, || {
+        seen.left = left(lane)? > 0;
+        Ok(seen.left.then_some(()))
+    })?;
     seen.last_lines = a.last_lines();
     drop(a);
     lane.remove_members(SCALE_GROUP)?;
@@ -198,12 +204,14 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
         a.kill()?;
     }
     let is_gone = |member: &String| !dead.contains(member);
-    if seen
-        .session_timeouts
-        .iter()
-        .any(|timeout| *timeout > SESSION_TIMEOUT)
+    if seen.session_timeouts.is_empty()
+        || seen
+            .session_timeouts
+            .iter()
+            .any(|timeout| *timeout > SESSION_TIMEOUT)
     {
-        // It would only cost time: how long the group waits is in what the members asked for.
+        // It would only cost time: how long the group waits is in what the members asked for. Those of the new protocol
+        // (KIP-848) ask for nothing.
         for member in &dead {
             lane.kafka().remove_member(SCALE_GROUP, member)?;
         }
