@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use common::{CLICKSTREAM, Event, EventType, PURCHASES};
 use serde_json::Value;
 
@@ -77,11 +77,11 @@ impl Faults {
             .collect();
         for record in kafka.records(PURCHASES)? {
             let value = json(&record);
-            let event = event_id(&value).and_then(|id| events.get(&id));
-            let fault = match event {
-                Some(event) if !is_wanted(event)? => &mut faults.unwanted,
-                Some(event)
-                    if event.key() == record.key() && same_meaning(&value, &json(event)) =>
+            let original = event_id(&value).and_then(|id| events.get(&id));
+            let fault = match original {
+                Some(original) if !is_wanted(&event(original)?) => &mut faults.unwanted,
+                Some(original)
+                    if original.key() == record.key() && same_meaning(&value, &json(original)) =>
                 {
                     continue;
                 }
@@ -108,18 +108,22 @@ impl Faults {
 pub fn places(kafka: &Kafka) -> Result<BTreeMap<u64, (usize, i64)>> {
     let mut places = BTreeMap::new();
     for record in kafka.records(CLICKSTREAM)? {
-        if is_wanted(&record)? {
-            let id = event_id(&json(&record)).context("an event without an id")?;
-            places.insert(id, (usize::try_from(record.partition)?, record.offset));
+        let event = event(&record)?;
+        if is_wanted(&event) {
+            let place = (usize::try_from(record.partition)?, record.offset);
+            places.insert(event.event_id, place);
         }
     }
     Ok(places)
 }
 
-/// Is it a purchase with an amount?
-fn is_wanted(record: &Record) -> Result<bool> {
-    let event: Event = serde_json::from_str(&record.value())?;
-    Ok(event.event_type == EventType::Purchase && event.amount.is_some())
+/// Is it a purchase with an amount? Only those are to be copied.
+pub fn is_wanted(event: &Event) -> bool {
+    event.event_type == EventType::Purchase && event.amount.is_some()
+}
+
+fn event(record: &Record) -> Result<Event> {
+    Ok(serde_json::from_str(&record.value())?)
 }
 
 fn json(record: &Record) -> Value {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use broker::wait;
-use common::{CLICKSTREAM, Event, EventType, PURCHASE_EXTRACTOR};
+use common::{CLICKSTREAM, Event, PURCHASE_EXTRACTOR};
 
-use crate::copies::Copies;
+use crate::copies::{Copies, is_wanted};
 use crate::events::a_purchase_of_each_user;
 use crate::group::is_past;
 use crate::lane::Lane;
@@ -79,9 +79,7 @@ impl Awaited {
     /// Publishes more of them.
     pub fn publish_more(&mut self, lane: &Lane, events: &[Event]) -> Result<()> {
         lane.publish(events)?;
-        let wanted = events
-            .iter()
-            .filter(|event| event.event_type == EventType::Purchase && event.amount.is_some());
+        let wanted = events.iter().filter(|event| is_wanted(event));
         self.fresh.extend(wanted.map(|event| event.event_id));
         Ok(())
     }
