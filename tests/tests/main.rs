@@ -34,7 +34,7 @@ use checks::programs::{PROGRAMS, Version, build};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// How many tests run at a time, unless `--test-threads` says otherwise.
-const SIDE_BY_SIDE: usize = 8;
+const SIDE_BY_SIDE: usize = 6;
 
 fn main() -> ExitCode {
     confine::supervise_if_asked();
