@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::commands::Lab;
 use crate::{programs, trial};
 
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(180);
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
@@ -120,7 +120,7 @@ fn watch() -> Result<()> {
         "{lines:?}"
     );
     watch.interrupt()?;
-    let status = watch.wait_for_end(Duration::from_secs(10))?;
+    let status = watch.wait_for_end(Duration::from_secs(30))?;
     ensure!(status.success(), "{status}; {}", watch.last_lines());
     Ok(())
 }
@@ -134,7 +134,7 @@ fn ctrl_c() -> Result<()> {
     })?;
     let brokers = brokers_of(&check)?;
     check.interrupt()?;
-    let status = check.wait_for_end(Duration::from_secs(20))?;
+    let status = check.wait_for_end(Duration::from_secs(60))?;
     ensure!(
         status.code() == Some(130),
         "{status}; {}",
@@ -188,7 +188,7 @@ fn broker_dies() -> Result<()> {
         let pid = fs::read_to_string(broker.join("pid"))?;
         kill(Pid::from_raw(pid.trim().parse()?), Signal::SIGKILL)?;
     }
-    let status = check.wait_for_end(Duration::from_secs(240))?;
+    let status = check.wait_for_end(Duration::from_secs(600))?;
     ensure!(status.code() == Some(3), "{status}; {}", check.last_lines());
     let lines = check.texts();
     ensure!(!lines.iter().any(|line| line.starts_with('✗')), "{lines:?}");

@@ -13,7 +13,7 @@ use libtest_mimic::Trial;
 use crate::{programs, trial};
 
 /// By the contract.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(30);
 
 pub fn trials() -> Vec<Trial> {
     vec![
