@@ -39,6 +39,9 @@ pub struct Lane<'a> {
 /// From when to when.
 type Stretch = (Instant, Instant);
 
+/// In the request log: members leave, or we remove them.
+const REMOVES_A_MEMBER: &str = "\"requestApiKeyName\":\"LEAVE_GROUP\"";
+
 /// What is known of the broker's request log: the requests of programs, and ours to remove members.
 struct Log {
     requests: Vec<Logged>,
@@ -273,7 +276,10 @@ impl<'a> Lane<'a> {
 
     fn read_log(&self) -> Result<()> {
         let mut log = self.log.borrow_mut();
-        let (mut new, end) = self.bench.broker.requests(log.end, concerns_programs)?;
+        let of_a_program = format!("\"listener\":\"{PROGRAMS_LISTENER}\"");
+        let (mut new, end) = self.bench.broker.requests(log.end, |line| {
+            line.contains(&of_a_program) || line.contains(REMOVES_A_MEMBER)
+        })?;
         // A fetch may wait, and be answered when whoever asked has gone and the broker is ours.
         new.retain(|request| asked_at(request) >= self.opened);
         for request in &new {
@@ -308,10 +314,4 @@ impl<'a> Lane<'a> {
         requests.retain(|logged| logged["request"]["groupId"] == group);
         Ok(requests)
     }
-}
-
-/// Is this line of the request log about a program, or about a member of a group that we removed?
-fn concerns_programs(line: &str) -> bool {
-    line.contains(&format!("\"listener\":\"{PROGRAMS_LISTENER}\""))
-        || line.contains("\"requestApiKeyName\":\"LEAVE_GROUP\"")
 }
