@@ -91,7 +91,7 @@ impl Awaited {
         Self::publish(lane, &events.concat())
     }
 
-    pub fn seen(&self, copies: &Copies, program: &Program) -> Seen {
+    fn seen(&self, copies: &Copies, program: &Program) -> Seen {
         Seen {
             published: self.fresh.len(),
             missing: self.fresh.len() - copies.among(&self.fresh),
