@@ -1,7 +1,9 @@
 //! A workspace without solutions or checks, with dependencies that were built once.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -15,10 +17,14 @@ use confine::Confinement;
 use toml::{Table, Value};
 use walkdir::WalkDir;
 
+use crate::built_before::{copy, take_over};
 use crate::intake::Intake;
 
 /// How long a submission may take to compile.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// The file that says that a template is whole, and which variables it was built with.
+const COMPLETE: &str = "complete.json";
 
 /// Files that are larger are shared with the template, for nobody writes to what dependencies were built to.
 const SHARED_FROM: u64 = 16 * 1024;
@@ -28,6 +34,8 @@ pub struct Pristine {
     /// Removed when this is dropped.
     scratch: Scratch,
     sysroot: PathBuf,
+    /// Those that dependencies were built with, `CC` for one: Cargo would build them anew where they differ.
+    variables: BTreeMap<String, String>,
     turn: Mutex<()>,
 }
 
@@ -47,21 +55,21 @@ impl Pristine {
             fs::read(file).unwrap_or_default().hash(&mut hasher);
         }
         let name = format!("grading-{:016x}", hasher.finish());
-        let whole = |folder: &Path| folder.join("complete").exists();
+        let whole = |folder: &Path| folder.join(COMPLETE).exists();
         let template = cache.complete(&name, whole, |folder| {
             eprintln!("Grading: building what submissions depend on (once) …");
             make_template(folder, &manifest, &lock)
         })?;
 
         let scratch = cache.scratch()?;
-        copy(
-            &template.join("workspace"),
-            &scratch.path().join("workspace"),
-        )?;
-        copy(&template.join("target"), &scratch.path().join("target"))?;
+        for folder in ["workspace", "target"] {
+            copy(&template.join(folder), &scratch.path().join(folder), share)?;
+        }
+        let variables = fs::read(template.join(COMPLETE))?;
         Ok(Self {
             scratch,
             sysroot,
+            variables: serde_json::from_slice(&variables)?,
             turn: Mutex::default(),
         })
     }
@@ -72,20 +80,14 @@ impl Pristine {
     /// When we cannot build, not when a submission does not compile; on Ctrl-C.
     pub fn build(&self, intake: &Intake, folder: &Path) -> Result<Submission> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let workspace = self.scratch.path().join("workspace");
-        for program in PROGRAMS {
-            let source = workspace.join(program).join("src");
-            fs::remove_dir_all(&source)?;
-            fs::create_dir(&source)?;
-            // One that was not submitted is a member of the workspace all the same.
-            fs::write(source.join("main.rs"), "fn main() {}\n")?;
-        }
-        intake.write(&workspace)?;
+        self.empty()?;
+        intake.write(&self.scratch.path().join("workspace"))?;
         let programs = intake.programs();
         let mut built = match Built::keep_going_quietly(&mut self.command(&programs)?, LIMIT) {
             Ok(built) => built,
             Err(error) => {
                 wait::check_interrupt()?;
+                self.ensure_the_empty_one_builds(&programs)?;
                 let why = format!("it could not be built: {error:#}");
                 let errors = programs
                     .iter()
@@ -104,6 +106,30 @@ impl Pristine {
         Ok(Submission::from_build(&programs, &built))
     }
 
+    /// Programs that do nothing: one that is not submitted is a member of the workspace all the same.
+    fn empty(&self) -> Result<()> {
+        for program in PROGRAMS {
+            let source = self
+                .scratch
+                .path()
+                .join("workspace")
+                .join(program)
+                .join("src");
+            fs::remove_dir_all(&source)?;
+            fs::create_dir(&source)?;
+            fs::write(source.join("main.rs"), "fn main() {}\n")?;
+        }
+        Ok(())
+    }
+
+    /// Where not even this can be built, it is not the submission's fault that it could not.
+    fn ensure_the_empty_one_builds(&self, programs: &[&str]) -> Result<()> {
+        self.empty()?;
+        Built::keep_going_quietly(&mut self.command(programs)?, LIMIT)
+            .context("not even programs that do nothing could be built")?;
+        Ok(())
+    }
+
     fn command(&self, programs: &[&str]) -> Result<Command> {
         let workspace = self.scratch.path().join("workspace");
         let target = self.scratch.path().join("target");
@@ -115,16 +141,18 @@ impl Pristine {
             build.args(["--package", program]);
         }
         let cargo_home = cargo_home()?;
+        let mut variables: Vec<_> = self.variables.clone().into_iter().collect();
+        variables.extend([
+            ("CARGO_HOME".to_string(), cargo_home.display().to_string()),
+            (
+                "RUSTC".to_string(),
+                self.sysroot.join("bin/rustc").display().to_string(),
+            ),
+        ]);
         let confinement = Confinement {
-            readable: vec![self.sysroot.clone(), cargo_home.clone()],
+            readable: vec![self.sysroot.clone(), cargo_home],
             writable: vec![target],
-            variables: vec![
-                ("CARGO_HOME".to_string(), cargo_home.display().to_string()),
-                (
-                    "RUSTC".to_string(),
-                    self.sysroot.join("bin/rustc").display().to_string(),
-                ),
-            ],
+            variables,
             ..Confinement::default()
         };
         let mut command = confine::confined(&build, &confinement)?;
@@ -202,11 +230,21 @@ fn make_template(folder: &Path, manifest: &str, lock: &str) -> Result<()> {
         fs::write(to.join("src/main.rs"), "fn main() {}\n")?;
     }
     let target = folder.join("target");
+    if take_over(lock, &target).is_err() && target.exists() {
+        fs::remove_dir_all(&target)?;
+    }
     let mut build = cargo("build");
     build
         .current_dir(&copy_of)
         .args(["--workspace", "--target-dir"])
         .arg(&target);
+    for flags in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_BUILD_RUSTFLAGS",
+    ] {
+        build.env_remove(flags);
+    }
     if !run_loud(&mut build, BUILD_LIMIT)?.status.success() {
         bail!("what submissions depend on could not be built; Cargo's messages are above");
     }
@@ -217,30 +255,32 @@ fn make_template(folder: &Path, manifest: &str, lock: &str) -> Result<()> {
         clean.args(["--package", member]);
     }
     run_loud(clean.arg("--quiet"), BUILD_LIMIT)?;
-    fs::write(folder.join("complete"), "")?;
-    Ok(())
+    let variables = serde_json::to_string(&looked_at(&target)?)?;
+    Ok(fs::write(folder.join(COMPLETE), variables)?)
 }
 
-/// Copies a folder; large files are linked where both lie on one disk.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    for entry in WalkDir::new(from) {
-        let entry = entry?;
-        let path = to.join(entry.path().strip_prefix(from)?);
-        if entry.file_type().is_dir() {
-            fs::create_dir_all(&path)?;
-            continue;
-        }
-        let shared =
-            entry.metadata()?.len() >= SHARED_FROM && fs::hard_link(entry.path(), &path).is_ok();
-        if !shared {
-            fs::copy(entry.path(), &path)?;
-            // Cargo builds anew what looks newer than what was built from it.
-            let modified = entry.metadata()?.modified()?;
-            fs::File::options()
-                .append(true)
-                .open(&path)?
-                .set_modified(modified)?;
+/// The variables that build scripts have said they look at, and that are set.
+fn looked_at(target: &Path) -> Result<BTreeMap<String, String>> {
+    let mut variables = BTreeMap::new();
+    for script in fs::read_dir(target.join("debug/build"))? {
+        let said = fs::read_to_string(script?.path().join("output")).unwrap_or_default();
+        for line in said.lines() {
+            let name = line.trim_start_matches("cargo:").trim_start_matches(':');
+            if let Some(name) = name.strip_prefix("rerun-if-env-changed=")
+                && let Ok(value) = std::env::var(name)
+            {
+                variables.insert(name.to_string(), value);
+            }
         }
     }
-    Ok(())
+    Ok(variables)
+}
+
+/// Copies a file, or links a large one where both lie on one disk.
+fn share(from: &Path, to: &Path) -> io::Result<()> {
+    let shared = from.metadata()?.len() >= SHARED_FROM && fs::hard_link(from, to).is_ok();
+    if shared {
+        return Ok(());
+    }
+    fs::copy(from, to).map(drop)
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow, bail};
@@ -49,10 +49,14 @@ pub const OBSERVER: &str = "lab-observer";
 pub struct Kafka {
     bootstrap: String,
     /// For what concerns the whole cluster; making one costs more than most questions.
-    client: Arc<Mutex<Option<Arc<BaseConsumer>>>>,
+    admin: Arc<Mutex<Option<Arc<Admin>>>>,
+    /// Topics that are not as they were created.
+    altered: Arc<Mutex<BTreeSet<String>>>,
     /// For groups and offsets.
     brokers: Arc<Mutex<Brokers>>,
 }
+
+type Admin = AdminClient<DefaultClientContext>;
 
 /// What a producer sends: bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +132,8 @@ impl Kafka {
     pub fn at(bootstrap: &str) -> Self {
         Self {
             bootstrap: bootstrap.to_string(),
-            client: Arc::default(),
+            admin: Arc::default(),
+            altered: Arc::default(),
             brokers: Arc::new(Mutex::new(Brokers::at(bootstrap))),
         }
     }
@@ -143,7 +148,8 @@ impl Kafka {
     /// # Errors
     /// When the cluster does not answer.
     pub fn partitions(&self, topic: &str) -> Result<Option<i32>> {
-        let metadata = self.client()?.fetch_metadata(Some(topic), REACH_LIMIT);
+        let admin = self.admin()?;
+        let metadata = admin.inner().fetch_metadata(Some(topic), REACH_LIMIT);
         let metadata = metadata.map_err(|_| self.silent())?;
         let topic = metadata.topics().first().context("no metadata")?;
         match topic.error().map(RDKafkaErrorCode::from) {
@@ -172,12 +178,16 @@ impl Kafka {
                 Err((topic, code)) => bail!("topic {topic} could not be created: {code}"),
             }
         }
-        for (topic, _) in topics {
-            wait::until(&format!("topic {topic} to be ready"), ANSWER_LIMIT, || {
-                Ok(self.ends(topic).ok().filter(|ends| !ends.is_empty()))
-            })?;
-        }
-        Ok(())
+        let names = topics.iter().map(|(topic, _)| (*topic).to_string());
+        let names: BTreeSet<String> = names.collect();
+        wait::until("the topics to be ready", ANSWER_LIMIT, || {
+            let ends = self.ends_of(&names, ANSWER_LIMIT)?;
+            let is_ready = |name: &String| {
+                let mut partitions = ends.iter().filter(|(at, _)| at.topic == *name).peekable();
+                partitions.peek().is_some() && partitions.all(|(_, end)| end.is_some())
+            };
+            Ok(names.iter().all(is_ready).then_some(()))
+        })
     }
 
     /// The names of all topics but Kafka's own.
@@ -185,7 +195,7 @@ impl Kafka {
     /// # Errors
     /// When the cluster does not answer.
     pub fn topics(&self) -> Result<Vec<String>> {
-        let metadata = self.client()?.fetch_metadata(None, ANSWER_LIMIT)?;
+        let metadata = self.admin()?.inner().fetch_metadata(None, ANSWER_LIMIT)?;
         let names = metadata.topics().iter().map(|topic| topic.name());
         Ok(names
             .filter(|name| !name.starts_with("__"))
@@ -198,7 +208,7 @@ impl Kafka {
     /// # Errors
     /// When the cluster does not answer.
     pub fn groups(&self) -> Result<Vec<String>> {
-        let groups = self.client()?.fetch_group_list(None, ANSWER_LIMIT)?;
+        let groups = self.admin()?.inner().fetch_group_list(None, ANSWER_LIMIT)?;
         let names = groups.groups().iter().map(|group| group.name().to_string());
         Ok(names.collect())
     }
@@ -208,6 +218,7 @@ impl Kafka {
     /// # Errors
     /// When the cluster refuses.
     pub fn set_topic_config(&self, topic: &str, name: &str, value: &str) -> Result<()> {
+        self.altered().insert(topic.to_string());
         let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
         let results = pollster::block_on(self.admin()?.alter_configs([&change], &admin_options()))?;
         match results.into_iter().next().context("no answer")? {
@@ -246,27 +257,45 @@ impl Kafka {
         Ok(())
     }
 
-    /// Deletes all topics and all groups, so that whoever comes next finds a new cluster.
+    /// Deletes all groups and all topics but these, and these as well unless they are as they were created, so that whoever
+    /// comes next finds a new cluster with these topics.
     ///
     /// # Errors
     /// When the cluster refuses, or a group keeps its members.
-    pub fn clean(&self) -> Result<()> {
-        let admin = self.admin()?;
+    pub fn begin_anew(&self, topics: &[(&str, i32)]) -> Result<()> {
         for group in self.groups()? {
             self.remove_members(&group)?;
             self.delete_group(&group, CLEAN_LIMIT)?;
         }
-        let topics = self.topics()?;
-        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-        if !names.is_empty() {
-            pollster::block_on(admin.delete_topics(&names, &admin_options()))?;
+        let old = self.topics()?;
+        let ends = self.ends_of(&old.iter().cloned().collect(), ANSWER_LIMIT)?;
+        let is_new = |topic: &String| {
+            let partitions = ends.iter().filter(|(at, _)| at.topic == *topic);
+            let ends: Vec<_> = partitions.map(|(_, end)| *end).collect();
+            let is_wanted = |(name, count): &(&str, i32)| {
+                topic == name && i32::try_from(ends.len()).is_ok_and(|known| known == *count)
+            };
+            topics.iter().any(is_wanted)
+                && ends.iter().all(|end| *end == Some(0))
+                && !self.altered().contains(topic)
+        };
+        let used: Vec<&str> = old
+            .iter()
+            .filter(|topic| !is_new(topic))
+            .map(String::as_str)
+            .collect();
+        if !used.is_empty() {
+            pollster::block_on(self.admin()?.delete_topics(&used, &admin_options()))?;
         }
-        wait::until("all topics to go", CLEAN_LIMIT, || {
-            Ok(self.topics()?.is_empty().then_some(()))
+        wait::until("used topics to go", CLEAN_LIMIT, || {
+            let left = self.topics()?;
+            let is_gone = |topic: &&str| !left.iter().any(|name| name == topic);
+            Ok(used.iter().all(is_gone).then_some(()))
         })?;
+        self.altered().clear();
         // What it remembers of topics is past.
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        Ok(())
+        *self.admin.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.create_topics(topics)
     }
 
     /// Deletes topics, where they are there.
@@ -513,18 +542,18 @@ impl Kafka {
         anyhow!("Kafka does not answer at {}. {mend}", self.bootstrap)
     }
 
-    fn client(&self) -> Result<Arc<BaseConsumer>> {
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = client.as_ref() {
-            return Ok(Arc::clone(client));
+    fn admin(&self) -> Result<Arc<Admin>> {
+        let mut admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(admin) = admin.as_ref() {
+            return Ok(Arc::clone(admin));
         }
-        let new: Arc<BaseConsumer> = Arc::new(self.config().create()?);
-        *client = Some(Arc::clone(&new));
+        let new: Arc<Admin> = Arc::new(self.config().create()?);
+        *admin = Some(Arc::clone(&new));
         Ok(new)
     }
 
-    fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
-        Ok(self.config().create()?)
+    fn altered(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.altered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn config(&self) -> ClientConfig {

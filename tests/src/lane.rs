@@ -110,8 +110,7 @@ impl<'a> Lane<'a> {
     /// # Errors
     /// When the broker refuses.
     pub fn begin_anew(&self) -> Result<()> {
-        self.kafka().clean()?;
-        self.kafka().create_topics(TOPICS)?;
+        self.kafka().begin_anew(TOPICS)?;
         if let Some(database) = self.database.get() {
             database.clear()?;
         }

@@ -103,8 +103,7 @@ impl Bench {
 
     fn renew(&mut self) -> Result<()> {
         if self.is_used {
-            self.kafka.clean()?;
-            self.kafka.create_topics(TOPICS)?;
+            self.kafka.begin_anew(TOPICS)?;
             self.log_start = self.broker.requests(self.log_start, |_| false)?.1;
         }
         self.is_used = true;

@@ -13,13 +13,17 @@ use libtest_mimic::Trial;
 use tempfile::TempDir;
 
 use crate::commands::Lab;
-use crate::{programs, trial};
+use crate::{busy_trial, programs};
 
 /// How the sleeps that should not outlive their parent are told from others.
 const MARK: &str = "86399.5";
 
 pub fn trials() -> Vec<Trial> {
-    vec![trial("attacks::gain_nothing_and_stop_nothing", all_attacks)]
+    vec![busy_trial(
+        "attacks::gain_nothing_and_stop_nothing",
+        4,
+        all_attacks,
+    )]
 }
 
 fn all_attacks() -> Result<()> {
@@ -113,7 +117,7 @@ fn grade(submissions: &[PathBuf], class: &Path) -> Result<BTreeMap<String, Repor
     let path = std::env::var("PATH").unwrap_or_default();
     let lab = Lab::new()?;
     let output = lab
-        .command("grade --json --jobs 4")
+        .command("grade --json --jobs 2")
         .args(submissions)
         .env("PATH", format!("{}:{path}", bin.display()))
         .env("SECRET_OF_THE_GRADER", "1")

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 use broker::{Cache, last_lines, run};
 use checks::programs::workspace;
 
-const INSTALL_LIMIT: Duration = Duration::from_secs(120);
-const LIMIT: Duration = Duration::from_secs(240);
+const INSTALL_LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// The names that Chromium goes by.
 const NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome"];

@@ -12,7 +12,7 @@ use libtest_mimic::Trial;
 use tempfile::TempDir;
 
 use crate::commands::Lab;
-use crate::{programs, trial};
+use crate::{busy_trial, programs, trial};
 
 /// However busy the machine is.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -22,9 +22,10 @@ const KILLS: usize = 2;
 
 pub fn trials() -> Vec<Trial> {
     vec![
-        trial("grade::a_killed_grader_goes_on_where_it_was", killed),
-        trial(
+        busy_trial("grade::a_killed_grader_goes_on_where_it_was", 4, killed),
+        busy_trial(
             "grade::sources_are_built_and_compile_errors_are_verdicts",
+            2,
             sources,
         ),
         trial("grade::what_is_no_submission_is_a_verdict", no_submission),

@@ -10,12 +10,12 @@ use libtest_mimic::Trial;
 use tempfile::TempDir;
 
 use crate::commands::Lab;
-use crate::trial;
+use crate::{busy_trial, trial};
 
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("handout::holds_no_solutions", no_solutions),
-        trial("handout::judges_the_students_own_programs", judges),
+        busy_trial("handout::judges_the_students_own_programs", 2, judges),
         trial("handout::gradescope_archive_holds_the_two_scripts", archive),
     ]
 }
@@ -75,8 +75,12 @@ fn judges() -> Result<()> {
     }
     fs::create_dir_all(&all)?;
     Lab::new()?.run(&format!("export {}", folder.display()))?;
+    let target = all.join("target");
+    if !target.exists() {
+        grading::take_over(&fs::read_to_string(folder.join("Cargo.lock"))?, &target)?;
+    }
     let of_checks = ["test", "--package", "checks", "--test", "lab", "--"];
-    let test = |name| in_folder(&folder, &[&of_checks[..], &[name]].concat());
+    let test = |name| in_folder(&folder, &target, &[&of_checks[..], &[name]].concat());
     // The starter of the crash needs no filling in.
     let passes = test("crash.")?;
     ensure!(passes.contains("4 passed; 0 failed"), "{passes}");
@@ -89,6 +93,7 @@ fn judges() -> Result<()> {
     let hint = || {
         in_folder(
             &folder,
+            &target,
             &["run", "--quiet", "--package", "lab", "--", "hint", "1"],
         )
     };
@@ -99,15 +104,12 @@ fn judges() -> Result<()> {
 }
 
 /// Runs Cargo there, with a target folder of its own: Cargo takes two workspaces of the same names for one.
-fn in_folder(folder: &Path, words: &[&str]) -> Result<String> {
+fn in_folder(folder: &Path, target: &Path, words: &[&str]) -> Result<String> {
     let mut cargo = cargo(words[0]);
     let output = cargo
         .current_dir(folder)
         .args(&words[1..])
-        .env(
-            "CARGO_TARGET_DIR",
-            workspace().join("target/handout/target"),
-        )
+        .env("CARGO_TARGET_DIR", target)
         .output()?;
     let text = [output.stdout, output.stderr].concat();
     Ok(String::from_utf8_lossy(&text).into_owned())

@@ -32,9 +32,13 @@ use broker::{Way, wait};
 use checks::Pool;
 use checks::programs::{PROGRAMS, Version, build};
 use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::sync::Semaphore;
 
 /// How many tests run at a time, unless `--test-threads` says otherwise.
 const SIDE_BY_SIDE: usize = 6;
+
+/// A test takes as many as it does things at a time, so that one with a class or a browser is not one among many.
+static SEATS: Semaphore = Semaphore::const_new(SIDE_BY_SIDE);
 
 fn main() -> ExitCode {
     confine::supervise_if_asked();
@@ -103,7 +107,13 @@ type Built = OnceLock<Result<BTreeMap<String, PathBuf>, String>>;
 
 /// A test by its name; it fails with the error's whole chain.
 fn trial(name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
-    Trial::test(name, || {
+    busy_trial(name, 1, test)
+}
+
+/// A test that does so many things at a time, [`SIDE_BY_SIDE`] at most.
+fn busy_trial(name: &str, seats: u32, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        let _taken = pollster::block_on(SEATS.acquire_many(seats))?;
         test().map_err(|error| Failed::from(format!("{error:#}")))
     })
 }

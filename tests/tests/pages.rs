@@ -9,21 +9,24 @@ use libtest_mimic::Trial;
 use tempfile::TempDir;
 
 use crate::commands::Lab;
-use crate::{browser, trial};
+use crate::{browser, busy_trial, trial};
 
-type Test = (&'static str, fn() -> Result<()>);
+/// Its name, and how many things it does at a time.
+type Test = (&'static str, u32, fn() -> Result<()>);
 
 const TESTS: &[Test] = &[
-    ("pages::the_demo_as_it_happened", demo),
-    ("pages::a_review_and_a_class", review),
-    ("pages::a_failed_check", check),
+    ("pages::the_demo_as_it_happened", 2, demo),
+    ("pages::a_review_and_a_class", 4, review),
+    ("pages::a_failed_check", 2, check),
 ];
 
 pub fn trials() -> Vec<Trial> {
-    let tests = TESTS.iter().map(|(name, test)| match browser::missing() {
-        None => trial(name, test),
-        Some(missing) => trial(name, test).with_kind(missing).with_ignored_flag(true),
-    });
+    let tests = TESTS
+        .iter()
+        .map(|(name, seats, test)| match browser::missing() {
+            None => busy_trial(name, *seats, test),
+            Some(missing) => trial(name, test).with_kind(missing).with_ignored_flag(true),
+        });
     tests.collect()
 }
 

@@ -110,9 +110,10 @@ fn manifest(name: &str) -> Result<Table> {
         ),
     ]);
     let mut profile = lab["profile"].clone();
-    if let Some(dev) = profile.get_mut("dev").and_then(Value::as_table_mut) {
+    let packages = profile["dev"].get_mut("package");
+    if let Some(packages) = packages.and_then(Value::as_table_mut) {
         // What is said of single packages is of such as the lab's programs do not use.
-        dev.remove("package");
+        packages.retain(|name, _| name == "*");
     }
     Ok(Table::from_iter([
         ("package".to_string(), package.into()),
