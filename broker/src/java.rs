@@ -35,34 +35,44 @@ impl Java {
                 || "no Java: install Java 17 or later (Debian: openjdk-17-jre-headless)",
             )?;
         let text = String::from_utf8_lossy(&output.stderr);
-        let version = text.lines().next().unwrap_or_default().trim().to_string();
-        match major(&version) {
-            Some(major) if major >= OLDEST => Ok(Self { path, version }),
+        match version(&text) {
+            Some((major, version)) if major >= OLDEST => Ok(Self {
+                path,
+                version: version.to_string(),
+            }),
             _ => bail!(
-                "Java {OLDEST} or later is needed; `{} -version` says: {version}",
-                path.display()
+                "Java {OLDEST} or later is needed; `{} -version` says: {}",
+                path.display(),
+                text.trim()
             ),
         }
     }
 }
 
-/// The major number in a line such as `openjdk version "17.0.15" 2025-04-15`.
-fn major(line: &str) -> Option<u32> {
-    let quoted = line.split('"').nth(1)?;
-    let digits = quoted.split(['.', '-', '+']).next()?;
-    digits.parse().ok()
+/// The major number, and the line that it is in: `openjdk version "17.0.15" 2025-04-15`. Other lines may come before it, such
+/// as `Picked up JAVA_TOOL_OPTIONS: -Xss1m`.
+fn version(text: &str) -> Option<(u32, &str)> {
+    text.lines().find_map(|line| {
+        let quoted = line.split_once(" version \"")?.1;
+        let digits = quoted.split(['.', '-', '+', '"']).next()?;
+        Some((digits.parse().ok()?, line.trim()))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::major;
+    use super::version;
 
     #[test]
     fn reads_the_major_version() {
+        let major = |text| version(text).map(|(major, _)| major);
         assert_eq!(major(r#"openjdk version "17.0.15" 2025-04-15"#), Some(17));
         assert_eq!(major(r#"openjdk version "25" 2025-09-16"#), Some(25));
         assert_eq!(major(r#"openjdk version "26-ea" 2026-03-17"#), Some(26));
         assert_eq!(major(r#"java version "1.8.0_402""#), Some(1));
         assert_eq!(major("command not found"), None);
+        let picked =
+            "Picked up JAVA_TOOL_OPTIONS: -Da=\"1\"\nopenjdk version \"21.0.1\" 2023-10-17\n";
+        assert_eq!(major(picked), Some(21));
     }
 }

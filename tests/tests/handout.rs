@@ -67,20 +67,25 @@ fn no_solutions() -> Result<()> {
 }
 
 fn judges() -> Result<()> {
-    // At the same place each time, so that only what has changed is built again.
+    // At the same place each time, with what was built there, so that only what has changed is built again.
     let all = workspace().join("target/handout");
     let folder = all.join("workspace");
+    let (kept, target) = (all.join("target"), folder.join("target"));
+    if target.exists() {
+        fs::rename(&target, &kept)?;
+    }
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&all)?;
     Lab::new()?.run(&format!("export {}", folder.display()))?;
-    let target = all.join("target");
-    if !target.exists() {
+    if kept.exists() {
+        fs::rename(&kept, &target)?;
+    } else {
         grading::take_over(&fs::read_to_string(folder.join("Cargo.lock"))?, &target)?;
     }
     let of_checks = ["test", "--package", "checks", "--test", "lab", "--"];
-    let test = |name| in_folder(&folder, &target, &[&of_checks[..], &[name]].concat());
+    let test = |name| in_folder(&folder, &[&of_checks[..], &[name]].concat());
     // The starter of the crash needs no filling in.
     let passes = test("crash.")?;
     ensure!(passes.contains("4 passed; 0 failed"), "{passes}");
@@ -93,7 +98,6 @@ fn judges() -> Result<()> {
     let hint = || {
         in_folder(
             &folder,
-            &target,
             &["run", "--quiet", "--package", "lab", "--", "hint", "1"],
         )
     };
@@ -103,13 +107,13 @@ fn judges() -> Result<()> {
     Ok(())
 }
 
-/// Runs Cargo there, with a target folder of its own: Cargo takes two workspaces of the same names for one.
-fn in_folder(folder: &Path, target: &Path, words: &[&str]) -> Result<String> {
+/// Runs Cargo there, with the target folder that is there: Cargo takes two workspaces of the same names for one.
+fn in_folder(folder: &Path, words: &[&str]) -> Result<String> {
     let mut cargo = cargo(words[0]);
     let output = cargo
         .current_dir(folder)
         .args(&words[1..])
-        .env("CARGO_TARGET_DIR", target)
+        .env_remove("CARGO_TARGET_DIR")
         .output()?;
     let text = [output.stdout, output.stderr].concat();
     Ok(String::from_utf8_lossy(&text).into_owned())
