@@ -13,8 +13,8 @@ use crate::command::{last_lines, run};
 use crate::ports::Ports;
 use crate::{IMAGE, wait};
 
-/// A daemon that is well answers within a millisecond. One that hangs must not hold up the choice.
-const PROBE_LIMIT: Duration = Duration::from_millis(500);
+/// A daemon that is well answers within a millisecond, on a busy machine later. One that hangs must not hold up the choice.
+const PROBE_LIMIT: Duration = Duration::from_secs(3);
 
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
@@ -34,7 +34,7 @@ impl Docker {
     /// Asks the daemon at `DOCKER_HOST`, or at its usual sockets.
     ///
     /// # Errors
-    /// When none answers within half a second; the message says how to get one.
+    /// When none answers within three seconds; the message says how to get one.
     pub fn find() -> Result<Self> {
         let hosts = match std::env::var("DOCKER_HOST") {
             Ok(host) if !host.is_empty() => vec![host],

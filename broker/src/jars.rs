@@ -50,7 +50,7 @@ pub fn available(cache: &Cache) -> Result<()> {
     if kafka_home().is_some() || cache.has(&format!("jars-{KAFKA_VERSION}"), is_whole) {
         return Ok(());
     }
-    let maven = run(Command::new("mvn").arg("-v"), Duration::from_secs(10));
+    let maven = run(Command::new("mvn").arg("-v"), Duration::from_secs(60));
     if !maven.is_ok_and(|output| output.status.success()) {
         bail!(
             "no Maven to get Kafka's jars with: install it (Debian: maven), \

@@ -16,7 +16,7 @@ const OLDEST: u32 = 17;
 pub struct Java {
     /// The `java` executable.
     pub path: PathBuf,
-    /// The first line of `java -version`.
+    /// The line of `java -version` that names it.
     pub version: String,
 }
 
@@ -30,7 +30,7 @@ impl Java {
             Some(home) if !home.is_empty() => PathBuf::from(home).join("bin/java"),
             _ => PathBuf::from("java"),
         };
-        let output = run(Command::new(&path).arg("-version"), Duration::from_secs(10))
+        let output = run(Command::new(&path).arg("-version"), Duration::from_secs(60))
             .with_context(
                 || "no Java: install Java 17 or later (Debian: openjdk-17-jre-headless)",
             )?;

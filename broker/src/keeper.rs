@@ -19,7 +19,7 @@ pub const PID_OF_KEEPER: &str = "keeper";
 /// The lock that is held while a folder is filled and its keeper started.
 pub const STARTING: &str = "starting";
 
-const KEEPER_LIMIT: Duration = Duration::from_secs(10);
+const KEEPER_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long something that was started lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Real Kafka behind one type, and the choice of where it comes from.
 //!
-//! - [`Way::choose`] says, in well under a second, whether Kafka is a cluster that you name, Docker, or a plain JVM.
+//! - [`Way`] says whether Kafka is a cluster that you name, Docker, or a plain JVM.
 //! - [`lab`] is the one broker that students work with, on `localhost:9092`.
 //! - [`Broker::start`] starts a private one on a free port, which ends when the value is dropped or its owner dies.
 //! - [`tools`] runs Kafka's own command-line tools against either.

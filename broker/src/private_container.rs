@@ -12,8 +12,9 @@ use crate::docker::container_variables;
 use crate::jvm::PortTaken;
 use crate::ports::Ports;
 
-/// A container whose owner was killed ends itself after this many seconds.
-const LIFE: &str = "1800";
+/// A container ends itself after this many seconds, for its owner may have been killed. The tests keep theirs for as long as
+/// they run.
+const LIFE: &str = "10800";
 
 /// The container. Dropping it removes it.
 #[derive(Debug)]

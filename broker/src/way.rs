@@ -25,20 +25,24 @@ impl Way {
     pub fn for_lab() -> Result<Self> {
         match bootstrap_servers() {
             Some(servers) => Ok(Self::Yours(servers)),
-            None => own(|| {
-                let docker = Docker::find()?;
-                compose_command()?;
-                Ok(docker)
-            }),
+            None => own(
+                || {
+                    let docker = Docker::find()?;
+                    compose_command()?;
+                    Ok(docker)
+                },
+                "\n- your own cluster: name its brokers in BOOTSTRAP_SERVERS",
+            ),
         }
     }
 
-    /// The way for a private broker: as [`Way::for_lab`], but never `BOOTSTRAP_SERVERS`, and without compose.
+    /// The way for a private broker, on which programs are judged: as [`Way::for_lab`], but never `BOOTSTRAP_SERVERS`, and
+    /// without compose.
     ///
     /// # Errors
     /// When neither Docker nor Java can be had.
     pub fn for_private() -> Result<Self> {
-        own(Docker::find)
+        own(Docker::find, "")
     }
 }
 
@@ -49,7 +53,8 @@ pub fn bootstrap_servers() -> Option<String> {
         .filter(|servers| !servers.trim().is_empty())
 }
 
-fn own(docker: impl Fn() -> Result<Docker>) -> Result<Way> {
+/// Docker or a plain JVM; `besides` is what else would do.
+fn own(docker: impl Fn() -> Result<Docker>, besides: &str) -> Result<Way> {
     let docker = || docker().map(Way::Docker);
     let jvm = || {
         let java = Java::find()?;
@@ -67,8 +72,7 @@ fn own(docker: impl Fn() -> Result<Docker>) -> Result<Way> {
             bail!(
                 "No Kafka can be started here. Any one of these will do:\n\
                  - Docker: {no_docker:#}\n\
-                 - a plain JVM: {no_jvm:#}\n\
-                 - your own cluster: name its brokers in BOOTSTRAP_SERVERS"
+                 - a plain JVM: {no_jvm:#}{besides}"
             )
         })
     })

@@ -8,19 +8,35 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use toml::{Table, Value};
+use anyhow::Result;
+use serde::Deserialize;
 use walkdir::WalkDir;
 
 /// Fingerprints come first: where one is there, what it speaks of is whole, even if Cargo is building at this moment.
 const FOLDERS: &[&str] = &[".fingerprint", "build", "deps"];
 
-/// Copies into the target folder `to` what the folder of this executable's build holds of dependencies. Nothing of the
-/// workspace's own members is copied: solutions are among them. Without such a folder nothing is there to be copied.
+/// The parts of a `Cargo.lock` that matter here.
+#[derive(Deserialize)]
+struct Lock {
+    package: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    /// The registry; a member of the workspace has none.
+    source: Option<String>,
+    #[serde(default)]
+    dependencies: Vec<String>,
+}
+
+/// Copies into the target folder `to` what the folder of this executable's build holds of the dependencies of these members,
+/// by this `Cargo.lock`. Nothing of any member is copied: solutions are among them. Without such a folder nothing is there to
+/// be copied.
 ///
 /// # Errors
 /// When something cannot be read or written.
-pub fn take_over(lock: &str, to: &Path) -> Result<()> {
+pub fn take_over(lock: &str, members: &[&str], to: &Path) -> Result<()> {
     let executable = std::env::current_exe()?;
     let Some(from) = executable
         .ancestors()
@@ -28,7 +44,7 @@ pub fn take_over(lock: &str, to: &Path) -> Result<()> {
     else {
         return Ok(());
     };
-    let dependencies = dependencies(lock)?;
+    let dependencies = dependencies(lock, members)?;
     let mut hashes = HashSet::new();
     for folder in FOLDERS {
         let from = from.join(folder);
@@ -56,14 +72,30 @@ pub fn take_over(lock: &str, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The names of all packages that come from a registry.
-fn dependencies(lock: &str) -> Result<HashSet<String>> {
-    let lock: Table = lock.parse()?;
-    let packages = lock.get("package").and_then(Value::as_array);
-    let packages = packages.context("Cargo.lock names no package")?.iter();
-    Ok(packages
-        .filter(|package| package.get("source").is_some())
-        .filter_map(|package| Some(package.get("name")?.as_str()?.to_string()))
+/// The names of all packages from a registry that these members depend on, directly or not.
+fn dependencies(lock: &str, members: &[&str]) -> Result<HashSet<String>> {
+    let lock: Lock = toml::from_str(lock)?;
+    let mut found = HashSet::new();
+    let mut to_follow: Vec<&str> = members.to_vec();
+    while let Some(name) = to_follow.pop() {
+        for package in lock.package.iter().filter(|package| package.name == name) {
+            for dependency in &package.dependencies {
+                // A version follows where there are several of a name; all of them will do.
+                let name = dependency.split(' ').next().unwrap_or_default();
+                if found.insert(name) {
+                    to_follow.push(name);
+                }
+            }
+        }
+    }
+    let of_a_registry = lock
+        .package
+        .iter()
+        .filter(|package| package.source.is_some());
+    let names = of_a_registry.map(|package| package.name.as_str());
+    Ok(names
+        .filter(|name| found.contains(name))
+        .map(ToString::to_string)
         .collect())
 }
 

@@ -12,8 +12,8 @@ use zip::write::SimpleFileOptions;
 
 use crate::export::export;
 
-/// The scripts, by the names that Gradescope knows.
-const SCRIPTS: &[&str] = &["setup.sh", "run_autograder"];
+/// The scripts, by the names that Gradescope knows, and what both of them read.
+const SCRIPTS: &[&str] = &["setup.sh", "run_autograder", "environment"];
 
 /// Writes the archive. The file is whole, or not there.
 ///

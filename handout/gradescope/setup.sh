@@ -2,12 +2,12 @@
 # Gradescope runs this once, when it builds the autograder's image: with network, as root.
 set -euo pipefail
 apt-get update
-apt-get install --yes --no-install-recommends build-essential ca-certificates maven openjdk-17-jre-headless python3 python3-pip rustup ||
-    apt-get install --yes --no-install-recommends build-essential ca-certificates maven openjdk-17-jre-headless python3 python3-pip
-export CARGO_HOME=/autograder/cargo RUSTUP_HOME=/autograder/rustup KAFKA_LAB_CACHE=/autograder/cache KAFKA_LAB_BROKER=jvm
+apt-get install --yes --no-install-recommends build-essential ca-certificates curl maven openjdk-17-jre-headless python3 python3-pip
+. /autograder/source/environment
 if ! cargo --version; then
-    rustup toolchain install stable --profile minimal
-    rustup default stable
+    # Distributions have rustup only since 2024, and their own Rust is too old.
+    curl --proto '=https' --tlsv1.2 --silent --show-error --fail https://sh.rustup.rs |
+        sh -s -- -y --no-modify-path --profile minimal
 fi
 cd /autograder/source/lab
 cargo build --package lab

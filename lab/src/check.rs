@@ -150,7 +150,7 @@ fn advise(what: &What, judged: &[Judged]) {
             "Stuck? `cargo lab hint {n}` gives a hint for task {n}.",
             n = task.number
         ),
-        None if judged.iter().all(Judged::passed) => {
+        None if judged.iter().all(Judged::passed) && workspace().join("solutions").exists() => {
             println!(
                 "`cargo lab hint <task>` now shows how the solution differs from what you wrote."
             );

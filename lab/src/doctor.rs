@@ -55,6 +55,11 @@ pub fn doctor() -> Result<ExitCode> {
         "a way to a real Kafka",
         Way::for_lab().map(|way| way.to_string()),
     );
+    report(
+        true,
+        "a Kafka that programs are judged on",
+        Way::for_private().map(|way| way.to_string()),
+    );
 
     match Lab::find() {
         Ok(Some(lab)) => {

@@ -26,9 +26,7 @@ pub fn grade_class(
 ) -> Result<ExitCode> {
     let class = Class::new(submissions, out.clone(), jobs);
     let class = class.map_err(|error| Usage(format!("{error:#}")))?;
-    for gap in confine::gaps() {
-        eprintln!("Not enforced here: {gap}.");
-    }
+    tell_gaps();
     let is_class = class.len() > 1;
     let bar = ProgressBar::new(class.len(), "graded");
     let reports = class.grade(&Grader::default(), |graded| {
@@ -53,6 +51,13 @@ pub fn grade_class(
         }
     }
     Ok(exit_code(&reports))
+}
+
+/// What cannot be enforced here is told before anything is graded.
+pub fn tell_gaps() {
+    for gap in confine::gaps() {
+        eprintln!("Not enforced here: {gap}.");
+    }
 }
 
 /// Graded, whatever the score; or something could not be judged.

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use checks::programs::workspace;
 use grading::{CLASS, Class, Grader, Intake, review};
 
-use crate::grade::{exit_code, grade_class};
+use crate::grade::{exit_code, grade_class, tell_gaps};
 use crate::report::{not_judged, sign};
 use crate::usage::Usage;
 use crate::write;
@@ -45,6 +45,7 @@ fn review_one(
     let class = Class::new(submissions, None, jobs);
     let class = class.map_err(|error| Usage(format!("{error:#}")))?;
     write::ready(out.as_deref())?;
+    tell_gaps();
     let reports = class.grade(&Grader::default(), |_| {})?;
     let Some(report) = reports.first() else {
         bail!("nothing was graded");

@@ -35,7 +35,7 @@ const REACH_LIMIT: Duration = Duration::from_secs(8);
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
 /// How long what a submission left may take to be gone; a broker that takes longer is not worth keeping.
-const CLEAN_LIMIT: Duration = Duration::from_secs(5);
+const CLEAN_LIMIT: Duration = Duration::from_secs(15);
 
 /// The replication factor that leaves the choice to the cluster (KIP-464).
 const CLUSTERS_DEFAULT: i32 = -1;

@@ -120,7 +120,7 @@ fn watch() -> Result<()> {
         "{lines:?}"
     );
     watch.interrupt()?;
-    let status = watch.wait_for_end(Duration::from_secs(30))?;
+    let status = watch.wait_for_end(LIMIT)?;
     ensure!(status.success(), "{status}; {}", watch.last_lines());
     Ok(())
 }
@@ -134,7 +134,7 @@ fn ctrl_c() -> Result<()> {
     })?;
     let brokers = brokers_of(&check)?;
     check.interrupt()?;
-    let status = check.wait_for_end(Duration::from_secs(60))?;
+    let status = check.wait_for_end(LIMIT)?;
     ensure!(
         status.code() == Some(130),
         "{status}; {}",

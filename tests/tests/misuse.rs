@@ -12,8 +12,8 @@ use libtest_mimic::Trial;
 
 use crate::{programs, trial};
 
-/// By the contract.
-const LIMIT: Duration = Duration::from_secs(30);
+/// By the contract 10 s, on a machine that is not as busy.
+const LIMIT: Duration = Duration::from_secs(120);
 
 pub fn trials() -> Vec<Trial> {
     vec![

@@ -56,7 +56,7 @@ fn rebalances() -> Result<()> {
         told.next().map(drop)
     })?;
     watch.interrupt()?;
-    let status = watch.wait_for_end(Duration::from_secs(20))?;
+    let status = watch.wait_for_end(LIMIT)?;
     ensure!(status.success(), "{status}: {}", watch.last_lines());
     Ok(())
 }

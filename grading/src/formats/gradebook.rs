@@ -1,7 +1,8 @@
-//! A table for a gradebook: a row for each submission, a column for each task and each check.
+//! A table for a gradebook: a row for each submission, a column for each task and each check. What could not be judged is an
+//! empty cell, and so is every sum that it belongs to: it is no zero.
 
 use anyhow::Result;
-use checks::{Report, TASKS, all_checks};
+use checks::{Judged, Outcome, Report, TASKS, all_checks};
 use csv::Writer;
 
 /// The whole file, as CSV with a header.
@@ -20,19 +21,29 @@ pub fn gradebook(reports: &[Report]) -> Result<Vec<u8>> {
         let verdict = serde_json::to_value(report.verdict)?;
         let mut row = vec![
             report.submission.clone(),
-            report.score.to_string(),
+            points(&report.checks),
             report.max_score.to_string(),
             verdict.as_str().unwrap_or_default().to_string(),
         ];
-        row.extend(TASKS.iter().map(|task| {
-            let of_task = report.checks.iter().filter(|row| row.task == task.number);
-            of_task.map(|row| row.points).sum::<u32>().to_string()
-        }));
-        row.extend(all_checks().map(|check| {
-            let judged = report.checks.iter().find(|row| row.id == check.id);
-            judged.map_or_else(String::new, |row| row.points.to_string())
-        }));
+        row.extend(
+            TASKS
+                .iter()
+                .map(|task| points(report.checks.iter().filter(|row| row.task == task.number))),
+        );
+        row.extend(
+            all_checks().map(|check| points(report.checks.iter().find(|row| row.id == check.id))),
+        );
         table.write_record(&row)?;
     }
     Ok(table.into_inner()?)
+}
+
+fn points<'a>(rows: impl IntoIterator<Item = &'a Judged>) -> String {
+    let judged = |row: &Judged| (row.verdict != Outcome::NotJudged).then_some(row.points);
+    let mut rows = rows.into_iter().peekable();
+    if rows.peek().is_none() {
+        return String::new();
+    }
+    let sum: Option<u32> = rows.map(judged).sum();
+    sum.map_or_else(String::new, |sum| sum.to_string())
 }

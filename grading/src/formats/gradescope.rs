@@ -21,9 +21,13 @@ struct Results<'a> {
 struct Test<'a> {
     name: String,
     number: String,
-    score: u32,
-    max_score: u32,
-    status: &'static str,
+    /// None of the three where it could not be judged: that is no zero.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_score: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
     output: String,
     output_format: &'static str,
     tags: [&'a str; 1],
@@ -42,16 +46,19 @@ pub fn gradescope(report: &Report, left_out: &[String]) -> Result<String> {
     for what in left_out {
         output += &format!("\nNot taken from the submission: {what}.");
     }
-    let tests = report.checks.iter().zip(1..).map(|(row, number)| Test {
-        name: name(row),
-        number: format!("{}.{number}", row.task),
-        score: row.points,
-        max_score: row.max_points,
-        status: if row.passed() { "passed" } else { "failed" },
-        output: told(row),
-        output_format: "text",
-        tags: [&row.id],
-        visibility: "visible",
+    let tests = report.checks.iter().zip(1..).map(|(row, number)| {
+        let judged = row.verdict != Outcome::NotJudged;
+        Test {
+            name: name(row),
+            number: format!("{}.{number}", row.task),
+            score: judged.then_some(row.points),
+            max_score: judged.then_some(row.max_points),
+            status: judged.then_some(if row.passed() { "passed" } else { "failed" }),
+            output: told(row),
+            output_format: "text",
+            tags: [&row.id],
+            visibility: "visible",
+        }
     });
     #[expect(
         clippy::cast_possible_truncation,
