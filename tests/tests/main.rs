@@ -44,7 +44,8 @@ fn main() -> ExitCode {
     confine::supervise_if_asked();
     let mut arguments = Arguments::from_args();
     // Most of a test's time is waiting for Kafka's own clocks, so more run at a time than there are cores.
-    arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
+    let threads = *arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
+    SEATS.add_permits(threads.saturating_sub(SIDE_BY_SIDE));
     if !arguments.list {
         match Way::for_private() {
             Ok(way) => println!("Kafka for the tests: {way}"),
