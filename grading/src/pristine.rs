@@ -87,7 +87,12 @@ impl Pristine {
         intake.write(&self.scratch.path().join("workspace"))?;
         let programs = intake.programs();
         let mut built = match Built::keep_going_quietly(&mut self.command(&programs)?, LIMIT) {
-            Ok(built) => built,
+            Ok(built) => {
+                if built.errors.values().any(|error| may_be_ours(error)) {
+                    self.ensure_the_empty_one_builds(&programs)?;
+                }
+                built
+            }
             Err(error) => {
                 wait::check_interrupt()?;
                 self.ensure_the_empty_one_builds(&programs)?;
@@ -122,14 +127,34 @@ impl Pristine {
             fs::create_dir(&source)?;
             fs::write(source.join("main.rs"), "fn main() {}\n")?;
         }
+        // What was built of the submission before is none of this one's business.
+        for folder in ["", "deps", ".fingerprint"] {
+            for entry in fs::read_dir(self.scratch.path().join("target/debug").join(folder))? {
+                let entry = entry?;
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                let of = name.split(['-', '.']).next().unwrap_or_default();
+                if !PROGRAMS.contains(&of) {
+                    continue;
+                }
+                if entry.file_type()?.is_dir() {
+                    fs::remove_dir_all(entry.path())?;
+                } else {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+        }
         Ok(())
     }
 
     /// Where not even this can be built, it is not the submission's fault that it could not.
     fn ensure_the_empty_one_builds(&self, programs: &[&str]) -> Result<()> {
         self.empty()?;
-        Built::keep_going_quietly(&mut self.command(programs)?, LIMIT)
+        let built = Built::keep_going_quietly(&mut self.command(programs)?, LIMIT)
             .context("not even programs that do nothing could be built")?;
+        if let Some(error) = built.errors.values().next() {
+            bail!("not even programs that do nothing could be built: {error}");
+        }
         Ok(())
     }
 
@@ -138,7 +163,16 @@ impl Pristine {
         let target = self.scratch.path().join("target");
         let mut build = Command::new(self.sysroot.join("bin/cargo"));
         build
-            .args(["build", "--quiet", "--offline", "--locked", "--target-dir"])
+            // Not as many at a time as the machine has cores: all together they have the memory of one program.
+            .args([
+                "build",
+                "--quiet",
+                "--offline",
+                "--locked",
+                "--jobs",
+                "4",
+                "--target-dir",
+            ])
             .arg(&target);
         for program in programs {
             build.args(["--package", program]);
@@ -152,8 +186,14 @@ impl Pristine {
                 self.sysroot.join("bin/rustc").display().to_string(),
             ),
         ]);
+        // Not all of it: Cargo keeps credentials there, too.
+        let of_cargo = ["registry", "git", "config.toml", "config"];
+        let mut readable: Vec<PathBuf> =
+            of_cargo.iter().map(|name| cargo_home.join(name)).collect();
+        readable.retain(|path| path.exists());
+        readable.push(self.sysroot.clone());
         let confinement = Confinement {
-            readable: vec![self.sysroot.clone(), cargo_home],
+            readable,
             writable: vec![target],
             variables,
             ..Confinement::default()
@@ -162,6 +202,13 @@ impl Pristine {
         command.current_dir(workspace);
         Ok(command)
     }
+}
+
+/// Could what rustc says be said of any program: because the disk is full, or there is no linker?
+fn may_be_ours(error: &str) -> bool {
+    ["No space left on device", "linking with", "linker"]
+        .iter()
+        .any(|words| error.contains(words))
 }
 
 fn cargo_home() -> Result<PathBuf> {

@@ -28,7 +28,8 @@ impl fmt::Display for Summary<'_> {
 impl Summary<'_> {
     fn distribution(&self) -> String {
         let mut counts: BTreeMap<u32, usize> = (0..=STEPS).map(|step| (step, 0)).collect();
-        for report in self.0 {
+        let judged = |report: &&Report| report.verdict != Outcome::NotJudged;
+        for report in self.0.iter().filter(judged) {
             *counts
                 .entry((STEPS * report.score / report.max_score.max(1)).min(STEPS))
                 .or_default() += 1;
@@ -47,7 +48,19 @@ impl Summary<'_> {
                 "█".repeat((count * BAR).div_ceil(most)),
             ]
         });
-        table(&["score", "submissions", ""], &[0, 1], rows)
+        let not_judged = self.0.iter().filter(|report| !judged(report)).count();
+        let not_judged = (not_judged > 0).then(|| {
+            [
+                "not judged".to_string(),
+                not_judged.to_string(),
+                String::new(),
+            ]
+        });
+        table(
+            &["score", "submissions", ""],
+            &[0, 1],
+            rows.chain(not_judged),
+        )
     }
 
     /// The checks that most failed come first; a column for each submission, the best at the left.

@@ -17,7 +17,12 @@ pub fn class_page(reports: &[Report], review: &str) -> String {
     let body = html! {
         header {
             h1 { (reports.len()) " submissions" }
-            p { "Median " strong { (median(&best)) } " of " (best.first().map_or(0, |report| report.max_score)) " points." }
+            p {
+                "Median " strong { (median(&best)) } " of " (best.first().map_or(0, |report| report.max_score)) " points"
+                @let not_judged = best.iter().filter(|report| !is_judged(report)).count();
+                @if not_judged > 0 { ", without " (not_judged) " that could not be judged" }
+                "."
+            }
         }
         section { h2 { "Scores" } (scores(&best, review)) }
         section { h2 { "Who fails the same way" } (groups(&best, review)) }
@@ -26,8 +31,17 @@ pub fn class_page(reports: &[Report], review: &str) -> String {
     page("The class", &body)
 }
 
+fn is_judged(report: &Report) -> bool {
+    report.verdict != Outcome::NotJudged
+}
+
 fn median(best: &[&Report]) -> u32 {
-    best.get(best.len() / 2).map_or(0, |report| report.score)
+    let scores: Vec<u32> = best
+        .iter()
+        .filter(|report| is_judged(report))
+        .map(|report| report.score)
+        .collect();
+    scores.get(scores.len() / 2).copied().unwrap_or_default()
 }
 
 fn link(report: &Report, review: &str) -> Markup {
@@ -53,12 +67,14 @@ fn scores(best: &[&Report], review: &str) -> Markup {
                             td.points {
                                 meter min="0" max=(report.max_score) value=(report.score) aria-hidden="true" {}
                                 " " (report.score)
-                                @if report.verdict == Outcome::NotJudged { " (not all judged)" }
+                                @if !is_judged(report) { " (not all judged)" }
                             }
                             @for task in TASKS {
                                 @let rows = || report.checks.iter().filter(|row| row.task == task.number);
                                 td.points {
-                                    (rows().map(|row| row.points).sum::<u32>()) " of " (rows().map(|row| row.max_points).sum::<u32>())
+                                    (rows().map(|row| row.points).sum::<u32>())
+                                    @if rows().any(|row| row.verdict == Outcome::NotJudged) { " or more" }
+                                    " of " (rows().map(|row| row.max_points).sum::<u32>())
                                 }
                             }
                         }

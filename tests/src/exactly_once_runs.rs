@@ -361,8 +361,8 @@ fn refuse(lane: &Lane) -> Result<Refused> {
     let refusals = refusals(lane)?;
     let is_refused = || Ok(self::refusals(lane)? > refusals);
     lane.note("from here on the broker refuses offsets: they are too large for it");
-    set_largest(lane, TOO_SMALL)?;
-    let awaited = refuse_until_aborted(lane, &mut run.program, is_refused);
+    let awaited = set_largest(lane, TOO_SMALL)
+        .and_then(|()| refuse_until_aborted(lane, &mut run.program, is_refused));
     // Whatever happened: this broker is used again.
     set_largest(lane, LARGEST)?;
     let awaited = awaited?;

@@ -561,6 +561,8 @@ impl Kafka {
         config
             .set("bootstrap.servers", &self.bootstrap)
             .set("client.id", OBSERVER)
+            // A producer's client would create the topic that it asks about, where the cluster allows that.
+            .set("allow.auto.create.topics", "false")
             .set_log_level(RDKafkaLogLevel::Emerg);
         config
     }

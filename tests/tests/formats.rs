@@ -77,7 +77,7 @@ fn of_gradescope() -> Result<()> {
             "extra_data": {"type": "object"},
             "tests": {"type": "array", "items": {
                 "type": "object",
-                "required": ["name"],
+                "required": ["score", "max_score", "name"],
                 "additionalProperties": false,
                 "properties": {
                     "score": {"type": "number"},
@@ -99,12 +99,6 @@ fn of_gradescope() -> Result<()> {
     let results = valid(&schema, &gradescope(&report(), &left_out)?)?;
     let tests = results["tests"].as_array().map_or(&[][..], Vec::as_slice);
     ensure!(tests.len() == all_checks().count(), "{tests:?}");
-    for (row, test) in report().checks.iter().zip(tests) {
-        let judged = row.verdict != Outcome::NotJudged;
-        for field in ["score", "max_score", "status"] {
-            ensure!(test.get(field).is_some() == judged, "{row:?}: {test}");
-        }
-    }
     ensure!(
         results["output"].to_string().contains("link is a link"),
         "{results}"

@@ -29,6 +29,7 @@ pub fn trials() -> Vec<Trial> {
             sources,
         ),
         trial("grade::what_is_no_submission_is_a_verdict", no_submission),
+        busy_trial("grade::nobody_can_take_what_others_built", 2, theft),
     ]
 }
 
@@ -151,6 +152,47 @@ fn sources() -> Result<()> {
     ensure!(
         saw("consumer.resumes").contains("not submitted"),
         "{report:?}"
+    );
+    Ok(())
+}
+
+/// A program that was built before lies where the next one is built, for whoever knows the place.
+fn theft() -> Result<()> {
+    let class = TempDir::new()?;
+    let main = "consumer_crash/src/main.rs";
+    let (honest, thief) = (class.path().join("a_honest"), class.path().join("b_thief"));
+    for student in [&honest, &thief] {
+        fs::create_dir_all(student.join("consumer_crash/src"))?;
+    }
+    fs::copy(workspace().join(main), honest.join(main))?;
+    fs::write(
+        thief.join(main),
+        r#"use std::os::unix::fs::PermissionsExt;
+        use std::os::unix::process::CommandExt;
+        fn main() {
+            let stolen = include_bytes!("../../../target/debug/consumer_crash");
+            std::fs::write("stolen", stolen).unwrap();
+            std::fs::set_permissions("stolen", PermissionsExt::from_mode(0o755)).unwrap();
+            let _ = std::process::Command::new("./stolen").exec();
+        }"#,
+    )?;
+    let output = Lab::new()?
+        .command("grade --json --jobs 1")
+        .args([&honest, &thief])
+        .output()?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let reports: Vec<Report> = printed
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    let scores: Vec<(&str, u32)> = reports
+        .iter()
+        .map(|report| (report.submission.as_str(), report.score))
+        .collect();
+    ensure!(
+        scores == [("a_honest", 12), ("b_thief", 0)],
+        "{scores:?}\n{printed}\n{}",
+        String::from_utf8_lossy(&output.stderr)
     );
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! Gradescope's `results.json`, as its documentation of autograder specifications describes it.
+//! Gradescope's `results.json`, as its documentation of autograder specifications describes it. It knows of no check that could
+//! not be judged, so it is only for reports without.
 
 use anyhow::Result;
-use checks::{Outcome, Report};
+use checks::Report;
 use serde::Serialize;
 
 use super::{name, told};
@@ -21,13 +22,9 @@ struct Results<'a> {
 struct Test<'a> {
     name: String,
     number: String,
-    /// None of the three where it could not be judged: that is no zero.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    score: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_score: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<&'static str>,
+    score: u32,
+    max_score: u32,
+    status: &'static str,
     output: String,
     output_format: &'static str,
     tags: [&'a str; 1],
@@ -40,25 +37,19 @@ struct Test<'a> {
 /// None that is known.
 pub fn gradescope(report: &Report, left_out: &[String]) -> Result<String> {
     let mut output = format!("{} of {} points.", report.score, report.max_score);
-    if report.verdict == Outcome::NotJudged {
-        output += " Some checks could not be judged, which is not your fault: ask for it to be graded again.";
-    }
     for what in left_out {
         output += &format!("\nNot taken from the submission: {what}.");
     }
-    let tests = report.checks.iter().zip(1..).map(|(row, number)| {
-        let judged = row.verdict != Outcome::NotJudged;
-        Test {
-            name: name(row),
-            number: format!("{}.{number}", row.task),
-            score: judged.then_some(row.points),
-            max_score: judged.then_some(row.max_points),
-            status: judged.then_some(if row.passed() { "passed" } else { "failed" }),
-            output: told(row),
-            output_format: "text",
-            tags: [&row.id],
-            visibility: "visible",
-        }
+    let tests = report.checks.iter().zip(1..).map(|(row, number)| Test {
+        name: name(row),
+        number: format!("{}.{number}", row.task),
+        score: row.points,
+        max_score: row.max_points,
+        status: if row.passed() { "passed" } else { "failed" },
+        output: told(row),
+        output_format: "text",
+        tags: [&row.id],
+        visibility: "visible",
     });
     #[expect(
         clippy::cast_possible_truncation,
