@@ -66,7 +66,7 @@ enum Command {
         #[arg(long)]
         json: bool,
         /// Goes on: judges a task again whenever you save one of its programs
-        #[arg(long)]
+        #[arg(long, conflicts_with = "json")]
         watch: bool,
         /// Writes a page with the verdicts, and what happened where a check failed
         #[arg(long, value_name = "FILE")]

@@ -40,7 +40,7 @@ pub fn rejudge(what: &What, judge: impl Fn(&What) -> Result<()>) -> Result<ExitC
             wait::check_interrupt()?;
             eprintln!("Error: {error:#}");
         }
-        eprintln!(
+        println!(
             "\n{}",
             style("Waiting for you to save a program. Ctrl-C ends this.").dim()
         );
@@ -61,7 +61,7 @@ pub fn rejudge(what: &What, judge: impl Fn(&What) -> Result<()>) -> Result<ExitC
                 break concerned;
             }
         };
-        eprintln!(
+        println!(
             "\n{}",
             style(format!("Changed: {}", next.programs().join(", "))).bold()
         );
