@@ -40,7 +40,8 @@ pub struct Pristine {
 }
 
 impl Pristine {
-    /// Makes the template where it is not there yet, which takes a minute or two, and a copy of it.
+    /// Makes the template where it is not there yet, and a copy of it. That takes half a minute where the dependencies can be
+    /// taken over from this build of the lab, and some minutes otherwise.
     ///
     /// # Errors
     /// When the dependencies cannot be built, or the disk is full.
