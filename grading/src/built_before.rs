@@ -111,11 +111,10 @@ pub fn copy(
 ) -> Result<()> {
     for entry in WalkDir::new(from) {
         let entry = entry?;
-        let below = entry.path().strip_prefix(from)?;
-        let path = if below.as_os_str().is_empty() {
-            to.to_path_buf()
-        } else {
-            to.join(below)
+        // Joining nothing to a file's path would make it a folder's.
+        let path = match entry.depth() {
+            0 => to.to_path_buf(),
+            _ => to.join(entry.path().strip_prefix(from)?),
         };
         if entry.file_type().is_dir() {
             fs::create_dir_all(&path)?;

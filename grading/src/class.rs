@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use broker::wait;
-use checks::{Judged, Outcome, Report, TASKS, Verdict};
+use checks::{Judged, Report, TASKS, Verdict};
 use pages::class_page;
 
 use crate::formats::{classroom50, gradebook, gradescope, junit};
@@ -204,7 +204,7 @@ fn kept(folder: &Path, digest: &str) -> Option<Report> {
         return None;
     }
     let report: Report = serde_json::from_slice(&fs::read(folder.join(REPORT)).ok()?).ok()?;
-    (report.verdict != Outcome::NotJudged).then_some(report)
+    report.is_judged().then_some(report)
 }
 
 /// Writes all results of a submission into a folder of another name, which then takes the place of what was there.
@@ -214,7 +214,7 @@ fn write(folder: &Path, digest: &str, report: &Report, intake: &Intake) -> Resul
     let add = |file: &str, text: &str| fs::write(new.path().join(file), text);
     add(REPORT, &serde_json::to_string_pretty(report)?)?;
     // Neither knows of anything but points: without the file nobody has a zero.
-    if report.verdict != Outcome::NotJudged {
+    if report.is_judged() {
         add("results.json", &gradescope(report, &intake.left_out)?)?;
         add("result.json", &classroom50(report)?)?;
     }

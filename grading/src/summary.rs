@@ -28,8 +28,7 @@ impl fmt::Display for Summary<'_> {
 impl Summary<'_> {
     fn distribution(&self) -> String {
         let mut counts: BTreeMap<u32, usize> = (0..=STEPS).map(|step| (step, 0)).collect();
-        let judged = |report: &&Report| report.verdict != Outcome::NotJudged;
-        for report in self.0.iter().filter(judged) {
+        for report in self.0.iter().filter(|report| report.is_judged()) {
             *counts
                 .entry((STEPS * report.score / report.max_score.max(1)).min(STEPS))
                 .or_default() += 1;
@@ -48,7 +47,7 @@ impl Summary<'_> {
                 "█".repeat((count * BAR).div_ceil(most)),
             ]
         });
-        let not_judged = self.0.iter().filter(|report| !judged(report)).count();
+        let not_judged = self.0.iter().filter(|report| !report.is_judged()).count();
         let not_judged = (not_judged > 0).then(|| {
             [
                 "not judged".to_string(),

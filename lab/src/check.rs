@@ -11,8 +11,9 @@ use checks::{Judged, Outcome, Pool, Report, Submission, Task, judge};
 use console::style;
 use pages::{Review, review_page};
 
+use crate::grade::exit_code;
 use crate::progress_bar::ProgressBar;
-use crate::report::{NOT_JUDGED, sign, tell};
+use crate::report::{sign, tell};
 use crate::usage::{self, Usage};
 use crate::{progress, rejudge, write};
 
@@ -129,11 +130,7 @@ fn run(pool: &Pool, what: &What, told: &Told) -> Result<ExitCode> {
         };
         write::page(page, &review_page(&review))?;
     }
-    Ok(if report.verdict == Outcome::NotJudged {
-        ExitCode::from(NOT_JUDGED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(exit_code(&[report]))
 }
 
 /// What a student might do next.

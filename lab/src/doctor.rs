@@ -50,14 +50,16 @@ pub fn doctor() -> Result<ExitCode> {
             "install it (Debian: maven); only a Kafka without Docker needs it",
         ),
     );
+    let way = Way::for_lab();
+    // With a cluster of one's own one can do all but let programs be judged.
+    let is_yours = matches!(way, Ok(Way::Yours(_)));
     report(
         true,
         "a way to a real Kafka",
-        Way::for_lab().map(|way| way.to_string()),
+        way.map(|way| way.to_string()),
     );
-    // With a cluster of one's own one can do all but that.
     report(
-        !matches!(Way::for_lab(), Ok(Way::Yours(_))),
+        !is_yours,
         "a Kafka that programs are judged on",
         Way::for_private().map(|way| way.to_string()),
     );

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use checks::{Outcome, Report};
+use checks::Report;
 use console::style;
 use grading::{Class, Graded, Grader, Summary};
 
@@ -62,11 +62,10 @@ pub fn tell_gaps() {
 
 /// Graded, whatever the score; or something could not be judged.
 pub fn exit_code(reports: &[Report]) -> ExitCode {
-    let not_judged = |report: &Report| report.verdict == Outcome::NotJudged;
-    if reports.iter().any(not_judged) {
-        ExitCode::from(NOT_JUDGED)
-    } else {
+    if reports.iter().all(Report::is_judged) {
         ExitCode::SUCCESS
+    } else {
+        ExitCode::from(NOT_JUDGED)
     }
 }
 

@@ -19,7 +19,7 @@ pub fn class_page(reports: &[Report], review: &str) -> String {
             h1 { (reports.len()) " submissions" }
             p {
                 "Median " strong { (median(&best)) } " of " (best.first().map_or(0, |report| report.max_score)) " points"
-                @let not_judged = best.iter().filter(|report| !is_judged(report)).count();
+                @let not_judged = best.iter().filter(|report| !report.is_judged()).count();
                 @if not_judged > 0 { ", without " (not_judged) " that could not be judged" }
                 "."
             }
@@ -31,14 +31,10 @@ pub fn class_page(reports: &[Report], review: &str) -> String {
     page("The class", &body)
 }
 
-fn is_judged(report: &Report) -> bool {
-    report.verdict != Outcome::NotJudged
-}
-
 fn median(best: &[&Report]) -> u32 {
     let scores: Vec<u32> = best
         .iter()
-        .filter(|report| is_judged(report))
+        .filter(|report| report.is_judged())
         .map(|report| report.score)
         .collect();
     scores.get(scores.len() / 2).copied().unwrap_or_default()
@@ -67,7 +63,7 @@ fn scores(best: &[&Report], review: &str) -> Markup {
                             td.points {
                                 meter min="0" max=(report.max_score) value=(report.score) aria-hidden="true" {}
                                 " " (report.score)
-                                @if !is_judged(report) { " (not all judged)" }
+                                @if !report.is_judged() { " (not all judged)" }
                             }
                             @for task in TASKS {
                                 @let rows = || report.checks.iter().filter(|row| row.task == task.number);

@@ -116,6 +116,11 @@ impl Report {
             checks,
         }
     }
+
+    /// Could every check be judged? Otherwise its score says less than it seems to.
+    pub fn is_judged(&self) -> bool {
+        self.verdict != Outcome::NotJudged
+    }
 }
 
 fn max_score(checks: &[Judged]) -> u32 {
