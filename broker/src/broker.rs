@@ -7,13 +7,10 @@ use anyhow::{Result, bail};
 use crate::Cache;
 use crate::jvm::{PortTaken, Process, reap};
 use crate::keeper::{Folder, Lifetime};
-use crate::ports::Ports;
+use crate::ports::{PORT_ATTEMPTS, Ports};
 use crate::prepared::Prepared;
 use crate::request_log::{Request, read};
 use crate::way::Way;
-
-/// Between choosing a free port and listening on it, another process may take it.
-const PORT_ATTEMPTS: u32 = 5;
 
 /// A Kafka that we started, for ourselves. It ends when this is dropped, or when this process dies.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use nix::unistd::Pid;
 #[cfg(not(feature = "testcontainers"))]
 use crate::Docker;
 use crate::command::last_lines;
-use crate::keeper::{Folder, Keeper, Lifetime, PID_OF_KEEPER, STARTING};
-use crate::ports::{Ports, free_port};
+use crate::keeper::{Folder, Keeper, LOG, Lifetime, PID_OF_KEEPER, STARTING};
+use crate::ports::{PORT_ATTEMPTS, Ports, free_port};
 use crate::prepared::{Prepared, define, properties_for};
 use crate::{Cache, wait};
 
@@ -22,7 +22,7 @@ use crate::{Cache, wait};
 const READY_LIMIT: Duration = Duration::from_secs(90);
 
 /// The port is in use by another process.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct PortTaken(pub u16);
 
 impl std::error::Error for PortTaken {}
@@ -54,6 +54,35 @@ impl Process {
         lifetime: Lifetime,
         archive: &str,
     ) -> Result<Self> {
+        for _ in 1..PORT_ATTEMPTS {
+            let controller = free_port()?;
+            match Self::start_once(
+                prepared, cache, folder, ports, controller, lifetime, archive,
+            ) {
+                Err(error) if error.downcast_ref() == Some(&PortTaken(controller)) => {}
+                other => return other,
+            }
+        }
+        Self::start_once(
+            prepared,
+            cache,
+            folder,
+            ports,
+            free_port()?,
+            lifetime,
+            archive,
+        )
+    }
+
+    fn start_once(
+        prepared: &Prepared,
+        cache: &Cache,
+        folder: Folder<'_>,
+        ports: Ports,
+        controller: u16,
+        lifetime: Lifetime,
+        archive: &str,
+    ) -> Result<Self> {
         let keeper = Keeper::start(cache, lifetime, folder, "", |folder| {
             let data = folder.join("data");
             fs::create_dir(&data)?;
@@ -62,7 +91,7 @@ impl Process {
                 fs::copy(entry.path(), data.join(entry.file_name()))?;
             }
             let properties = folder.join("server.properties");
-            fs::write(&properties, properties_for(ports, free_port()?, &data))?;
+            fs::write(&properties, properties_for(ports, controller, &data))?;
             let mut java = vec![prepared.java.path.clone().into_os_string()];
             let options = [
                 "-Xmx256m",
@@ -103,12 +132,12 @@ impl Process {
         Self::wait_for(keeper, ports, Lifetime::Owned)
     }
 
-    fn wait_for(keeper: Keeper, ports: Ports, lifetime: Lifetime) -> Result<Self> {
+    fn wait_for(mut keeper: Keeper, ports: Ports, lifetime: Lifetime) -> Result<Self> {
+        let ready = wait_until_ready(&mut keeper, ports.client);
         let mut process = Self {
             folder: keeper.folder.clone(),
             keeper: Some(keeper),
         };
-        let ready = process.wait_until_ready(ports.client);
         if ready.is_err() {
             process.end();
         } else if lifetime == Lifetime::Kept {
@@ -126,7 +155,7 @@ impl Process {
         let log = if own.exists() {
             own
         } else {
-            self.folder.join("server.log")
+            self.folder.join(LOG)
         };
         let mut log = File::open(log).context("the broker has gone")?;
         log.seek(SeekFrom::Start(from.try_into()?))?;
@@ -186,37 +215,40 @@ impl Process {
         }
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
 
-    fn wait_until_ready(&mut self, port: u16) -> Result<()> {
-        let log = self.folder.join("server.log");
-        wait::until("Kafka to be ready", READY_LIMIT, || {
-            let text = fs::read(&log).unwrap_or_default();
-            let said = |words: &str| {
-                text.windows(words.len())
-                    .any(|part| part == words.as_bytes())
-            };
-            if said("Kafka Server started") {
-                return Ok(Some(()));
-            }
-            if said("Address already in use")
-                || said("port is already allocated")
-                || said("address already in use")
-            {
-                bail!(PortTaken(port));
-            }
-            let ended = match &mut self.keeper {
-                Some(keeper) => keeper.has_ended()?,
-                None => false,
-            };
-            if ended || self.folder.join("exit").exists() {
-                bail!(
-                    "Kafka ended before it was ready. Its last words:\n{}",
-                    last_lines(&text, 8)
-                );
-            }
-            Ok(None)
-        })
+fn wait_until_ready(keeper: &mut Keeper, port: u16) -> Result<()> {
+    wait::until("Kafka to be ready", READY_LIMIT, || {
+        // What it printed is looked at later than this, so that its last words are among it.
+        let ended = keeper.has_ended()? || keeper.folder.join("exit").exists();
+        let printed = keeper.printed()?;
+        let text = String::from_utf8_lossy(&printed);
+        if text.contains("Kafka Server started") {
+            return Ok(Some(()));
+        }
+        if let Some(taken) = taken_port(&text, port) {
+            bail!(PortTaken(taken));
+        }
+        if ended {
+            bail!(
+                "Kafka ended before it was ready. Its last words:\n{}",
+                last_lines(&printed, 8)
+            );
+        }
+        Ok(None)
+    })
+}
+
+/// The port that could not be listened on, by what Kafka or Docker has printed. Docker does not always name it: `port` then.
+fn taken_port(text: &str, port: u16) -> Option<u16> {
+    if let Some((_, rest)) = text.split_once("failed to bind to 127.0.0.1:") {
+        let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+        return digits.and_then(|digits| digits.parse().ok());
     }
+    ["port is already allocated", "address already in use"]
+        .iter()
+        .any(|words| text.contains(words))
+        .then_some(port)
 }
 
 /// Ends what is left of brokers whose keeper was killed, and removes their folders.

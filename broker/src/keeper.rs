@@ -1,7 +1,8 @@
 //! Ending what we started when we end, however that happens.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +16,9 @@ use crate::{Cache, wait};
 
 /// The file in which a keeper leaves its process id.
 pub const PID_OF_KEEPER: &str = "keeper";
+
+/// The file in its folder that holds what a command prints.
+pub const LOG: &str = "server.log";
 
 /// The lock that is held while a folder is filled and its keeper started.
 pub const STARTING: &str = "starting";
@@ -34,6 +38,8 @@ pub enum Lifetime {
 #[derive(Debug)]
 pub struct Keeper {
     shell: Child,
+    /// What the command prints. It is open, for the keeper removes it when the command has ended.
+    printed: File,
     /// In it, while the command runs: `pid`, `server.log` with all that it prints, and in the end `exit`.
     pub folder: PathBuf,
 }
@@ -91,6 +97,9 @@ impl Keeper {
             Lifetime::Owned => "owned",
             Lifetime::Kept => "kept",
         };
+        let log = folder.join(LOG);
+        File::create(&log)?;
+        let printed = File::open(&log)?;
         let mut shell = Command::new("sh")
             .args(["-c", include_str!("../kafka/keep.sh"), "keep.sh", mode])
             .arg(folder)
@@ -114,6 +123,7 @@ impl Keeper {
         started?;
         Ok(Self {
             shell,
+            printed,
             folder: folder.to_path_buf(),
         })
     }
@@ -124,6 +134,17 @@ impl Keeper {
     /// When the system cannot tell.
     pub fn has_ended(&mut self) -> Result<bool> {
         Ok(self.shell.try_wait()?.is_some())
+    }
+
+    /// All that the command has printed so far; also when it has ended, and its folder is gone.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn printed(&mut self) -> Result<Vec<u8>> {
+        let mut text = Vec::new();
+        self.printed.rewind()?;
+        self.printed.read_to_end(&mut text)?;
+        Ok(text)
     }
 
     /// Lets go of an owned command, and waits until all is cleaned up.

@@ -29,6 +29,7 @@ pub use command::{last_lines, run, run_loud};
 pub use docker::Docker;
 pub use java::Java;
 pub use keeper::Lifetime;
+pub use ports::free_port;
 pub use request_log::Request;
 pub use way::Way;
 

@@ -1,8 +1,9 @@
 //! Where a broker listens. Always on loopback.
 
 use std::net::TcpListener;
+use std::ops::Range;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 /// The ports of one broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +63,21 @@ impl Ports {
     }
 }
 
+/// Between choosing a free port and listening on it, another process may take it.
+pub const PORT_ATTEMPTS: u32 = 5;
+
+/// Below what Linux and macOS give to outgoing connections and to whoever asks for any port: those would take a port again
+/// between our finding it and a broker's listening on it.
+const CHOSEN: Range<u16> = 16_384..32_768;
+
 /// A port that nothing listens on at this moment.
 ///
 /// # Errors
-/// When loopback cannot be listened on at all.
+/// When there is none.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    let start = rand::random_range(CHOSEN);
+    (start..CHOSEN.end)
+        .chain(CHOSEN.start..start)
+        .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .context("no port of loopback can be listened on")
 }

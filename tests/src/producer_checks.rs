@@ -409,10 +409,17 @@ fn one_partition_a_user(lane: &Lane) -> Result<Verdict> {
         .filter(|(_, partitions)| partitions.len() > 1)
         .map(|(user, partitions)| format!("{user} on {partitions:?}"))
         .collect();
+    let without_key = run.records.iter().filter(|r| r.key().is_none()).count();
     Ok(verdict(
-        !users.is_empty() && scattered.is_empty(),
-        "each user's events on one partition",
+        // Without keys, all may still be on one partition: librdkafka chooses one for what comes within 10 ms
+        // (`sticky.partitioning.linger.ms`).
+        !users.is_empty() && scattered.is_empty() && without_key == 0,
+        "each user's events on one partition, by their keys",
         of_events(&run.records, || match scattered.first() {
+            _ if without_key > 0 => format!(
+                "{without_key} of {} events have no key, so that no partition is theirs",
+                run.records.len()
+            ),
             None => format!("{} users, each on one partition", users.len()),
             Some(first) => format!(
                 "{} of {} users on several: {first}",
@@ -427,11 +434,20 @@ fn one_partition_a_user(lane: &Lane) -> Result<Verdict> {
 fn spreads_users(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(published)?;
     let used: BTreeSet<i32> = run.records.iter().map(|record| record.partition).collect();
+    let no_keys = !run.records.is_empty() && run.records.iter().all(|r| r.key().is_none());
     Ok(verdict(
-        // Twenty users whose keys are hashed: all on one partition by chance is out of the question.
-        used.len() > 1,
+        // Twenty users whose keys are hashed: all on one partition by chance is out of the question. Without keys it is
+        // not: the client spreads one batch after the other, and this may have been a single one.
+        used.len() > 1 || no_keys,
         "events on several partitions",
-        of_events(&run.records, || format!("events on partitions {used:?}")),
+        of_events(&run.records, || {
+            let why = if no_keys {
+                ", as the client likes: they have no key"
+            } else {
+                ""
+            };
+            format!("events on partitions {used:?}{why}")
+        }),
         "Who chooses the partition: the hash of the key, or your program?",
     ))
 }

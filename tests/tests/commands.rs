@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Error, Result, ensure};
+use broker::free_port;
 use checks::programs::{build_in, workspace};
 use libtest_mimic::Trial;
 
@@ -31,9 +32,7 @@ pub struct Lab {
 
 impl Lab {
     pub fn new() -> Result<Self> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?
-            .local_addr()?
-            .port();
+        let port = free_port()?;
         static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
         let build =
             || Ok(build_in(workspace(), &[("lab".to_string(), "lab".to_string())])?.remove(0));
