@@ -284,17 +284,8 @@ impl Kafka {
             .filter(|topic| !is_new(topic))
             .map(String::as_str)
             .collect();
-        if !used.is_empty() {
-            pollster::block_on(self.admin()?.delete_topics(&used, &admin_options()))?;
-        }
-        wait::until("used topics to go", CLEAN_LIMIT, || {
-            let left = self.topics()?;
-            let is_gone = |topic: &&str| !left.iter().any(|name| name == topic);
-            Ok(used.iter().all(is_gone).then_some(()))
-        })?;
+        self.delete_topics(&used)?;
         self.altered().clear();
-        // What it remembers of topics is past.
-        *self.admin.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.create_topics(topics)
     }
 
@@ -303,17 +294,22 @@ impl Kafka {
     /// # Errors
     /// When the cluster refuses.
     pub fn delete_topics(&self, topics: &[&str]) -> Result<()> {
+        if topics.is_empty() {
+            return Ok(());
+        }
         for result in pollster::block_on(self.admin()?.delete_topics(topics, &admin_options()))? {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
                 Err((topic, code)) => bail!("topic {topic} could not be deleted: {code}"),
             }
         }
-        for topic in topics {
-            wait::until(&format!("topic {topic} to go"), ANSWER_LIMIT, || {
-                Ok(self.partitions(topic)?.is_none().then_some(()))
-            })?;
-        }
+        wait::until("deleted topics to go", CLEAN_LIMIT, || {
+            let left = self.topics()?;
+            let is_gone = |topic: &&str| !left.iter().any(|name| name == topic);
+            Ok(topics.iter().all(is_gone).then_some(()))
+        })?;
+        // What it remembers of topics is past.
+        *self.admin.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
 
