@@ -6,7 +6,7 @@ folder=$2
 after=$3
 shift 3
 trap '' HUP INT
-echo $$ >"$folder/keeper"
+echo $$ >"$folder/keeper.new" && mv "$folder/keeper.new" "$folder/keeper"
 (
     sh -c 'echo $$ >"$0/pid"; exec "$@"' "$folder" "$@" >"$folder/server.log" 2>&1 </dev/null
     echo $? >"$folder/exit"

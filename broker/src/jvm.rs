@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use crate::Docker;
 use crate::command::last_lines;
 use crate::keeper::{Folder, Keeper, LOG, Lifetime, PID_OF_KEEPER, STARTING};
-use crate::ports::{PORT_ATTEMPTS, Ports, free_port};
+use crate::ports::{PORT_ATTEMPTS, PRIVATE, Ports, free_port};
 use crate::prepared::{Prepared, define, properties_for};
 use crate::{Cache, wait};
 
@@ -55,7 +55,7 @@ impl Process {
         archive: &str,
     ) -> Result<Self> {
         for _ in 1..PORT_ATTEMPTS {
-            let controller = free_port()?;
+            let controller = free_port(PRIVATE)?;
             match Self::start_once(
                 prepared, cache, folder, ports, controller, lifetime, archive,
             ) {
@@ -68,7 +68,7 @@ impl Process {
             cache,
             folder,
             ports,
-            free_port()?,
+            free_port(PRIVATE)?,
             lifetime,
             archive,
         )

@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 use std::ops::Range;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context, Result};
 
@@ -37,9 +39,9 @@ impl Ports {
     /// # Errors
     /// When loopback cannot be listened on.
     pub fn free(outside: Option<u16>) -> Result<Self> {
-        let inside = free_port()?;
+        let inside = free_port(PRIVATE)?;
         Ok(Self {
-            client: free_port()?,
+            client: free_port(PRIVATE)?,
             gate: outside.map(|outside| GatePorts { inside, outside }),
         })
     }
@@ -66,18 +68,20 @@ impl Ports {
 /// Between choosing a free port and listening on it, another process may take it.
 pub const PORT_ATTEMPTS: u32 = 5;
 
-/// Below what Linux and macOS give to outgoing connections and to whoever asks for any port: those would take a port again
+/// Where private brokers listen. Below what Linux and macOS give to outgoing connections and to whoever asks for any port: those would take a port again
 /// between our finding it and a broker's listening on it.
-const CHOSEN: Range<u16> = 16_384..32_768;
+pub const PRIVATE: Range<u16> = 16_384..32_768;
 
-/// A port that nothing listens on at this moment.
+/// A port among these that nothing listens on at this moment, and that was not given to anybody in this process lately.
 ///
 /// # Errors
 /// When there is none.
-pub fn free_port() -> Result<u16> {
-    let start = rand::random_range(CHOSEN);
-    (start..CHOSEN.end)
-        .chain(CHOSEN.start..start)
+pub fn free_port(among: Range<u16>) -> Result<u16> {
+    // From here on, one after the other. Another process begins elsewhere.
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(rand::random()));
+    let all = u16::try_from(among.len())?;
+    std::iter::repeat_with(|| among.start + NEXT.fetch_add(1, Ordering::Relaxed) % all)
+        .take(among.len())
         .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
         .context("no port of loopback can be listened on")
 }

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use crate::command::{last_lines, run};
 use crate::jvm::Process;
 use crate::keeper::{Folder, Lifetime};
-use crate::ports::{Ports, free_port};
+use crate::ports::{PRIVATE, Ports, free_port};
 use crate::{Cache, Java, jars};
 
 /// A Kafka that is ready to be started.
@@ -82,7 +82,7 @@ impl Prepared {
         let properties = self.folder.join("server.properties");
         fs::write(
             &properties,
-            properties_for(Ports::free(None)?, free_port()?, &self.template()),
+            properties_for(Ports::free(None)?, free_port(PRIVATE)?, &self.template()),
         )?;
         let mut format = Command::new(&self.java.path);
         format

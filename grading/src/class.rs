@@ -5,7 +5,6 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use broker::wait;
 use checks::{Judged, Report, TASKS, Verdict};
 use pages::class_page;
+use parking_lot::Mutex;
 
 use crate::formats::{classroom50, gradebook, gradescope, junit};
 use crate::grader::Grader;
@@ -101,30 +101,30 @@ impl Class {
             for _ in 0..self.jobs.min(self.submissions.len()) {
                 scope.spawn(|| {
                     loop {
-                        let one = lock(&next).next();
+                        let one = next.lock().next();
                         let Some((at, (name, source))) = one else {
                             return;
                         };
                         match self.one(grader, name, source) {
                             Ok(graded) => {
                                 told(&graded);
-                                lock(&done).push((at, graded.report));
+                                done.lock().push((at, graded.report));
                             }
                             Err(error) => {
                                 // The disk is full, say, or Ctrl-C: it will be the same for all others.
-                                lock(&failed).get_or_insert(error);
-                                lock(&next).by_ref().for_each(drop);
+                                failed.lock().get_or_insert(error);
+                                next.lock().by_ref().for_each(drop);
                             }
                         }
                     }
                 });
             }
         });
-        if let Some(error) = lock(&failed).take() {
+        if let Some(error) = failed.lock().take() {
             return Err(error);
         }
         wait::check_interrupt()?;
-        let mut done = std::mem::take(&mut *lock(&done));
+        let mut done = std::mem::take(&mut *done.lock());
         done.sort_by_key(|(at, _)| *at);
         let reports: Vec<Report> = done.into_iter().map(|(_, report)| report).collect();
         if let Some(out) = &self.out {
@@ -249,8 +249,4 @@ fn nothing_submitted(name: &str, why: &str) -> Report {
 fn not_judged(name: &str, why: &str) -> Report {
     let why = why.to_string();
     all_checks_are(name, &Verdict::NotJudged { why })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

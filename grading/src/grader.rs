@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use broker::{Cache, run, wait};
 use checks::{Judged, Pool, Report, Submission, TASKS, Task, judge};
 use confine::Confinement;
+use parking_lot::Mutex;
 
 use crate::intake::{Intake, Kind};
 use crate::pristine::Pristine;
@@ -72,7 +73,7 @@ impl Grader {
     }
 
     fn pristine(&self) -> Result<Arc<Pristine>> {
-        let mut pristine = self.pristine.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pristine = self.pristine.lock();
         if let Some(there) = &*pristine {
             return Ok(there.clone());
         }

@@ -6,7 +6,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +13,7 @@ use broker::{Cache, Scratch, run, run_loud, wait};
 use checks::Submission;
 use checks::programs::{BUILD_LIMIT, Built, PROGRAMS, cargo, workspace};
 use confine::Confinement;
+use parking_lot::Mutex;
 use toml::{Table, Value};
 use walkdir::WalkDir;
 
@@ -83,7 +83,7 @@ impl Pristine {
     /// # Errors
     /// When we cannot build, not when a submission does not compile; on Ctrl-C.
     pub fn build(&self, intake: &Intake, folder: &Path) -> Result<Submission> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock();
         self.empty()?;
         intake.write(&self.scratch.path().join("workspace"))?;
         let programs = intake.programs();

@@ -12,10 +12,12 @@ const words = (text) => text.replace(/\s+/g, " ").trim();
 
 const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync"];
-const chromiumBrowser = await chromium.launch({ executablePath: browser, args: quiet });
+const chromiumBrowser = await chromium.launch({ executablePath: browser, args: quiet, timeout: 0 });
 
 async function open(file, options) {
   const context = await chromiumBrowser.newContext(options);
+  // How long all of it may take is for whoever runs this.
+  context.setDefaultTimeout(0);
   const page = await context.newPage();
   const told = (what) => failures.push(`${file} at ${options.viewport.width} px: ${what}`);
   page.on("console", (message) => told(`the console says: ${message.text()}`));

@@ -4,7 +4,6 @@
 //!     cargo run --package checks --example stability -- ROUNDS AT_A_TIME
 
 use std::hint::black_box;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -12,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use checks::programs::{PROGRAMS, Version, build};
 use checks::{Pool, Submission, TASKS, Task, judge};
+use parking_lot::Mutex;
 
 fn main() -> Result<()> {
     let mut numbers = std::env::args().skip(1).map(|word| word.parse::<usize>());
@@ -40,15 +40,15 @@ fn main() -> Result<()> {
                     scope.spawn(|| {
                         let start = Instant::now();
                         let judged = judge(&pool, &solutions, &tasks, |_| {});
-                        lock(&seconds).push(start.elapsed().as_secs_f64());
-                        lock(&rows).extend(judged);
+                        seconds.lock().push(start.elapsed().as_secs_f64());
+                        rows.lock().extend(judged);
                     });
                 }
             });
         }
         done.store(true, Ordering::Relaxed);
     });
-    let (rows, mut seconds) = (lock(&rows), lock(&seconds));
+    let (rows, mut seconds) = (rows.lock(), seconds.lock());
     for row in rows.iter().filter(|row| !row.passed()) {
         println!(
             "{} {:?}: expected {}; saw {}",
@@ -66,10 +66,4 @@ fn main() -> Result<()> {
         seconds[seconds.len() - 1]
     );
     Ok(())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -18,6 +18,9 @@ pub const BATCH: u64 = 20;
 /// How long a program may take to join and to charge.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// However long it goes on charging, nobody waits longer for one run.
+const MOST_TIME: Duration = Duration::from_secs(120);
+
 /// How long nothing may change before a program counts as having done all that it will do.
 pub const QUIET: Duration = Duration::from_secs(5);
 
@@ -25,7 +28,7 @@ pub const QUIET: Duration = Duration::from_secs(5);
 pub const AUTO_COMMIT: Duration = Duration::from_secs(6);
 
 /// How long a dead letter stays unacknowledged.
-pub const HELD: Duration = Duration::from_secs(1);
+pub const HELD: Duration = Duration::from_secs(2);
 
 /// How long the database may be kept from us.
 pub const LOCK_LIMIT: Duration = Duration::from_secs(1);
@@ -179,7 +182,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
                 Some(at) => at.elapsed() >= QUIET && start.elapsed() >= self.patience.min(QUIET),
                 None => start.elapsed() >= self.patience,
             };
-            if is_done || is_quiet || !runs || start.elapsed() >= 3 * LIMIT {
+            if is_done || is_quiet || !runs || start.elapsed() >= MOST_TIME {
                 return self.look_and_note("now");
             }
             wait::pass(Duration::from_millis(40))?;
@@ -201,13 +204,17 @@ impl<'a, 'pool> Desk<'a, 'pool> {
         Ok(program)
     }
 
-    pub fn wait_until_joined(&self, program: &mut Program) -> Result<()> {
-        let patience = if self.habits.joins {
+    /// How long it may take until it owns partitions.
+    pub fn until_joined(&self) -> Duration {
+        if self.habits.joins {
             self.patience
         } else {
             UNSEEN
-        };
-        program.until(patience, || {
+        }
+    }
+
+    pub fn wait_until_joined(&self, program: &mut Program) -> Result<()> {
+        program.until(self.until_joined(), || {
             Ok(self.lane.owned(BILLING_SERVICE, PAYMENTS)? == 3)
         })?;
         Ok(())
@@ -215,13 +222,32 @@ impl<'a, 'pool> Desk<'a, 'pool> {
 
     /// Waits until a request comes to the closed gate; `false` where none does.
     pub fn wait_until_held(&self, program: &mut Program) -> Result<bool> {
-        let limit = if self.habits.asks_to_commit {
+        let quiet = if self.habits.asks_to_commit {
             AUTO_COMMIT
         } else {
             UNSEEN
         };
         self.wait_until_joined(program)?;
-        program.until(limit, || Ok(self.lane.is_holding()))
+        self.wait_while_it_charges(program, quiet, || Ok(self.lane.is_holding()))?;
+        Ok(self.lane.is_holding())
+    }
+
+    /// Waits until something is seen; or for so long since its last charge.
+    pub fn wait_while_it_charges(
+        &self,
+        program: &mut Program,
+        quiet: Duration,
+        mut seen: impl FnMut() -> Result<bool>,
+    ) -> Result<()> {
+        let (mut charged, mut since) = (0, Instant::now());
+        program.until(MOST_TIME, || {
+            let now = self.look()?.charges.rows.len();
+            if now != charged {
+                (charged, since) = (now, Instant::now());
+            }
+            Ok(seen()? || since.elapsed() >= quiet)
+        })?;
+        Ok(())
     }
 
     /// Kills it, where it still runs. Nobody has to wait for its session to time out.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use broker::wait;
-use common::Payment;
+use common::{PAYMENTS, Payment};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 
@@ -12,14 +12,16 @@ use crate::Program;
 use crate::billing_desk::{BATCH, Desk, LOCK_LIMIT, Look};
 use crate::billing_runs::reopen;
 use crate::charges::Bill;
+use crate::fetches::{fetches, handed_out};
 use crate::gate::Request;
 use crate::lane::Lane;
 
 /// So many payments at a time where a program is to have work left when it is killed.
 const MANY: u64 = 20 * BATCH;
 
-/// How long a program that cannot write is left to itself before a kill.
-const LOCKED: Duration = Duration::from_millis(400);
+/// How long a program that cannot write may take to get its batch. Less than the 5 s after which SQLite tells it so: who then
+/// logs the error and goes on is another check's affair.
+const LOCKED: Duration = Duration::from_secs(3);
 
 /// How long a single transaction may take to be seen, and the stepping through one batch.
 const STEP_LIMIT: Duration = Duration::from_millis(300);
@@ -51,7 +53,7 @@ pub struct Survived {
 enum Instants {
     /// A commit has not come to the broker.
     CommitHeld,
-    /// It wants to write, and cannot.
+    /// It has a batch, wants to write, and cannot.
     Locked,
     /// Between two transactions: after one has been written that the next belongs to, or else after some of a batch.
     Between,
@@ -91,6 +93,9 @@ pub fn survived_kills(lane: &Lane, random_kills: usize) -> Result<Survived> {
         desk.kill(program)?;
         random += 1;
     }
+    // However far the runs came: something comes again that is charged already, or about to be.
+    let again: Vec<_> = desk.payments.sample(&mut rng, 10).cloned().collect();
+    desk.publish_again(&again, Some(rng.random_range(0..3)))?;
     let mut program = lane.start("billing")?;
     let look = desk.finish(&mut program)?;
     let last_lines = program.last_lines();
@@ -120,11 +125,12 @@ impl Desk<'_, '_> {
             }
             Instants::Locked => {
                 let mut program = self.start_and_join()?;
-                let before = self.look()?.committed;
                 let lock = lane.database()?.lock(LOCK_LIMIT)?;
                 lane.note("nobody can write to the database");
+                let fetches = fetches(lane)?;
                 self.publish(BATCH, None)?;
-                program.until(LOCKED, || Ok(self.look()?.committed != before))?;
+                let ends = lane.kafka().ends(PAYMENTS)?;
+                program.until(LOCKED, || handed_out(lane, fetches, &ends))?;
                 self.kill(program)?;
                 drop(lock);
             }
@@ -138,9 +144,10 @@ impl Desk<'_, '_> {
             }
             Instants::Stalled => {
                 self.publish(BATCH, None)?;
+                let ends = lane.kafka().ends(PAYMENTS)?;
+                let fetches = fetches(lane)?;
                 let mut program = lane.start_stalled("billing")?;
-                self.wait_until_joined(&mut program)?;
-                wait::pass(LOCKED)?;
+                program.until(self.until_joined(), || handed_out(lane, fetches, &ends))?;
                 self.kill(program)?;
             }
         }

@@ -285,7 +285,7 @@ pub fn unacknowledged(lane: &Lane) -> Result<Unacknowledged> {
     lane.hold(Request::Produce);
     let mut program = lane.start("billing")?;
     desk.wait_until_joined(&mut program)?;
-    program.until(AUTO_COMMIT, || {
+    desk.wait_while_it_charges(&mut program, AUTO_COMMIT, || {
         Ok(lane.is_holding() || has_passed(&desk.look()?))
     })?;
     let end = Instant::now() + HELD;

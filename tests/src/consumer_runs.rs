@@ -8,9 +8,9 @@ use broker::wait;
 use common::{ANALYTICS_SERVICE, CLICKSTREAM};
 
 use crate::consumer_output::{add, summaries, totals};
+use crate::fetches::{fetches, handed_out};
 use crate::gate::Request;
 use crate::lane::Lane;
-use crate::sentence::partitions_of;
 use crate::slice::Slice;
 use crate::{Line, Program, random_events};
 
@@ -53,6 +53,11 @@ pub fn stalled(lane: &Lane) -> Result<Stalled> {
     lane.publish(&random_events(0, FIRST_READ))?;
     let mut program = lane.start_stalled("consumer")?;
     let joined = wait_until_joined(lane, &mut program, LIMIT)?;
+    if joined {
+        // What it has not polled, no timer commits.
+        let ends = lane.kafka().ends(CLICKSTREAM)?;
+        program.until(LIMIT, || handed_out(lane, 0, &ends))?;
+    }
     let end = Instant::now() + AUTO_COMMIT;
     let mut seen = committed(lane)?;
     while joined && sum(&seen) == 0 && Instant::now() < end {
@@ -92,14 +97,15 @@ pub fn read(lane: &Lane) -> Result<Read> {
     let before = committed(lane)?;
     fill_up(lane, &before, FIRST_READ)?;
     let expected = Slice::from(lane.kafka(), &before)?;
-    let (commits_before, fetches_before) = (commits(lane)?, fetches(lane)?.len());
+    let (commits_before, fetches_before) = (commits(lane)?, fetches(lane)?);
     lane.hold(Request::OffsetCommit);
     let mut program = start_and_join(lane)?;
     let limit = patience(lane)?;
     program.wait_while_it_prints(limit, QUIET, |lines| {
         (lane.is_holding() || committed_lines(lines) > 0).then_some(())
     })?;
-    if lane.is_holding() {
+    // Who does not wait for its commit says so first.
+    if program.until(HELD, || Ok(lane.is_holding()))? {
         wait::pass(HELD)?;
     }
     let reported_early = committed_lines(&program.lines()) > 0;
@@ -110,7 +116,9 @@ pub fn read(lane: &Lane) -> Result<Read> {
     let lines = program.texts();
 
     lane.publish(&random_events(FIRST_READ, PART_BATCH))?;
-    let fetched = wait_until_fetched(lane, &mut program, fetches_before)?;
+    let ends = lane.kafka().ends(CLICKSTREAM)?;
+    program.until(limit, || handed_out(lane, fetches_before, &ends))?;
+    let fetched = fetches(lane)? > fetches_before;
     let _ = program.interrupt();
     let status = program.end_within(STOP_LIMIT)?;
     let read = Read {
@@ -247,39 +255,6 @@ fn fill_up(lane: &Lane, committed: &[Option<i64>], least: u64) -> Result<u64> {
         lane.publish(&random_events(u64::try_from(ends)?, wanted - unread))?;
     }
     Ok(wanted)
-}
-
-/// Waits until all events were handed out to a program, for it fetches what comes after them. Returns whether it has
-/// fetched anything.
-fn wait_until_fetched(lane: &Lane, program: &mut Program, fetches_before: usize) -> Result<bool> {
-    let ends = lane.kafka().ends(CLICKSTREAM)?;
-    program.until(patience(lane)?, || {
-        let mut fetched = vec![0; ends.len()];
-        for (partition, offset) in fetches(lane)?.into_iter().skip(fetches_before) {
-            if let Some(fetched) = fetched.get_mut(partition) {
-                *fetched = offset.max(*fetched);
-            }
-        }
-        // Compared partition by partition.
-        Ok(fetched
-            .iter()
-            .zip(&ends)
-            .all(|(fetched, end)| fetched >= end))
-    })?;
-    Ok(fetches(lane)?.len() > fetches_before)
-}
-
-/// Where programs have fetched from so far: partitions and offsets.
-fn fetches(lane: &Lane) -> Result<Vec<(usize, i64)>> {
-    let mut fetches = Vec::new();
-    for request in lane.requests_of_programs("FETCH")? {
-        for partition in partitions_of(&request["request"]["topics"], "partitions") {
-            let index = partition["partition"].as_u64().unwrap_or(u64::MAX);
-            let offset = partition["fetchOffset"].as_i64().unwrap_or_default();
-            fetches.push((usize::try_from(index)?, offset));
-        }
-    }
-    Ok(fetches)
 }
 
 fn committed(lane: &Lane) -> Result<Vec<Option<i64>>> {

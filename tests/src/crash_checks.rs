@@ -191,11 +191,17 @@ fn starts_again(lane: &Lane) -> Result<Verdict> {
             .values()
             .all(|read| read.iter().copied().eq((0..).take(read.len())))
     };
+    // A partition that was read to its end and committed is not read again: what the second run reads would not show it.
+    let is_committed = |&partition: &i32| {
+        let committed = usize::try_from(partition).map(|at| run.committed.get(at));
+        committed.is_ok_and(|committed| committed.copied().flatten() > Some(0))
+    };
     Ok(verdict(
         run.first.count() > 0
             && run.second.count() > 0
             && from_start(&run.first)
-            && from_start(&run.second),
+            && from_start(&run.second)
+            && !run.first.read.keys().any(is_committed),
         "both runs begin at the first offset of each partition that they read",
         format!(
             "run 1 read {:?}, run 2 {:?}",

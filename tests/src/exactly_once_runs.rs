@@ -21,6 +21,10 @@ use crate::{Isolation, Program, offsets, random_events};
 /// How long a transaction may take from its end to its last reader.
 const MARKERS: Duration = Duration::from_secs(2);
 
+/// How long copies may take to be seen by readers, where the commit comes after them. It is held back meanwhile, and the
+/// member's heartbeats behind it: well within a session timeout of 6 s.
+const FOLLOWS: Duration = Duration::from_secs(1);
+
 /// How long a second instance may take to make itself known.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(5);
 
@@ -197,7 +201,7 @@ fn kill_after_commit(lane: &Lane) -> Result<AfterCommit> {
     // A commit that comes first is let through, and the copies then follow it; one that comes last never arrives.
     let is_last = run
         .program
-        .until(MARKERS, || Ok(visible(lane)?.among(&awaited.fresh) > 0))?;
+        .until(FOLLOWS, || Ok(visible(lane)?.among(&awaited.fresh) > 0))?;
     if !is_last {
         lane.release();
         awaited.follow(lane, &mut run.program)?;

@@ -4,10 +4,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Result, bail};
+use parking_lot::{Condvar, Mutex};
 
 /// Kafka's own limit for a request (`socket.request.max.bytes`).
 const LONGEST: u32 = 100 * 1024 * 1024;
@@ -60,9 +61,8 @@ struct Inner {
     held: Option<Request>,
     /// How many requests have come to a closed gate since it was closed.
     waiting: usize,
-    /// How often the gate was closed, and the last time after which those that had waited were turned away.
-    closings: u64,
-    turned_away: u64,
+    /// The kind that was turned away last, and the number of the last connection that was admitted by then.
+    turned_away: Option<(Request, u64)>,
     /// The kinds of requests that came, and how many bytes.
     keys: BTreeSet<i16>,
     bytes: u64,
@@ -83,7 +83,7 @@ impl Gate {
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                if shared.lock().is_gone {
+                if shared.inner.lock().is_gone {
                     return;
                 }
                 let Some(number) = shared.admit(&client) else {
@@ -92,8 +92,8 @@ impl Gate {
                 let state = Arc::clone(&shared);
                 thread::spawn(move || {
                     // A connection that breaks is the program's or the broker's affair.
-                    let _ = connect(client, broker, &state);
-                    state.lock().connections.remove(&number);
+                    let _ = connect(number, client, broker, &state);
+                    state.inner.lock().connections.remove(&number);
                 });
             }
         });
@@ -107,41 +107,41 @@ impl Gate {
 
     /// Holds back every request of this kind from now on.
     pub fn hold(&self, request: Request) {
-        let mut inner = self.state.lock();
+        let mut inner = self.state.inner.lock();
         inner.held = Some(request);
         inner.waiting = 0;
-        inner.closings += 1;
     }
 
     /// Has a request come since, that is held back?
     pub fn is_holding(&self) -> bool {
-        self.state.lock().waiting > 0
+        self.state.inner.lock().waiting > 0
     }
 
     /// Lets everything through again.
     pub fn release(&self) {
-        self.state.lock().held = None;
+        self.state.inner.lock().held = None;
         self.state.changed.notify_all();
     }
 
-    /// As [`Gate::release`], but what was held back never reaches the broker: its connections are closed.
+    /// As [`Gate::release`], but what was held back never reaches the broker, nor does what is still on its way: connections
+    /// that there are now are closed when a request of this kind comes on them.
     pub fn turn_away(&self) {
-        let mut inner = self.state.lock();
-        inner.turned_away = inner.closings;
+        let mut inner = self.state.inner.lock();
+        inner.turned_away = inner.held.map(|held| (held, inner.admitted));
         drop(inner);
         self.release();
     }
 
     /// Has anything come that clients of the lab do not ask for, such as deleting a topic?
     pub fn is_meddled_with(&self) -> bool {
-        !is_ordinary(&self.state.lock().keys)
+        !is_ordinary(&self.state.inner.lock().keys)
     }
 
     /// Closes every connection and lets everything through: whoever comes next finds the gate as if it were new.
     /// Returns how many bytes had come, and whether all of it was what clients of the lab ask for.
     pub fn clear(&self) -> (u64, bool) {
         self.turn_away();
-        let mut inner = self.state.lock();
+        let mut inner = self.state.inner.lock();
         for (_, connection) in std::mem::take(&mut inner.connections) {
             let _ = connection.shutdown(Shutdown::Both);
         }
@@ -157,7 +157,7 @@ fn is_ordinary(keys: &BTreeSet<i16>) -> bool {
 
 impl Drop for Gate {
     fn drop(&mut self) {
-        self.state.lock().is_gone = true;
+        self.state.inner.lock().is_gone = true;
         self.clear();
         // The listener waits for somebody to come.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
@@ -165,13 +165,9 @@ impl Drop for Gate {
 }
 
 impl State {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A client has come. Nobody needs as many connections as would use up ours.
     fn admit(&self, client: &TcpStream) -> Option<u64> {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         if inner.connections.len() >= MOST_CONNECTIONS {
             return None;
         }
@@ -181,24 +177,22 @@ impl State {
         Some(number)
     }
 
-    /// Waits while requests with this key are held back.
-    fn pass(&self, key: i16, length: u32) -> Result<()> {
-        let mut inner = self.lock();
+    /// Waits while requests with this key are held back. `number` is the connection's.
+    fn pass(&self, number: u64, key: i16, length: u32) -> Result<()> {
+        let mut inner = self.inner.lock();
         inner.keys.insert(key);
         inner.bytes += u64::from(length);
         let is_held = |inner: &Inner| inner.held.is_some_and(|held| held as i16 == key);
-        if !is_held(&inner) {
-            return Ok(());
+        let is_turned_away = |inner: &Inner| {
+            let away = inner.turned_away;
+            away.is_some_and(|(kind, last)| kind as i16 == key && number <= last)
+        };
+        if is_held(&inner) && !is_turned_away(&inner) {
+            inner.waiting += 1;
+            self.changed
+                .wait_while(&mut inner, |inner| is_held(inner) && !is_turned_away(inner));
         }
-        inner.waiting += 1;
-        let closing = inner.closings;
-        while is_held(&inner) && inner.turned_away < closing {
-            inner = self
-                .changed
-                .wait(inner)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        if inner.turned_away >= closing {
+        if is_turned_away(&inner) {
             bail!("turned away");
         }
         Ok(())
@@ -206,7 +200,7 @@ impl State {
 }
 
 /// Passes on what the client asks, request by request, and what the broker answers, as it comes.
-fn connect(mut client: TcpStream, broker: u16, state: &State) -> Result<()> {
+fn connect(number: u64, mut client: TcpStream, broker: u16, state: &State) -> Result<()> {
     let mut broker = TcpStream::connect(("127.0.0.1", broker))?;
     client.set_nodelay(true)?;
     broker.set_nodelay(true)?;
@@ -215,13 +209,18 @@ fn connect(mut client: TcpStream, broker: u16, state: &State) -> Result<()> {
         let _ = std::io::copy(&mut answers, &mut to_client);
         let _ = to_client.shutdown(Shutdown::Both);
     });
-    let passed = pass_requests(&mut client, &mut broker, state);
+    let passed = pass_requests(number, &mut client, &mut broker, state);
     let _ = broker.shutdown(Shutdown::Both);
     passed
 }
 
 /// A request is its length in four bytes, then its key in two, then the rest.
-fn pass_requests(client: &mut TcpStream, broker: &mut TcpStream, state: &State) -> Result<()> {
+fn pass_requests(
+    number: u64,
+    client: &mut TcpStream,
+    broker: &mut TcpStream,
+    state: &State,
+) -> Result<()> {
     loop {
         let mut length = [0; 4];
         client.read_exact(&mut length)?;
@@ -232,7 +231,7 @@ fn pass_requests(client: &mut TcpStream, broker: &mut TcpStream, state: &State) 
         let mut request = vec![0; usize::try_from(announced)?];
         client.read_exact(&mut request)?;
         if let [high, low, ..] = request[..] {
-            state.pass(i16::from_be_bytes([high, low]), announced)?;
+            state.pass(number, i16::from_be_bytes([high, low]), announced)?;
         }
         broker.write_all(&length)?;
         broker.write_all(&request)?;

@@ -1,7 +1,8 @@
 //! Judging a submission by the one table of checks.
 
-use std::sync::{Mutex, PoisonError};
 use std::thread;
+
+use parking_lot::Mutex;
 
 use crate::check::Verdict;
 use crate::lane::Lane;
@@ -28,7 +29,7 @@ pub fn judge(
     let waiting = Mutex::new(waiting);
     // A task and its broker are taken in one go, so that the longest task's broker is the first to start.
     let next = || {
-        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = waiting.lock();
         Some((waiting.pop()?, Lane::open(pool, submission)))
     };
     thread::scope(|scope| {
@@ -54,16 +55,13 @@ pub fn judge(
                             }
                         };
                         told(&row);
-                        judged
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push(row);
+                        judged.lock().push(row);
                     }
                 }
             });
         }
     });
-    let mut judged = judged.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut judged = judged.into_inner();
     judged.sort_by_key(|row| all_checks().position(|check| check.id == row.id));
     judged
 }

@@ -25,6 +25,7 @@ mod events;
 mod exactly_once_checks;
 mod exactly_once_runs;
 mod extractor;
+mod fetches;
 mod gate;
 mod group;
 mod group_description;

@@ -2,11 +2,11 @@
 
 use std::net::TcpListener;
 use std::ops::Deref;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use broker::{Broker, wait};
 use common::TOPICS;
+use parking_lot::Mutex;
 
 use crate::Kafka;
 use crate::gate::Gate;
@@ -62,26 +62,26 @@ impl Pool {
     }
 
     fn start(&self) -> Result<Bench> {
-        let _turn = lock(&self.starting);
+        let _turn = self.starting.lock();
         Bench::start()
     }
 
     /// Sees to it that a broker is idle. That none can be had is told to whoever needs one.
     pub fn warm(&self) {
-        if lock(&self.idle).is_empty()
+        if self.idle.lock().is_empty()
             && let Ok(bench) = self.start()
         {
-            lock(&self.idle).push(bench);
+            self.idle.lock().push(bench);
         }
     }
 
     /// Ends all brokers that are idle.
     pub fn clear(&self) {
-        lock(&self.idle).clear();
+        self.idle.lock().clear();
     }
 
     fn pop(&self) -> Option<Bench> {
-        lock(&self.idle).pop()
+        self.idle.lock().pop()
     }
 }
 
@@ -127,11 +127,7 @@ impl Drop for Lent<'_> {
         };
         let (bytes, ordinary) = bench.gate.clear();
         if ordinary && bytes <= MOST_SENT {
-            lock(&self.pool.idle).push(bench);
+            self.pool.idle.lock().push(bench);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -21,11 +21,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// And to its end, where it has not come to anything before.
 const HOPELESS: Duration = Duration::from_secs(3);
 
-/// How long its records stay unacknowledged.
+/// How long its records stay unanswered.
 const HELD: Duration = Duration::from_secs(2);
-
-/// How long the refusal of its records is kept from it.
-const BRIEFLY_HELD: Duration = Duration::from_millis(500);
 
 /// How long the broker may take to log what it has answered.
 const LOGGED: Duration = Duration::from_secs(5);
@@ -212,7 +209,7 @@ fn refused(lane: &Lane) -> Result<Refused> {
     lane.hold(Request::Produce);
     let mut producer = lane.start("producer")?;
     if wait_for_first_record(lane, &mut producer, limit)? {
-        producer.end_within(BRIEFLY_HELD)?;
+        producer.end_within(HELD)?;
     }
     let waited = producer.is_running()?;
     lane.release();

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, ErrorKind, PipeReader, PipeWriter, Read, Write
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use broker::wait;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use parking_lot::{Mutex, MutexGuard};
 use tempfile::TempDir;
 
 /// How many of a program's last lines an error shows.
@@ -86,25 +87,25 @@ pub struct Transcript {
 impl Transcript {
     /// What was done to it, and when.
     pub fn deeds(&self) -> Vec<(Instant, Deed)> {
-        lock(&self.deeds).clone()
+        self.deeds.lock().clone()
     }
 
     /// What it printed on standard output.
     pub fn out(&self) -> Vec<Line> {
-        lock(&self.out).clone()
+        self.out.lock().clone()
     }
 
     /// What it printed on standard error.
     pub fn err(&self) -> Vec<Line> {
-        lock(&self.err).clone()
+        self.err.lock().clone()
     }
 
     fn note(&self, deed: Deed) {
-        lock(&self.deeds).push((Instant::now(), deed));
+        self.deeds.lock().push((Instant::now(), deed));
     }
 
     fn note_end(&self, status: ExitStatus) {
-        let mut deeds = lock(&self.deeds);
+        let mut deeds = self.deeds.lock();
         let is_end = |(_, deed): &(Instant, Deed)| matches!(deed, Deed::Ended(_));
         if !deeds.iter().any(is_end) {
             deeds.push((Instant::now(), Deed::Ended(status)));
@@ -134,6 +135,15 @@ impl Program {
         let mut program = Self::spawn(name, command, writer, None)?;
         program.stalled = Some(reader);
         Ok(program)
+    }
+
+    /// Starts a command whose first line finds nobody who reads it any more.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run_unread(name: &str, command: &mut Command) -> Result<Self> {
+        let (_, writer) = std::io::pipe()?;
+        Self::spawn(name, command, writer, None)
     }
 
     /// Starts a command in a fresh folder, as the leader of a process group.
@@ -434,7 +444,7 @@ impl Stream {
                 }
                 let text = String::from_utf8_lossy(&line).trim_end().to_string();
                 let at = Instant::now();
-                let mut lines = lock(&to);
+                let mut lines = to.lock();
                 lines.push(Line { at, text });
                 if kept < MOST_OUTPUT / 2 {
                     beginning = lines.len();
@@ -451,7 +461,7 @@ impl Stream {
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
-        lock(&self.lines)
+        self.lines.lock()
     }
 }
 
@@ -469,8 +479,4 @@ fn full_pipe() -> Result<(PipeReader, PipeWriter)> {
     }
     fcntl(&writer, FcntlArg::F_SETFL(flags))?;
     Ok((reader, writer))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,6 +10,7 @@ use common::{CLICKSTREAM, SCALE_GROUP};
 
 use crate::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 use crate::gate::Request;
+use crate::group::is_past;
 use crate::lane::Lane;
 use crate::lines::{partitions_after, position};
 use crate::{Program, random_events};
@@ -167,6 +168,12 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
             .any(|line| line.text.contains("assigned"))
             .then_some(())
     });
+
+    // With a cooperative assignor (KIP-429) a member works on during a rebalance, and a commit of then may be refused. Only
+    // one that works too long is still at it when B comes.
+    let ends = lane.kafka().ends(CLICKSTREAM)?;
+    let committed = || lane.kafka().committed(SCALE_GROUP, CLICKSTREAM);
+    a.until(SAY_LIMIT, || Ok(is_past(&committed()?, &ends)))?;
 
     let mut b = lane.start("consumer_group_b")?;
     seen.shared = wait_for_shares(lane, &mut b, &[1, 2], patience)?;

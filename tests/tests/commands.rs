@@ -1,16 +1,24 @@
 //! The slides' Kafka commands through `cargo lab`, on a Kafka that it started.
 
 use std::io::Write;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::{Context, Error, Result, ensure};
-use broker::free_port;
+use broker::{free_port, run};
 use checks::programs::{build_in, workspace};
 use libtest_mimic::Trial;
 
 use crate::trial;
+
+/// Where a lab of the tests listens: apart from private brokers, for it may take a while until it does.
+const PORTS: Range<u16> = 10_000..16_384;
+
+/// How long a command may take that nothing is in the way of.
+const LIMIT: Duration = Duration::from_secs(300);
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -32,7 +40,7 @@ pub struct Lab {
 
 impl Lab {
     pub fn new() -> Result<Self> {
-        let port = free_port()?;
+        let port = free_port(PORTS)?;
         static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
         let build =
             || Ok(build_in(workspace(), &[("lab".to_string(), "lab".to_string())])?.remove(0));
@@ -64,12 +72,15 @@ impl Lab {
 
     /// Runs it to its end; its exit status must be 0. Returns standard output.
     pub fn run(&self, arguments: &str) -> Result<String> {
-        text(&self.command(arguments).output()?).with_context(|| arguments.to_string())
+        let output = run(&mut self.command(arguments), LIMIT);
+        output
+            .and_then(|output| text(&output))
+            .with_context(|| arguments.to_string())
     }
 
     /// Runs it to its end; its exit status must not be 0. Returns standard error.
     pub fn refused(&self, command: &mut Command) -> Result<String> {
-        let output = command.output()?;
+        let output = run(command, LIMIT)?;
         ensure!(!output.status.success(), "it succeeded");
         Ok(String::from_utf8_lossy(&output.stderr).into_owned())
     }

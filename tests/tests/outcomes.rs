@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use broker::Broker;
@@ -10,6 +10,7 @@ use checks::programs::Version;
 use checks::{Kafka, Stage, TASKS, crash_in_a_batch};
 use common::TOPICS;
 use libtest_mimic::Trial;
+use parking_lot::Mutex;
 
 use crate::{programs, trial};
 
@@ -44,7 +45,7 @@ pub fn on_stage(
     let story = Arc::new(Mutex::new(format!("{broker}\n")));
     let told = Arc::clone(&story);
     let stage = Stage::new(kafka, programs, move |text| {
-        let mut story = told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut story = told.lock();
         *story += text;
         story.push('\n');
     });
@@ -60,6 +61,6 @@ pub fn on_stage(
     if differ.is_empty() {
         return Ok(());
     }
-    let story = story.lock().unwrap_or_else(PoisonError::into_inner);
+    let story = story.lock();
     bail!("{story}\nDiffers from the slides:\n{}", differ.join("\n"))
 }
