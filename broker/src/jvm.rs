@@ -54,24 +54,17 @@ impl Process {
         lifetime: Lifetime,
         archive: &str,
     ) -> Result<Self> {
-        for _ in 1..PORT_ATTEMPTS {
+        let mut left = PORT_ATTEMPTS;
+        loop {
             let controller = free_port(PRIVATE)?;
+            left -= 1;
             match Self::start_once(
                 prepared, cache, folder, ports, controller, lifetime, archive,
             ) {
-                Err(error) if error.downcast_ref() == Some(&PortTaken(controller)) => {}
+                Err(error) if left > 0 && error.downcast_ref() == Some(&PortTaken(controller)) => {}
                 other => return other,
             }
         }
-        Self::start_once(
-            prepared,
-            cache,
-            folder,
-            ports,
-            free_port(PRIVATE)?,
-            lifetime,
-            archive,
-        )
     }
 
     fn start_once(

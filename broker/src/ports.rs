@@ -68,8 +68,8 @@ impl Ports {
 /// Between choosing a free port and listening on it, another process may take it.
 pub const PORT_ATTEMPTS: u32 = 5;
 
-/// Where private brokers listen. Below what Linux and macOS give to outgoing connections and to whoever asks for any port: those would take a port again
-/// between our finding it and a broker's listening on it.
+/// Where private brokers listen: below what Linux and macOS give to outgoing connections and to whoever asks for any port.
+/// Those would take a port again between our finding it and a broker's listening on it.
 pub const PRIVATE: Range<u16> = 16_384..32_768;
 
 /// A port among these that nothing listens on at this moment, and that was not given to anybody in this process lately.

@@ -1,7 +1,8 @@
 //! Running code that nobody has read.
 //!
 //! A confined command runs under a supervisor, which is this very executable started once more. The supervisor
-//! - shuts the program in before it starts: files ([`mod@landlock`]), network, identity and resources;
+//! - shuts the program in before it starts: files and ports ([`mod@landlock`]), other sockets, identity and
+//!   resources;
 //! - watches what can't be limited beforehand: processes, memory of all together, the size of its folder, its life;
 //! - ends everything that the program has started when the program ends or is killed, or when whoever asked for it dies:
 //!   it is their "subreaper", so that also what began a session of its own stays its descendant.
@@ -15,6 +16,11 @@ mod landlock;
 #[path = "no_landlock.rs"]
 mod landlock;
 mod limits;
+#[cfg(target_os = "linux")]
+mod sockets;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_sockets.rs"]
+mod sockets;
 mod supervisor;
 
 use std::path::PathBuf;
@@ -76,6 +82,7 @@ pub fn supervise_if_asked() {
 /// What cannot be enforced here, a sentence each.
 pub fn gaps() -> Vec<&'static str> {
     let mut gaps = landlock::gaps();
+    gaps.extend(sockets::gaps());
     gaps.extend(identity::gaps());
     gaps
 }

@@ -16,7 +16,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, getpgid, getppid, setpgid};
 
 use crate::limits::{self, Use};
-use crate::{Confinement, identity, landlock};
+use crate::{Confinement, identity, landlock, sockets};
 
 /// How often limits are looked at.
 const GLANCE: Duration = Duration::from_millis(250);
@@ -75,6 +75,7 @@ fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
     }
     let is_shut_in = landlock::is_available();
     let mut rules = Some(landlock::rules(confinement, &own)?);
+    let filter = sockets::filter()?;
     let tasks = match user {
         Some(_) => Some(limits::TASKS),
         None => tasks_of_user().map(|now| now + limits::TASKS),
@@ -90,6 +91,9 @@ fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
         }
         if let Some(rules) = rules.take() {
             landlock::restrict(rules)?;
+        }
+        if let Some(filter) = &filter {
+            sockets::restrict(filter)?;
         }
         Ok(())
     };

@@ -166,7 +166,8 @@ impl<'a, 'pool> Desk<'a, 'pool> {
         loop {
             let runs = program.is_running()?;
             let look = self.look()?;
-            let now = Some((look.charges.rows.len(), look.committed.clone()));
+            // Whoever charges the same again comes no further.
+            let now = Some((look.charges.different(), look.committed.clone()));
             if now != last {
                 // What a run finds is no change of its own.
                 changed = last.map(|_| Instant::now()).or(changed);
@@ -205,7 +206,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
     }
 
     /// How long it may take until it owns partitions.
-    pub fn until_joined(&self) -> Duration {
+    pub fn join_limit(&self) -> Duration {
         if self.habits.joins {
             self.patience
         } else {
@@ -214,7 +215,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
     }
 
     pub fn wait_until_joined(&self, program: &mut Program) -> Result<()> {
-        program.until(self.until_joined(), || {
+        program.until(self.join_limit(), || {
             Ok(self.lane.owned(BILLING_SERVICE, PAYMENTS)? == 3)
         })?;
         Ok(())
@@ -232,7 +233,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
         Ok(self.lane.is_holding())
     }
 
-    /// Waits until something is seen; or for so long since its last charge.
+    /// Waits until something is seen; or for so long since it charged another payment.
     pub fn wait_while_it_charges(
         &self,
         program: &mut Program,
@@ -241,8 +242,8 @@ impl<'a, 'pool> Desk<'a, 'pool> {
     ) -> Result<()> {
         let (mut charged, mut since) = (0, Instant::now());
         program.until(MOST_TIME, || {
-            let now = self.look()?.charges.rows.len();
-            if now != charged {
+            let now = self.lane.database()?.charges().different();
+            if now > charged {
                 (charged, since) = (now, Instant::now());
             }
             Ok(seen()? || since.elapsed() >= quiet)

@@ -19,7 +19,7 @@ use crate::lane::Lane;
 /// So many payments at a time where a program is to have work left when it is killed.
 const MANY: u64 = 20 * BATCH;
 
-/// How long a program that cannot write may take to get its batch. Less than the 5 s after which SQLite tells it so: who then
+/// How long a program that cannot go on may take to get its batch. Less than the 5 s after which SQLite tells it so: who then
 /// logs the error and goes on is another check's affair.
 const LOCKED: Duration = Duration::from_secs(3);
 
@@ -130,7 +130,8 @@ impl Desk<'_, '_> {
                 let fetches = fetches(lane)?;
                 self.publish(BATCH, None)?;
                 let ends = lane.kafka().ends(PAYMENTS)?;
-                program.until(LOCKED, || handed_out(lane, fetches, &ends))?;
+                let limit = LOCKED.min(self.join_limit());
+                program.until(limit, || handed_out(lane, fetches, &ends))?;
                 self.kill(program)?;
                 drop(lock);
             }
@@ -147,7 +148,10 @@ impl Desk<'_, '_> {
                 let ends = lane.kafka().ends(PAYMENTS)?;
                 let fetches = fetches(lane)?;
                 let mut program = lane.start_stalled("billing")?;
-                program.until(self.until_joined(), || handed_out(lane, fetches, &ends))?;
+                self.wait_until_joined(&mut program)?;
+                // Whoever prints its assignment blocks there, and is handed out nothing.
+                let limit = LOCKED.min(self.join_limit());
+                program.until(limit, || handed_out(lane, fetches, &ends))?;
                 self.kill(program)?;
             }
         }

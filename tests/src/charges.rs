@@ -45,9 +45,18 @@ impl Charges {
         self.rows.iter().any(|row| row.event_id == event_id)
     }
 
+    /// How many different payments are charged.
+    pub fn different(&self) -> usize {
+        self.event_ids().len()
+    }
+
+    fn event_ids(&self) -> BTreeSet<&str> {
+        self.rows.iter().map(|row| row.event_id.as_str()).collect()
+    }
+
     /// Is every one of these payments charged, once or more?
     pub fn have_all(&self, payments: &[Payment]) -> bool {
-        let charged: BTreeSet<&str> = self.rows.iter().map(|row| row.event_id.as_str()).collect();
+        let charged = self.event_ids();
         payments
             .iter()
             .all(|payment| charged.contains(payment.event_id.as_str()))

@@ -202,11 +202,12 @@ fn starts_again(lane: &Lane) -> Result<Verdict> {
             && from_start(&run.first)
             && from_start(&run.second)
             && !run.first.read.keys().any(is_committed),
-        "both runs begin at the first offset of each partition that they read",
+        "both runs begin at the first offset of each partition that they read, and nothing of them is committed",
         format!(
-            "run 1 read {:?}, run 2 {:?}",
+            "run 1 read {:?}, run 2 {:?}; committed offsets after run 1: {}",
             ranges(&run.first),
-            ranges(&run.second)
+            ranges(&run.second),
+            offsets(&run.committed)
         ),
         "Where does a group go on that has committed nothing?",
     ))

@@ -21,8 +21,8 @@ use crate::{Isolation, Program, offsets, random_events};
 /// How long a transaction may take from its end to its last reader.
 const MARKERS: Duration = Duration::from_secs(2);
 
-/// How long copies may take to be seen by readers, where the commit comes after them. It is held back meanwhile, and the
-/// member's heartbeats behind it: well within a session timeout of 6 s.
+/// How long a transaction may take to end, where the commit that is held back comes after it. The member's heartbeats are
+/// held back behind that commit: this is well within a session timeout of 6 s.
 const FOLLOWS: Duration = Duration::from_secs(1);
 
 /// How long a second instance may take to make itself known.
@@ -199,9 +199,11 @@ fn kill_after_commit(lane: &Lane) -> Result<AfterCommit> {
         Ok(lane.is_holding() || visible(lane)?.among(&awaited.fresh) > 0)
     })?;
     // A commit that comes first is let through, and the copies then follow it; one that comes last never arrives.
+    let has_ended = ended_transactions(lane, true)? > before;
+    let limit = if has_ended { MARKERS } else { FOLLOWS };
     let is_last = run
         .program
-        .until(FOLLOWS, || Ok(visible(lane)?.among(&awaited.fresh) > 0))?;
+        .until(limit, || Ok(visible(lane)?.among(&awaited.fresh) > 0))?;
     if !is_last {
         lane.release();
         awaited.follow(lane, &mut run.program)?;

@@ -103,16 +103,20 @@ impl Awaited {
     /// Waits until all are copied, and the group is past them; or until nothing more will come. Whoever goes on may be slow.
     pub fn follow(&self, lane: &Lane, program: &mut Program) -> Result<Seen> {
         let start = Instant::now();
-        let (mut last, mut changed) = ((Copies::default(), 0), start);
+        let (mut copied, mut committed_to, mut owned) = (0, 0, 0);
+        let mut changed = start;
         loop {
             let is_running = program.is_running()?;
             let copies = visible(lane)?;
             let seen = self.seen(&copies, program);
             let is_through = is_through(lane)?;
-            // Whoever has just got its partitions begins only now.
-            let now = (copies, lane.owned(PURCHASE_EXTRACTOR, CLICKSTREAM)?);
-            if now != last {
-                (last, changed) = (now, Instant::now());
+            // Whoever has just got its partitions begins only now; whoever copies the same again comes no further.
+            let before = (copied, committed_to, owned);
+            copied = copied.max(copies.among(&self.fresh));
+            committed_to = committed_to.max(committed(lane)?.iter().flatten().sum());
+            owned = owned.max(lane.owned(PURCHASE_EXTRACTOR, CLICKSTREAM)?);
+            if (copied, committed_to, owned) != before {
+                changed = Instant::now();
             }
             let is_quiet = changed.elapsed() >= QUIET && (is_through || seen.missing == 0);
             let is_done = seen.missing == 0 && is_through;

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::lane::Lane;
 use crate::sentence::partitions_of;
 
-/// How many fetches of programs the broker has answered so far, by partition.
+/// How much programs have asked for so far: each partition in a fetch that the broker has answered counts as one.
 ///
 /// # Errors
 /// When the broker has gone.

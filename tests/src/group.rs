@@ -2,17 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::Kafka;
 use crate::group_description::{GroupDescription, GroupMember, TopicPartition};
+use crate::kafka::ANSWER_LIMIT;
 use crate::member_names::MemberNames;
 use crate::table::table;
-
-/// How long the cluster may take to answer one question.
-const LIMIT: Duration = Duration::from_secs(15);
 
 /// What `kafka-consumer-groups --describe` shows, for every partition of a topic, whether or not anything was committed
 /// there and whether or not anyone is left in the group.
@@ -78,10 +75,10 @@ impl GroupTable {
     pub fn read(kafka: &Kafka, group: &str, topic: &str) -> Result<Self> {
         let topics = BTreeSet::from([topic.to_string()]);
         let offsets = GroupOffsets {
-            ends: kafka.ends_of(&topics, LIMIT)?,
-            committed: kafka.commits(group, LIMIT)?,
+            ends: kafka.ends_of(&topics, ANSWER_LIMIT)?,
+            committed: kafka.commits(group, ANSWER_LIMIT)?,
         };
-        let description = kafka.describe(group, LIMIT)?;
+        let description = kafka.describe(group, ANSWER_LIMIT)?;
         let members = description.map_or(Vec::new(), |description| description.members);
         Ok(Self::new(
             group,

@@ -34,7 +34,7 @@ const REACH_LIMIT: Duration = Duration::from_secs(8);
 
 /// How long the cluster may take to answer one question, once it was reached: a machine that starts four of them at a time
 /// is slow.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long what a submission left may take to be gone; a broker that takes longer is not worth keeping.
 const CLEAN_LIMIT: Duration = Duration::from_secs(30);
@@ -427,7 +427,7 @@ impl Kafka {
     /// When the cluster refuses one.
     pub fn send(&self, topic: &str, partition: Option<i32>, payloads: &[Payload]) -> Result<()> {
         let mut config = self.config();
-        config.set("message.timeout.ms", "15000");
+        config.set("message.timeout.ms", ANSWER_LIMIT.as_millis().to_string());
         let producer: BaseProducer<Undelivered> =
             config.create_with_context(Undelivered::default())?;
         for payload in payloads {

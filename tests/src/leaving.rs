@@ -1,15 +1,11 @@
 //! Leaving a group in another member's name; clients offer no call for that.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, GroupId, LeaveGroupRequest};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::brokers::Brokers;
-
-/// How long the broker may take to answer.
-const LIMIT: Duration = Duration::from_secs(15);
+use crate::kafka::ANSWER_LIMIT;
 
 /// Sends LeaveGroup, whatever the answer says.
 ///
@@ -21,7 +17,9 @@ pub fn leave_group(brokers: &mut Brokers, group: &str, member: &str) -> Result<(
         .with_group_id(GroupId(StrBytes::from_string(group.to_string())))
         .with_member_id(StrBytes::from_string(member.to_string()));
     brokers
-        .ask_coordinator(group, &leave, VERSION, LIMIT, |answer| answer.error_code)
+        .ask_coordinator(group, &leave, VERSION, ANSWER_LIMIT, |answer| {
+            answer.error_code
+        })
         .map(drop)
 }
 
@@ -37,6 +35,8 @@ pub fn leave_consumer_group(brokers: &mut Brokers, group: &str, member: &str) ->
         .with_member_id(StrBytes::from_string(member.to_string()))
         .with_member_epoch(LEAVE_EPOCH);
     brokers
-        .ask_coordinator(group, &leave, VERSION, LIMIT, |answer| answer.error_code)
+        .ask_coordinator(group, &leave, VERSION, ANSWER_LIMIT, |answer| {
+            answer.error_code
+        })
         .map(drop)
 }

@@ -431,19 +431,18 @@ fn one_partition_a_user(lane: &Lane) -> Result<Verdict> {
 fn spreads_users(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(published)?;
     let used: BTreeSet<i32> = run.records.iter().map(|record| record.partition).collect();
-    let no_keys = !run.records.is_empty() && run.records.iter().all(|r| r.key().is_none());
+    let no_keys = run.records.iter().all(|r| r.key().is_none());
     Ok(verdict(
         // Twenty users whose keys are hashed: all on one partition by chance is out of the question. Without keys it is
-        // not: the client spreads one batch after the other, and this may have been a single one.
-        used.len() > 1 || no_keys,
-        "events on several partitions",
+        // not, for then the client chooses one for each batch.
+        used.len() > 1 && !no_keys,
+        "events on several partitions, by their keys",
         of_events(&run.records, || {
-            let why = if no_keys {
-                ", as the client likes: they have no key"
+            if no_keys {
+                "no event has a key, so that nothing spreads the users".to_string()
             } else {
-                ""
-            };
-            format!("events on partitions {used:?}{why}")
+                format!("events on partitions {used:?}")
+            }
         }),
         "Who chooses the partition: the hash of the key, or your program?",
     ))

@@ -37,7 +37,7 @@ pub const TASKS: &[Task] = &[
         run: task1_producer::run,
         checks: producer_checks::CHECKS,
         beyond: false,
-        seconds: 4,
+        seconds: 6,
         hints: include_str!("../hints/task1-producer.md"),
     },
     Task {

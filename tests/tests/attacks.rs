@@ -1,8 +1,10 @@
 //! Submissions that want more than points: each gains nothing, and stops nothing.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::net::TcpListener;
+use std::fs::{self, Permissions};
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,7 +31,18 @@ pub fn trials() -> Vec<Trial> {
 fn all_attacks() -> Result<()> {
     let class = tempfile::tempdir()?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let datagrams = UdpSocket::bind(address)?;
+    // Where everybody may go.
+    let public = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o755))
+        .tempdir()?;
+    let unix = public.path().join("socket");
+    let unix_listener = UnixListener::bind(&unix)?;
+    fs::set_permissions(&unix, Permissions::from_mode(0o777))?;
     listener.set_nonblocking(true)?;
+    datagrams.set_nonblocking(true)?;
+    unix_listener.set_nonblocking(true)?;
     let mut submissions = Vec::new();
     for entry in fs::read_dir(workspace().join("tests/attacks"))? {
         let from = entry?.path();
@@ -37,8 +50,9 @@ fn all_attacks() -> Result<()> {
         copy(&from, &to)?;
         submissions.push(to);
     }
-    let port = listener.local_addr()?.port().to_string();
-    fs::write(class.path().join("connects_elsewhere/port"), port)?;
+    let elsewhere = class.path().join("connects_elsewhere");
+    fs::write(elsewhere.join("port"), address.port().to_string())?;
+    fs::write(elsewhere.join("unix"), unix.display().to_string())?;
     let others = [workspace().join("solutions"), class.path().join("honest")];
     let others: String = others
         .iter()
@@ -78,7 +92,7 @@ fn all_attacks() -> Result<()> {
     // They did what they are here for.
     for (name, words) in [
         ("reads_what_is_not_its_own", "looked everywhere"),
-        ("connects_elsewhere", "denied"),
+        ("connects_elsewhere", "tried everything"),
         ("kills_others", "tried to kill"),
         ("outlives_its_parent", "left some behind"),
         ("deletes_the_topic", "the program has changed it"),
@@ -90,6 +104,14 @@ fn all_attacks() -> Result<()> {
         ensure!(text.contains(words), "no `{words}` of {name}: {text}");
     }
     ensure!(listener.accept().is_err(), "somebody has connected");
+    ensure!(
+        unix_listener.accept().is_err(),
+        "somebody has come to a Unix socket"
+    );
+    ensure!(
+        datagrams.recv(&mut [0; 8]).is_err(),
+        "somebody has sent a datagram"
+    );
     let left = Command::new("pgrep").args(["-f", MARK]).output()?;
     ensure!(
         left.stdout.is_empty(),

@@ -92,7 +92,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let _ = self.command("down").output();
+        let _ = run(&mut self.command("down"), LIMIT);
     }
 }
 
@@ -224,7 +224,7 @@ fn half_written_cache() -> Result<()> {
         command
             .env("KAFKA_LAB_CACHE", cache.path())
             .env("KAFKA_LAB_BROKER", "jvm");
-        text(&command.output()?)?;
+        text(&run(&mut command, LIMIT)?)?;
     }
     ensure!(
         !cache.path().join("partial-0").exists(),

@@ -46,7 +46,11 @@ const OPEN: &[Open] = &[
         file: PRODUCER,
         of: "producer",
         holes: &[3],
-        fails: &["producer.key_is_user", "producer.one_partition_a_user"],
+        fails: &[
+            "producer.key_is_user",
+            "producer.one_partition_a_user",
+            "producer.spreads_users",
+        ],
     },
     Open {
         file: CONSUMER,
