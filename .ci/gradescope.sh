@@ -23,6 +23,8 @@ cp -r "${CARGO_HOME:-$HOME/.cargo}/registry" "$autograder/cargo/"
 cp -r "$HOME/.m2" "$scratch/m2"
 lent=(-v "$autograder:/autograder" -v "$scratch/m2:/root/.m2" -v "$sysroot:/opt/rust:ro"
     -e PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+# Where the network has certificates of its own.
+[ -z "${PIP_CERT:-}" ] || lent+=(-v "$PIP_CERT:/lent.crt:ro" -e PIP_CERT=/lent.crt)
 
 docker rm -f kafka-lab-setup >/dev/null 2>&1 || true
 docker run --name kafka-lab-setup --network host "${lent[@]}" "$image" bash /autograder/source/setup.sh \
@@ -35,7 +37,9 @@ cp -r "$autograder/source/lab/." "$autograder/submission/"
 for sources in solutions/*/src; do
     cp -r "$sources" "$autograder/submission/$(basename "$(dirname "$sources")")/"
 done
-docker run --rm --network none "${lent[@]}" kafka-lab-gradescope bash /autograder/source/run_autograder
+docker run --rm --network none kafka-lab-gradescope python3 -c "import confluent_kafka"
+# As large as docs/grading.md says.
+docker run --rm --network none --memory 3g --cpus 2 "${lent[@]}" kafka-lab-gradescope bash /autograder/source/run_autograder
 docker rmi kafka-lab-gradescope >/dev/null
 python3 -c "
 import json, sys

@@ -128,11 +128,30 @@ impl Class {
         done.sort_by_key(|(at, _)| *at);
         let reports: Vec<Report> = done.into_iter().map(|(_, report)| report).collect();
         if let Some(out) = &self.out {
-            write_whole(&out.join(GRADEBOOK), &gradebook(&reports)?)?;
-            write_whole(&out.join(SUMMARY), Summary(&reports).to_string().as_bytes())?;
-            write_whole(&out.join(CLASS), class_page(&reports, REVIEW).as_bytes())?;
+            let all = self.with_those_before(&reports, out)?;
+            write_whole(&out.join(GRADEBOOK), &gradebook(&all)?)?;
+            write_whole(&out.join(SUMMARY), Summary(&all).to_string().as_bytes())?;
+            write_whole(&out.join(CLASS), class_page(&all, REVIEW).as_bytes())?;
         }
         Ok(reports)
+    }
+
+    /// These, and those of which there are results from earlier runs: who comes late is one of the class.
+    fn with_those_before(&self, reports: &[Report], out: &Path) -> Result<Vec<Report>> {
+        let mut all = reports.to_vec();
+        let is_named = |name: &str| self.submissions.iter().any(|(one, _)| one == name);
+        for entry in fs::read_dir(out)? {
+            let entry = entry?;
+            if is_named(&entry.file_name().to_string_lossy()) {
+                continue;
+            }
+            if let Some(mut report) = read_report(&entry.path()) {
+                report.checks.iter_mut().for_each(|row| row.seen.clear());
+                all.push(report);
+            }
+        }
+        all[reports.len()..].sort_by(|one, other| one.submission.cmp(&other.submission));
+        Ok(all)
     }
 
     fn one(&self, grader: &Grader, name: &str, source: &Path) -> Result<Graded> {
@@ -203,8 +222,11 @@ fn kept(folder: &Path, digest: &str) -> Option<Report> {
     if fs::read_to_string(folder.join(DIGEST)).ok()? != digest {
         return None;
     }
-    let report: Report = serde_json::from_slice(&fs::read(folder.join(REPORT)).ok()?).ok()?;
-    report.is_judged().then_some(report)
+    read_report(folder).filter(Report::is_judged)
+}
+
+fn read_report(folder: &Path) -> Option<Report> {
+    serde_json::from_slice(&fs::read(folder.join(REPORT)).ok()?).ok()
 }
 
 /// Writes all results of a submission into a folder of another name, which then takes the place of what was there.

@@ -36,6 +36,9 @@ const OF_TESTS: &[&str] = &["ctrlc", "libtest-mimic"];
 /// The sections of the README that students read.
 const SECTIONS: &[&str] = &["## What must be installed", "## For students"];
 
+/// The page in `docs` that goes along with the task sheets.
+const CONTRACT: &str = "contract.md";
+
 /// What is made for it alone, and where it goes.
 const OF_ITS_OWN: &[(&str, &str)] = &[
     ("handout/ci.yml", ".github/workflows/ci.yml"),
@@ -57,9 +60,10 @@ pub fn export(to: &Path) -> Result<()> {
         copy(&from.join(path), &to.join(path))?;
     }
     for entry in fs::read_dir(from.join("docs"))? {
-        let sheet = entry?;
-        if sheet.file_name().to_string_lossy().starts_with("task") {
-            copy(&sheet.path(), &to.join("docs").join(sheet.file_name()))?;
+        let page = entry?;
+        let name = page.file_name();
+        if name == CONTRACT || name.to_string_lossy().starts_with("task") {
+            copy(&page.path(), &to.join("docs").join(name))?;
         }
     }
     for (here, there) in OF_ITS_OWN {

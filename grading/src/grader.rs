@@ -53,7 +53,7 @@ impl Grader {
             Kind::Workspace => (self.pristine()?.build(intake, folder.path())?, None),
             Kind::Programs => {
                 intake.write(folder.path())?;
-                let python = intake.has_python().then(Python::find).transpose()?;
+                let python = Python::for_scripts(intake.scripts())?;
                 // Where none of the programs is there, each is judged as not submitted.
                 let programs = Submission::in_folder(folder.path()).unwrap_or_default();
                 (programs, python)

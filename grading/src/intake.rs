@@ -16,6 +16,9 @@ use walkdir::WalkDir;
 const MOST_BYTES: u64 = 256 << 20;
 const MOST_FILES: usize = 5_000;
 
+/// Folders that nobody means to hand in: what is built, what git knows, and what macOS puts into archives.
+const OF_TOOLS: &[&str] = &["target", ".git", "__MACOSX"];
+
 /// What kind of submission it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
@@ -108,10 +111,12 @@ impl Intake {
         String::from_utf8(self.files.get(path)?.bytes.clone()).ok()
     }
 
-    /// Is there a script in Python?
-    pub fn has_python(&self) -> bool {
-        let mut paths = self.files.keys();
-        paths.any(|path| path.extension().is_some_and(|extension| extension == "py"))
+    /// The scripts in Python.
+    pub fn scripts(&self) -> impl Iterator<Item = String> {
+        let paths = self.files.keys();
+        let scripts =
+            paths.filter(|path| path.extension().is_some_and(|extension| extension == "py"));
+        scripts.map(|path| self.text(path).unwrap_or_default())
     }
 
     /// Tells whether a submission has changed.
@@ -124,13 +129,18 @@ impl Intake {
     }
 }
 
+fn is_of_tools(path: &Path) -> bool {
+    path.components()
+        .any(|part| OF_TOOLS.iter().any(|name| part.as_os_str() == *name))
+}
+
 impl Reading {
     fn folder(&mut self, folder: &Path) -> Result<()> {
         let root = folder.canonicalize()?;
-        let is_of_build = |name: &str| matches!(name, "target" | ".git");
-        let entries = WalkDir::new(&root).into_iter().filter_entry(|entry| {
-            entry.depth() == 0 || !is_of_build(&entry.file_name().to_string_lossy())
-        });
+        // They may be too large to walk through.
+        let entries = WalkDir::new(&root)
+            .into_iter()
+            .filter_entry(|entry| entry.depth() == 0 || !is_of_tools(entry.file_name().as_ref()));
         for entry in entries {
             let entry = entry?;
             let path = entry.path().strip_prefix(&root)?;
@@ -183,6 +193,9 @@ impl Reading {
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !plain {
             self.left_out.push(format!("{} leads out", path.display()));
+            return Ok(());
+        }
+        if is_of_tools(path) {
             return Ok(());
         }
         let mut bytes = Vec::new();

@@ -9,9 +9,12 @@ use broker::run;
 use serde::Deserialize;
 
 /// Prints where the interpreter and its libraries lie. What is called `python3` may only choose between several.
-const ASK: &str = "import json, site, sys
+const ASK: &str = "import importlib.util, json, site, sys
 print(json.dumps({'executable': sys.executable, 'path': sys.path[1:] + [sys.prefix, sys.base_prefix], \
-'user_base': site.getuserbase()}))";
+'user_base': site.getuserbase(), 'has_client': importlib.util.find_spec('confluent_kafka') is not None}))";
+
+/// The slides' client, as scripts import it.
+const CLIENT: &str = "confluent_kafka";
 
 /// An interpreter, and what it must be allowed to read.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,14 +22,30 @@ pub struct Python {
     pub executable: PathBuf,
     pub path: Vec<PathBuf>,
     pub user_base: PathBuf,
+    has_client: bool,
 }
 
 impl Python {
-    /// The one of this machine.
+    /// The one of this machine, where there are scripts.
     ///
     /// # Errors
-    /// When there is none.
-    pub fn find() -> Result<Self> {
+    /// When there is none, or it lacks the Kafka client that they import.
+    pub fn for_scripts(mut scripts: impl Iterator<Item = String>) -> Result<Option<Self>> {
+        let Some(first) = scripts.next() else {
+            return Ok(None);
+        };
+        let python = Self::find()?;
+        let imports = |script: String| script.contains(CLIENT);
+        if !python.has_client && (imports(first) || scripts.any(imports)) {
+            bail!(
+                "the submission's scripts import {CLIENT}, and {} does not have it: `python3 -m pip install confluent-kafka`",
+                python.executable.display()
+            );
+        }
+        Ok(Some(python))
+    }
+
+    fn find() -> Result<Self> {
         let output = run(
             Command::new("python3").args(["-c", ASK]),
             Duration::from_secs(30),

@@ -45,6 +45,13 @@ fn tell(number: usize, hints: &[&str]) {
 }
 
 fn show_solution(task: &Task) -> Result<()> {
+    if !workspace().join("solutions").exists() {
+        println!(
+            "Task {} passes. Whoever gave you this workspace has the solution.",
+            task.number
+        );
+        return Ok(());
+    }
     println!(
         "Task {} passes. The solution differs from yours in this:",
         task.number
@@ -59,9 +66,7 @@ fn show_solution(task: &Task) -> Result<()> {
         let (yours, ours) = (fs::read_to_string(&file)?, fs::read_to_string(&solution)?);
         differs |= show_differences(&path.display().to_string(), &yours, &ours);
     }
-    if !workspace().join("solutions").exists() {
-        println!("This workspace holds no solutions. Ask whoever gave it to you.");
-    } else if !differs {
+    if !differs {
         println!("in nothing.");
     }
     Ok(())

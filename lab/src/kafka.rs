@@ -64,6 +64,15 @@ pub fn partitions(count: i32) -> String {
     }
 }
 
+/// The lab's Kafka, which must run and have this topic; and how many partitions that has.
+pub fn with_topic(topic: &str) -> Result<(Kafka, i32)> {
+    let kafka = Kafka::at(&running()?.bootstrap);
+    let Some(partitions) = kafka.partitions(topic)? else {
+        bail!("there is no topic {topic}; `cargo lab up` creates it");
+    };
+    Ok((kafka, partitions))
+}
+
 /// The lab's Kafka, which must run.
 pub fn running() -> Result<Lab> {
     match Lab::find()? {

@@ -11,6 +11,7 @@ mod partitions;
 mod pay;
 mod progress;
 mod progress_bar;
+mod publish;
 mod rejudge;
 mod report;
 mod review;
@@ -82,8 +83,8 @@ enum Command {
         /// How many at a time
         #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
         jobs: u16,
-        /// Keeps the results there: a folder for each submission, a gradebook and a summary. What is there already is not
-        /// graded again
+        /// Keeps the results there: a folder for each submission, a gradebook and a summary. What is there already is
+        /// graded again only if it has changed
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
         /// One JSON object for each submission on standard output, a line each
@@ -95,7 +96,8 @@ enum Command {
         #[arg(required = true)]
         submissions: Vec<PathBuf>,
         /// The page of one submission (by default review-NAME.html), or the folder for the pages of several (by default
-        /// review). Those that are there already are not graded again
+        /// review). Those that are there already are graded again only if they
+        /// have changed
         #[arg(long, value_name = "FILE|DIR")]
         out: Option<PathBuf>,
         /// How many at a time
@@ -130,6 +132,11 @@ enum Command {
         /// On a cluster of your own, too
         #[arg(long)]
         yes: bool,
+    },
+    /// Publishes random events to clickstream, as the producer does once it works
+    Publish {
+        #[arg(value_name = "N", default_value_t = 100)]
+        events: u64,
     },
     /// Publishes random payments for billing, and says what each user is to be charged
     Pay {
@@ -235,6 +242,7 @@ fn main() -> ExitCode {
         Command::Down => kafka::down(),
         Command::Status => kafka::status(),
         Command::Reset { yes } => kafka::reset(yes),
+        Command::Publish { events } => publish::publish(events),
         Command::Pay {
             payments,
             duplicates,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use checks::{Kafka, as_payloads, malformed_payments, random_payments, table};
 use common::{PAYMENTS, Payment};
 use rand::RngExt;
@@ -12,11 +12,7 @@ use rand::seq::IndexedRandom;
 use crate::kafka;
 
 pub fn pay(count: u64, duplicates: usize, malformed: usize) -> Result<ExitCode> {
-    let lab = kafka::running()?;
-    let cluster = Kafka::at(&lab.bootstrap);
-    let Some(partitions) = cluster.partitions(PAYMENTS)? else {
-        bail!("there is no topic {PAYMENTS}; `cargo lab up` creates it");
-    };
+    let (cluster, partitions) = kafka::with_topic(PAYMENTS)?;
     let payments = as_payloads(&random_payments(count))?;
     cluster.send(PAYMENTS, None, &payments)?;
     let mut rng = rand::rng();

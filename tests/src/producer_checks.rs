@@ -304,7 +304,7 @@ fn event_fields(lane: &Lane) -> Result<Verdict> {
         "JSON with event_id, user_id (user_1 to user_20), event_type (one of four), timestamp (seconds since 1970), \
          amount (10 to 500 with two decimals, or null)",
         of_events(&run.records, || saw),
-        "Compare the event you see with the one on the task sheet, field by field.",
+        "Compare the event you see with the one in docs/contract.md, field by field.",
     ))
 }
 

@@ -106,7 +106,17 @@ fn matrix() -> Result<String> {
     for task in TASKS {
         writeln!(text, "\n## Task {}. {}\n", task.number, task.title)?;
         for (number, check) in task.checks.iter().enumerate() {
-            writeln!(text, "{}. `{}` {}", number + 1, check.id, check.title)?;
+            let points = match check.points {
+                1 => "1 point".to_string(),
+                points => format!("{points} points"),
+            };
+            writeln!(
+                text,
+                "{}. `{}` {} ({points})",
+                number + 1,
+                check.id,
+                check.title
+            )?;
         }
         let numbers = 1..=task.checks.len();
         let columns: String = numbers

@@ -1,7 +1,9 @@
 //! `cargo lab grade` for a class, as an instructor meets it, also when the grader is killed.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -79,6 +81,16 @@ fn killed() -> Result<()> {
         gradebook.lines().count() == 1 + submissions.len(),
         "{gradebook}"
     );
+    // Who comes late joins those that are there.
+    let late = class.path().join("late");
+    fs::create_dir(&late)?;
+    let status = start(&lab, &[late], &out)?.wait_for_end(LIMIT)?;
+    ensure!(status.success(), "{status}");
+    let gradebook = fs::read_to_string(out.join("grades.csv"))?;
+    ensure!(
+        gradebook.lines().count() == 2 + submissions.len(),
+        "{gradebook}"
+    );
     Ok(())
 }
 
@@ -120,18 +132,29 @@ fn report(folder: &Path) -> Result<Report> {
     serde_json::from_slice(&text).with_context(|| folder.display().to_string())
 }
 
+/// As macOS packs a workspace in which somebody has built.
 fn sources() -> Result<()> {
     let class = TempDir::new()?;
-    let student = class.path().join("student");
-    for program in ["producer", "consumer_crash"] {
-        fs::create_dir_all(student.join(program).join("src"))?;
-    }
+    let student = class.path().join("student.zip");
+    let mut zip = zip::ZipWriter::new(fs::File::create(&student)?);
+    let mut add = |path: &str, bytes: &[u8]| -> Result<()> {
+        zip.start_file(path, zip::write::SimpleFileOptions::default())?;
+        Ok(zip.write_all(bytes)?)
+    };
     let crash = "consumer_crash/src/main.rs";
-    fs::copy(workspace().join(crash), student.join(crash))?;
-    fs::write(
-        student.join("producer/src/main.rs"),
-        "fn main() { this is no Rust }\n",
+    add(
+        &format!("student/{crash}"),
+        &fs::read(workspace().join(crash))?,
     )?;
+    add(
+        "student/producer/src/main.rs",
+        b"fn main() { this is no Rust }\n",
+    )?;
+    add("__MACOSX/student/producer/src/._main.rs", b"Mac OS X")?;
+    for number in 0..6_000 {
+        add(&format!("student/target/debug/deps/{number}.o"), b"built")?;
+    }
+    zip.finish()?;
     let output = Lab::new()?.command("grade --json").arg(&student).output()?;
     ensure!(
         output.status.success(),
@@ -218,6 +241,32 @@ fn no_submission() -> Result<()> {
         ensure!(report.score == 0, "{line}");
         ensure!(!line.contains("not_judged"), "{line}");
     }
+    // Nor is it the student's fault when the grader's Python lacks the client.
+    let bare = class.path().join("bare");
+    let venv = Command::new("python3")
+        .args(["-m", "venv", "--without-pip"])
+        .arg(&bare)
+        .output()?;
+    ensure!(
+        venv.status.success(),
+        "{}",
+        String::from_utf8_lossy(&venv.stderr)
+    );
+    let script = class.path().join("script");
+    fs::create_dir(&script)?;
+    fs::write(script.join("producer.py"), "import confluent_kafka\n")?;
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = lab
+        .command("grade")
+        .arg(&script)
+        .env("PATH", format!("{}:{path}", bare.join("bin").display()))
+        .output()?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.code() == Some(3) && printed.contains("pip install confluent-kafka"),
+        "{}: {printed}",
+        output.status
+    );
     let missing = lab
         .command("grade")
         .arg(class.path().join("nobody"))

@@ -1,8 +1,10 @@
 //! The starters build without a warning, run, and fail exactly the checks that their holes are about.
 
+use std::fs;
+
 use anyhow::{Result, ensure};
 use bank::{Style, build};
-use checks::programs::{PROGRAMS, Version, cargo};
+use checks::programs::{PROGRAMS, Version, cargo, workspace};
 use checks::{Submission, TASKS, Task, holes};
 use libtest_mimic::Trial;
 
@@ -224,7 +226,10 @@ const STARTERS_PASS: &[&str] = &[
 ];
 
 pub fn trials() -> Vec<Trial> {
-    let mut trials = vec![trial("starters::build_without_a_warning", without_warnings)];
+    let mut trials = vec![
+        trial("starters::build_without_a_warning", without_warnings),
+        trial("starters::their_points_are_in_the_guide", points_are_told),
+    ];
     for task in TASKS {
         let name = format!(
             "starters::fail_the_checks_of_their_holes::task{}",
@@ -247,6 +252,29 @@ fn fails_all_but_what_starters_pass(task: &Task) -> Result<()> {
     let ids = task.checks.iter().map(|check| check.id);
     let must_fail: Vec<&str> = ids.filter(|id| !STARTERS_PASS.contains(id)).collect();
     expect(&judge(&starters, &[task]), &must_fail)
+}
+
+/// Whoever grades has to know what is had for nothing.
+fn points_are_told() -> Result<()> {
+    let points = |beyond: bool| -> u32 {
+        let tasks = TASKS.iter().filter(|task| task.beyond == beyond);
+        tasks
+            .flat_map(|task| task.checks)
+            .filter(|check| STARTERS_PASS.contains(&check.id))
+            .map(|check| check.points)
+            .sum()
+    };
+    let words = format!(
+        "has {} of the 100, and {} of the 50 beyond",
+        points(false),
+        points(true)
+    );
+    let guide = fs::read_to_string(workspace().join("docs/grading.md"))?.replace('\n', " ");
+    ensure!(
+        guide.contains(&words),
+        "docs/grading.md does not say: {words}"
+    );
+    Ok(())
 }
 
 fn fails_for_its_holes(open: &Open) -> Result<()> {
