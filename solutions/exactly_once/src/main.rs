@@ -4,6 +4,7 @@
 
 #![allow(unused_imports, reason = "the holes need some of them")]
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use common::{
@@ -13,20 +14,17 @@ use common::{
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Message, OwnedMessage};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::util::Timeout;
 use rdkafka::{Offset, TopicPartitionList};
 
 const BATCH_SIZE: usize = 20;
 
-/// A thread of its own hears the delivery reports, for without them no transaction ends.
-type Extractor = ThreadedProducer<DefaultProducerContext>;
-
 /// Copies the purchases of a batch and moves the offsets past it. Returns how many purchases there were.
 fn copy(
     batch: &[(Event, OwnedMessage)],
     consumer: &BaseConsumer<Rebalanced>,
-    producer: &Extractor,
+    producer: &BaseProducer,
 ) -> Result<usize, Error> {
     // SOLUTION(3): what is sent from here on counts only with the commit.
     producer.begin_transaction()?;
@@ -42,11 +40,12 @@ fn copy(
         }
     }
     // SOLUTION(4): the offsets after each partition's last message are part of the transaction: both count, or neither.
-    let after = batch.iter().map(|(_, message)| {
+    let mut after = HashMap::new();
+    for (_, message) in batch {
         let partition = (CLICKSTREAM.to_string(), message.partition());
-        (partition, Offset::Offset(message.offset() + 1))
-    });
-    let after = TopicPartitionList::from_topic_map(&after.collect())?;
+        after.insert(partition, Offset::Offset(message.offset() + 1));
+    }
+    let after = TopicPartitionList::from_topic_map(&after)?;
     let group = consumer.group_metadata();
     let group = group.ok_or_else(|| Error::new("The consumer is in no group."))?;
     producer.send_offsets_to_transaction(&after, &group, Timeout::Never)?;
@@ -59,7 +58,7 @@ fn main() -> Result<(), Error> {
     require_topic(CLICKSTREAM)?;
     require_topic(PURCHASES)?;
     let shutdown = Shutdown::on_ctrl_c()?;
-    let producer: Extractor = ClientConfig::new()
+    let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap_servers())
         .set("client.id", "exactly_once")
         // SOLUTION(1): the same at every start, so that the broker knows whose transaction is still open.
@@ -97,16 +96,18 @@ fn main() -> Result<(), Error> {
         match copy(&batch, &consumer, &producer) {
             Ok(purchases) => println!("Committed batch of {}: {purchases} purchases.", batch.len()),
             Err(error) => {
-                // An abort waits until every record is reported on, and here only flush takes reports in.
+                // An abort waits until every record is reported on, and takes in no reports itself; flush does.
                 producer.flush(Timeout::Never)?;
                 // SOLUTION(5): nothing of the batch counts, so go back to each partition's first message.
                 eprintln!("Aborting a batch of {}: {error:?}", batch.len());
                 producer.abort_transaction(Timeout::Never)?;
-                let first = batch.iter().rev().map(|(_, message)| {
+                let mut first = HashMap::new();
+                for (_, message) in &batch {
                     let partition = (CLICKSTREAM.to_string(), message.partition());
-                    (partition, Offset::Offset(message.offset()))
-                });
-                let first = TopicPartitionList::from_topic_map(&first.collect())?;
+                    let offset = Offset::Offset(message.offset());
+                    first.entry(partition).or_insert(offset);
+                }
+                let first = TopicPartitionList::from_topic_map(&first)?;
                 let sought = consumer.seek_partitions(first, Duration::from_secs(5))?;
                 for partition in sought.elements() {
                     partition.error()?;
