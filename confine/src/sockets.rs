@@ -1,5 +1,10 @@
-//! Which sockets a program may make, by a filter of system calls (seccomp): those of TCP. Landlock says to which ports they
-//! may lead, and knows nothing of others, such as Docker's Unix socket, through which one becomes root.
+//! What a program may ask of the kernel, by a filter of system calls (seccomp), where Landlock has no say.
+//!
+//! - Sockets: those of TCP. Landlock says to which ports they may lead, and knows nothing of others, such as Docker's Unix
+//!   socket, through which one becomes root; nor of a connection that is made by sending (TCP Fast Open), or of listening
+//!   without an address.
+//! - Memory that belongs to no process, and so is not counted, and outlives them all.
+//! - A process group of its own: a program is known, and killed, by the one that it gets.
 
 use std::path::Path;
 
@@ -53,7 +58,8 @@ pub fn restrict(filter: &BpfProgram) -> Result<()> {
 /// What is not enforced here.
 pub fn gaps() -> Option<&'static str> {
     (!is_available()).then_some(
-        "this kernel filters no system calls: programs may send datagrams (UDP), and talk to Unix sockets, such as Docker's",
+        "this kernel filters no system calls: programs may listen, send datagrams (UDP), talk to Unix sockets, such as Docker's, and \
+         keep shared memory",
     )
 }
 
@@ -64,27 +70,47 @@ fn is_available() -> bool {
 /// System calls, and when each of them is refused: where one of its rules holds, or always.
 fn refused_calls() -> Result<Vec<(i64, Vec<SeccompRule>)>> {
     use nix::libc::{
-        AF_INET, AF_INET6, IPPROTO_IP, IPPROTO_TCP, SOCK_STREAM, SYS_io_uring_setup, SYS_socket,
+        AF_INET, AF_INET6, IPPROTO_IP, IPPROTO_TCP, MSG_FASTOPEN, SOCK_STREAM, SYS_io_uring_setup,
+        SYS_listen, SYS_memfd_create, SYS_mq_open, SYS_msgget, SYS_semget, SYS_sendmmsg,
+        SYS_sendmsg, SYS_sendto, SYS_setpgid, SYS_setsid, SYS_shmget, SYS_socket,
     };
     // MPTCP is a stream, too, and passes Landlock by.
-    let mut rules = vec![
+    let mut sockets = vec![
         neither(FAMILY, AF_INET, AF_INET6)?,
         neither(PROTOCOL, IPPROTO_IP, IPPROTO_TCP)?,
     ];
     for kind in (0..=KINDS).filter(|kind| *kind != u64::from(SOCK_STREAM.unsigned_abs())) {
         let is_kind = condition(KIND, SeccompCmpOp::MaskedEq(KINDS), kind)?;
-        rules.push(SeccompRule::new(vec![is_kind])?);
+        sockets.push(SeccompRule::new(vec![is_kind])?);
     }
-    let mut calls = vec![
-        (SYS_socket, rules.clone()),
+    let mut calls = vec![(SYS_socket, sockets)];
+    // Which argument of each holds the flags.
+    for (call, flags) in [(SYS_sendto, 3), (SYS_sendmsg, 2), (SYS_sendmmsg, 3)] {
+        let fast = u64::from(MSG_FASTOPEN.unsigned_abs());
+        let is_fast = condition(flags, SeccompCmpOp::MaskedEq(fast), fast)?;
+        calls.push((call, vec![SeccompRule::new(vec![is_fast])?]));
+    }
+    let always = [
+        SYS_listen,
         // It makes sockets, and asks no filter.
-        (SYS_io_uring_setup, Vec::new()),
+        SYS_io_uring_setup,
+        SYS_memfd_create,
+        SYS_mq_open,
+        SYS_msgget,
+        SYS_semget,
+        SYS_setpgid,
+        SYS_setsid,
+        SYS_shmget,
     ];
+    calls.extend(always.map(|call| (call, Vec::new())));
     if cfg!(target_arch = "x86_64") {
         /// The same calls by the numbers of "x32", which some kernels know.
         const X32: i64 = 0x4000_0000;
-        calls.push((SYS_socket | X32, rules));
-        calls.push((SYS_io_uring_setup | X32, Vec::new()));
+        let again: Vec<_> = calls
+            .iter()
+            .map(|(call, rules)| (call | X32, rules.clone()))
+            .collect();
+        calls.extend(again);
     }
     Ok(calls)
 }

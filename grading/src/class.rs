@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -105,7 +106,7 @@ impl Class {
                         let Some((at, (name, source))) = one else {
                             return;
                         };
-                        match self.one(grader, name, source) {
+                        match self.one_anyway(grader, name, source) {
                             Ok(graded) => {
                                 told(&graded);
                                 done.lock().push((at, graded.report));
@@ -152,6 +153,18 @@ impl Class {
         }
         all[reports.len()..].sort_by(|one, other| one.submission.cmp(&other.submission));
         Ok(all)
+    }
+
+    /// As [`Class::one`]; a panic over what one submission holds stops no other.
+    fn one_anyway(&self, grader: &Grader, name: &str, source: &Path) -> Result<Graded> {
+        let graded = catch_unwind(AssertUnwindSafe(|| self.one(grader, name, source)));
+        graded.unwrap_or_else(|_| {
+            let report = not_judged(name, "the grader gave up on what this submission holds");
+            Ok(Graded {
+                report,
+                kept: false,
+            })
+        })
     }
 
     fn one(&self, grader: &Grader, name: &str, source: &Path) -> Result<Graded> {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 /// Prints where the interpreter and its libraries lie. What is called `python3` may only choose between several.
 const ASK: &str = "import importlib.util, json, site, sys
 print(json.dumps({'executable': sys.executable, 'path': sys.path[1:] + [sys.prefix, sys.base_prefix], \
-'user_base': site.getuserbase(), 'has_client': importlib.util.find_spec('confluent_kafka') is not None}))";
+'user_base': site.getuserbase(), 'user_site': site.getusersitepackages(), 'has_client': importlib.util.find_spec('confluent_kafka') is not None}))";
 
 /// The slides' client, as scripts import it.
 const CLIENT: &str = "confluent_kafka";
@@ -22,6 +22,7 @@ pub struct Python {
     pub executable: PathBuf,
     pub path: Vec<PathBuf>,
     pub user_base: PathBuf,
+    user_site: PathBuf,
     has_client: bool,
 }
 
@@ -59,7 +60,7 @@ impl Python {
 
     /// All that it reads besides the scripts.
     pub fn readable(&self) -> impl Iterator<Item = PathBuf> {
-        let own = [self.executable.clone(), self.user_base.clone()];
+        let own = [self.executable.clone(), self.user_site.clone()];
         own.into_iter().chain(self.path.clone())
     }
 }

@@ -132,7 +132,7 @@ impl Layout<'_> {
         let top = self.bands + BAND * count(at);
         let (low, high) = track.offsets();
         Scale::new(
-            (whole(low), whole(high.max(low + 1))),
+            (whole(low), whole(high.max(low.saturating_add(1)))),
             (top + BAND - 8.0, top + OWNER + 12.0),
         )
     }

@@ -45,13 +45,12 @@ impl Scale {
             .map(|factor| factor * power)
             .find(|step| *step >= rough)
             .unwrap_or(rough);
-        let mut ticks = Vec::new();
-        let mut tick = (self.from / step).ceil() * step;
-        while tick <= self.to + step * 1e-6 {
-            ticks.push(tick);
-            tick += step;
-        }
+        let first = (self.from / step).ceil();
+        // By number: a large value plus a step may be the same value.
+        let ticks = (0..=most).map(|number| (first + f64::from(number)) * step);
         ticks
+            .take_while(|tick| *tick <= self.to + step * 1e-6)
+            .collect()
     }
 }
 

@@ -64,7 +64,9 @@ impl Charges {
 
     /// What they add up to, in cents.
     pub fn cents(&self) -> i64 {
-        self.rows.iter().filter_map(|row| row.cents).sum()
+        let cents = self.rows.iter().filter_map(|row| row.cents);
+        // A table may hold any amounts.
+        cents.fold(0, i64::saturating_add)
     }
 
     /// Those for these payments.
@@ -105,7 +107,8 @@ impl Charges {
         }
         let known = unpaid.clone();
         for row in &self.rows {
-            sums.entry(&row.user_id).or_default().0 += row.cents.unwrap_or_default();
+            let charged = &mut sums.entry(&row.user_id).or_default().0;
+            *charged = charged.saturating_add(row.cents.unwrap_or_default());
             let expected = known.get(row.event_id.as_str());
             match expected {
                 None => bill.invented += 1,

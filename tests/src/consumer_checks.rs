@@ -4,7 +4,7 @@ use anyhow::Result;
 use common::ANALYTICS_SERVICE;
 
 use crate::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
-use crate::consumer_output::{add, printed_purchases, summaries, totals};
+use crate::consumer_output::{add, printed_purchases, summaries, total, totals};
 use crate::consumer_runs::{
     BATCH, FIRST_READ, PART_BATCH, Read, Redelivered, read, redelivered, resumed, stalled, sum,
 };
@@ -160,10 +160,7 @@ fn redelivered_after_kill(lane: &Lane) -> Result<Verdict> {
 
 fn batches_of_20(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(read)?;
-    let sizes: Vec<u64> = summaries(&run.lines)
-        .iter()
-        .map(|summary| summary.values().sum())
-        .collect();
+    let sizes: Vec<u64> = summaries(&run.lines).iter().map(total).collect();
     Ok(verdict(
         run.fetched && sizes == [BATCH, BATCH],
         format!("of {FIRST_READ} events, two batch summaries that count 20 each"),
@@ -223,7 +220,7 @@ fn purchases(lane: &Lane) -> Result<Verdict> {
 fn running_totals(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(read)?;
     let totals = totals(&run.lines);
-    let sizes: Vec<u64> = totals.iter().map(|totals| totals.values().sum()).collect();
+    let sizes: Vec<u64> = totals.iter().map(total).collect();
     // Of what the batches count, right or wrong: that is another check's affair.
     let right = totals.last() == Some(&add(&summaries(&run.lines)))
         || totals.last() == Some(&run.expected.counts);

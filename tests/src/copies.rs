@@ -79,7 +79,9 @@ impl Faults {
             let value = json(&record);
             let original = event_id(&value).and_then(|id| events.get(&id));
             let fault = match original {
-                Some(original) if !is_wanted(&event(original)?) => &mut faults.unwanted,
+                Some(original) if !event(original).is_some_and(|event| is_wanted(&event)) => {
+                    &mut faults.unwanted
+                }
                 Some(original)
                     if original.key() == record.key() && same_meaning(&value, &json(original)) =>
                 {
@@ -108,8 +110,8 @@ impl Faults {
 pub fn places(kafka: &Kafka) -> Result<BTreeMap<u64, (usize, i64)>> {
     let mut places = BTreeMap::new();
     for record in kafka.records(CLICKSTREAM)? {
-        let event = event(&record)?;
-        if is_wanted(&event) {
+        // What a program has added is no event of ours.
+        if let Some(event) = event(&record).filter(is_wanted) {
             let place = (usize::try_from(record.partition)?, record.offset);
             places.insert(event.event_id, place);
         }
@@ -122,8 +124,8 @@ pub fn is_wanted(event: &Event) -> bool {
     event.event_type == EventType::Purchase && event.amount.is_some()
 }
 
-fn event(record: &Record) -> Result<Event> {
-    Ok(serde_json::from_str(&record.value())?)
+fn event(record: &Record) -> Option<Event> {
+    serde_json::from_str(&record.value()).ok()
 }
 
 fn json(record: &Record) -> Value {

@@ -8,9 +8,10 @@ use anyhow::Result;
 use common::{CLICKSTREAM, CRASH_DEMO_GROUP, Event};
 
 use crate::check::{Check, Verdict, verdict};
+use crate::events::first_id;
 use crate::lane::Lane;
 use crate::lines::{field, position};
-use crate::{offsets, random_events};
+use crate::{Record, offsets, random_events};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -69,8 +70,8 @@ impl Crash {
 }
 
 fn crashed(lane: &Lane) -> Result<Crashed> {
-    // Ids that cannot be guessed: a line shows that its event was read.
-    let first_id = u64::from(rand::random::<u32>());
+    // A line shows that its event was read.
+    let first_id = first_id();
     lane.publish(&random_events(first_id, 90))?;
     let first = crash(lane)?;
     let committed = lane.kafka().committed(CRASH_DEMO_GROUP, CLICKSTREAM)?;
@@ -112,15 +113,13 @@ fn crash(lane: &Lane) -> Result<Crash> {
 /// The event that really lies at each position.
 fn event_ids(lane: &Lane) -> Result<BTreeMap<(i32, i64), i64>> {
     let records = lane.kafka().records(CLICKSTREAM)?.into_iter();
-    records
-        .map(|record| {
-            let event: Event = serde_json::from_str(&record.value())?;
-            Ok((
-                (record.partition, record.offset),
-                event.event_id.try_into()?,
-            ))
-        })
-        .collect()
+    // What a program has added is no event of ours.
+    let event = |record: Record| {
+        let event: Event = serde_json::from_str(&record.value()).ok()?;
+        let id = event.event_id.try_into().ok()?;
+        Some(((record.partition, record.offset), id))
+    };
+    Ok(records.filter_map(event).collect())
 }
 
 fn ended(crash: &Crash) -> String {

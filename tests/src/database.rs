@@ -268,7 +268,9 @@ impl Database {
                         .read(true)
                         .write(true)
                         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-                        .open(&path)?;
+                        .open(&path);
+                    // Where a folder lies, say, nothing can be locked.
+                    let Ok(file) = file else { return Ok(None) };
                     all = lock_byte(&file, byte)?;
                     locked.push(file);
                 }

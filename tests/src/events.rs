@@ -31,6 +31,11 @@ pub fn random_events(first_id: u64, count: u64) -> Vec<Event> {
         .collect()
 }
 
+/// Where ids begin that cannot be guessed. They fit into 32 bits, as many languages have their integers.
+pub fn first_id() -> u64 {
+    rand::random_range(0..2_000_000_000)
+}
+
 /// A purchase with an amount of each of the twenty users, in random order, with ids from `first_id` on. There are more users
 /// than a hash could put into one partition: each partition's last event is one of these.
 pub fn a_purchase_of_each_user(first_id: u64) -> Vec<Event> {

@@ -8,10 +8,10 @@ use broker::wait;
 use common::PURCHASE_EXTRACTOR;
 
 use crate::copies::{Copies, Faults, places};
-use crate::events::a_purchase_of_each_user;
+use crate::events::{a_purchase_of_each_user, first_id};
 use crate::extractor::{
-    Awaited, RECOVERY_LIMIT, Run, START_LIMIT, Seen, committed, ended_transactions, first_id,
-    is_through, transactional_ids, visible,
+    Awaited, RECOVERY_LIMIT, Run, START_LIMIT, Seen, committed, ended_transactions, is_through,
+    transactional_ids, visible,
 };
 use crate::gate::Request;
 use crate::lane::Lane;

@@ -7,8 +7,9 @@ use anyhow::Result;
 use broker::wait;
 use common::{CLICKSTREAM, Event, PURCHASE_EXTRACTOR};
 
+use crate::consumer_runs::sum;
 use crate::copies::{Copies, is_wanted};
-use crate::events::a_purchase_of_each_user;
+use crate::events::{a_purchase_of_each_user, first_id};
 use crate::group::is_past;
 use crate::lane::Lane;
 use crate::{Isolation, Program};
@@ -113,7 +114,7 @@ impl Awaited {
             // Whoever has just got its partitions begins only now; whoever copies the same again comes no further.
             let before = (copied, committed_to, owned);
             copied = copied.max(copies.among(&self.fresh));
-            committed_to = committed_to.max(committed(lane)?.iter().flatten().sum());
+            committed_to = committed_to.max(sum(&committed(lane)?));
             owned = owned.max(lane.owned(PURCHASE_EXTRACTOR, CLICKSTREAM)?);
             if (copied, committed_to, owned) != before {
                 changed = Instant::now();
@@ -127,11 +128,6 @@ impl Awaited {
             wait::pass(Duration::from_millis(100))?;
         }
     }
-}
-
-/// Ids that cannot be guessed.
-pub fn first_id() -> u64 {
-    u64::from(rand::random::<u32>())
 }
 
 pub fn visible(lane: &Lane) -> Result<Copies> {

@@ -209,10 +209,32 @@ pub fn assignment(bytes: &[u8]) -> Option<BTreeSet<TopicPartition>> {
         return Some(BTreeSet::new());
     }
     let version = bytes.try_get_i16().ok()?;
+    if !is_plausible(&bytes) {
+        return None;
+    }
     let assignment = ConsumerProtocolAssignment::decode(&mut bytes, version).ok()?;
     let topics = assignment.assigned_partitions.into_iter();
     let all = topics.flat_map(|topic| partitions(topic.topic, topic.partitions));
     Some(all.collect())
+}
+
+/// Does it announce no more than it holds? Any member that leads a group may write one, and the decoder makes room for what is
+/// announced.
+fn is_plausible(assignment: &Bytes) -> bool {
+    let mut rest = assignment.clone();
+    let mut walk = || -> Option<()> {
+        let topics = rest.try_get_i32().ok()?;
+        for _ in 0..topics {
+            let name = usize::try_from(rest.try_get_i16().ok()?).ok()?;
+            rest = rest.get(name..).map(Bytes::copy_from_slice)?;
+            let partitions = usize::try_from(rest.try_get_i32().ok()?).ok()?;
+            rest = rest
+                .get(partitions.checked_mul(4)?..)
+                .map(Bytes::copy_from_slice)?;
+        }
+        Some(())
+    };
+    walk().is_some()
 }
 
 fn partitions(topic: TopicName, numbers: Vec<i32>) -> impl Iterator<Item = TopicPartition> {

@@ -1,10 +1,11 @@
 //! Judging a submission by the one table of checks.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use parking_lot::Mutex;
 
-use crate::check::Verdict;
+use crate::check::{Check, Verdict};
 use crate::lane::Lane;
 use crate::pool::Pool;
 use crate::report::Judged;
@@ -39,7 +40,7 @@ pub fn judge(
                     for check in task.checks {
                         let row = match &lane {
                             Ok(lane) => {
-                                let verdict = check.judge(lane);
+                                let verdict = judged_anyway(check, lane);
                                 let seen = if matches!(verdict, Verdict::Failed { .. }) {
                                     lane.seen()
                                 } else {
@@ -64,4 +65,14 @@ pub fn judge(
     let mut judged = judged.into_inner();
     judged.sort_by_key(|row| all_checks().position(|check| check.id == row.id));
     judged
+}
+
+/// The verdict of one check. If what a program left makes us panic, the check fails, and the others go on.
+fn judged_anyway(check: &Check, lane: &Lane) -> Verdict {
+    catch_unwind(AssertUnwindSafe(|| check.judge(lane))).unwrap_or_else(|_| Verdict::Failed {
+        expected: check.title.to_string(),
+        saw: "something that the check could not read: it gave up".to_string(),
+        hint: "Is what the program prints, commits and writes within what the contract says?"
+            .to_string(),
+    })
 }

@@ -22,6 +22,9 @@ const LAST_LINES: usize = 5;
 /// How many bytes of a line are kept together; the rest counts as lines of its own.
 const LONGEST_LINE: u64 = 64 * 1024;
 
+/// What a line takes besides its text, in bytes.
+const A_LINE: usize = 64;
+
 /// How many bytes of a stream are kept.
 const MOST_OUTPUT: usize = 8 * 1024 * 1024;
 
@@ -438,7 +441,7 @@ impl Stream {
                 {
                     Ok(0) | Err(_) => return,
                     Ok(read) => {
-                        kept += read;
+                        kept += read + A_LINE;
                         all += read;
                     }
                 }
@@ -452,7 +455,7 @@ impl Stream {
                     let middle = beginning..beginning + (lines.len() - beginning) / 2;
                     kept -= lines
                         .drain(middle)
-                        .map(|line| line.text.len() + 1)
+                        .map(|line| line.text.len() + 1 + A_LINE)
                         .sum::<usize>();
                 }
             }

@@ -40,7 +40,10 @@ impl Slice {
             if !(at(from)..at(to)).contains(&record.offset) {
                 continue;
             }
-            let event: Event = serde_json::from_str(&record.value())?;
+            // What a program has added is no event of ours.
+            let Ok(event) = serde_json::from_str::<Event>(&record.value()) else {
+                continue;
+            };
             let event_type = serde_json::to_value(event.event_type)?;
             *slice
                 .counts

@@ -104,8 +104,9 @@ fn main() -> Result<(), Error> {
                 let mut first = HashMap::new();
                 for (_, message) in &batch {
                     let partition = (CLICKSTREAM.to_string(), message.partition());
-                    let offset = Offset::Offset(message.offset());
-                    first.entry(partition).or_insert(offset);
+                    first
+                        .entry(partition)
+                        .or_insert(Offset::Offset(message.offset()));
                 }
                 let first = TopicPartitionList::from_topic_map(&first)?;
                 let sought = consumer.seek_partitions(first, Duration::from_secs(5))?;
