@@ -57,7 +57,7 @@ enum Instants {
     Locked,
     /// Between two transactions: after one has been written that the next belongs to, or else after some of a batch.
     Between,
-    /// In its first print.
+    /// In the first print of a batch.
     Stalled,
 }
 
@@ -144,12 +144,12 @@ impl Desk<'_, '_> {
                 self.kill(program)?;
             }
             Instants::Stalled => {
+                let mut program = lane.start_to_stall("billing")?;
+                self.wait_until_joined(&mut program)?;
+                lane.stall(&mut program)?;
+                let fetches = fetches(lane)?;
                 self.publish(BATCH, None)?;
                 let ends = lane.kafka().ends(PAYMENTS)?;
-                let fetches = fetches(lane)?;
-                let mut program = lane.start_stalled("billing")?;
-                self.wait_until_joined(&mut program)?;
-                // Whoever prints its assignment blocks there, and is handed out nothing.
                 let limit = LOCKED.min(self.join_limit());
                 program.until(limit, || handed_out(lane, fetches, &ends))?;
                 self.kill(program)?;

@@ -42,7 +42,7 @@ const SETTLE: Duration = Duration::from_millis(400);
 /// By the contract.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// A run that blocked in its first print, in the middle of its first batch, and was killed there.
+/// A run that blocked in the first print of its first batch, and was killed there.
 pub struct Stalled {
     /// Did it own all partitions, under the group's name?
     pub joined: bool,
@@ -50,11 +50,13 @@ pub struct Stalled {
 }
 
 pub fn stalled(lane: &Lane) -> Result<Stalled> {
-    lane.publish(&random_events(0, FIRST_READ))?;
-    let mut program = lane.start_stalled("consumer")?;
+    // Whatever it says before it has anything to do is not in its way.
+    let mut program = lane.start_to_stall("consumer")?;
     let joined = wait_until_joined(lane, &mut program, LIMIT)?;
+    lane.stall(&mut program)?;
+    lane.publish(&random_events(0, FIRST_READ))?;
     if joined {
-        // What it has not polled, no timer commits. Whoever prints its assignment blocks there, and polls nothing.
+        // What it has not polled, no timer commits. Whoever prints something first blocks there, and polls nothing.
         let ends = lane.kafka().ends(CLICKSTREAM)?;
         program.until(QUIET, || handed_out(lane, 0, &ends))?;
     }

@@ -175,13 +175,22 @@ impl<'a> Lane<'a> {
         self.started(Program::run(program, &mut self.command(program)?))
     }
 
-    /// Starts a program that blocks in its first print: in the middle of processing.
+    /// Starts a program that [`Lane::stall`] will stop in its next print: in the middle of processing. What it prints before
+    /// that is not read.
     ///
     /// # Errors
     /// As [`Lane::start`].
-    pub fn start_stalled(&self, program: &str) -> Result<Program> {
-        self.note("the next program can print nothing: it stops in its first print");
-        self.started(Program::run_stalled(program, &mut self.command(program)?))
+    pub fn start_to_stall(&self, program: &str) -> Result<Program> {
+        self.started(Program::run_to_stall(program, &mut self.command(program)?))
+    }
+
+    /// From now on it can print nothing.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn stall(&self, program: &mut Program) -> Result<()> {
+        self.note("from here on it can print nothing: it stops in its next print");
+        program.stall()
     }
 
     fn started(&self, program: Result<Program>) -> Result<Program> {

@@ -1,6 +1,6 @@
 //! Reading what lab programs print: the numbers in a line, never its wording.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The number behind `name=` in a line such as `A: partition=2 offset=17`.
 pub fn field(line: &str, name: &str) -> Option<i64> {
@@ -22,11 +22,12 @@ pub fn position(line: &str) -> Option<(i32, i64)> {
     Some((partition, field(line, "offset")?))
 }
 
-/// The partition numbers in a line such as `A: assigned partitions [0, 1, 2]`: all whole numbers behind `word`.
-pub fn partitions_after(line: &str, word: &str) -> Option<Vec<i32>> {
-    let (_, rest) = line.split_once(word)?;
-    let numbers = rest.split(|c: char| !c.is_ascii_digit());
-    Some(numbers.filter_map(|number| number.parse().ok()).collect())
+/// The whole numbers in a line with this word, such as `A: assigned partitions [0, 1, 2]`, in whatever letters and order.
+pub fn numbers_beside(line: &str, word: &str) -> Option<BTreeSet<i32>> {
+    let line = line.to_lowercase();
+    let numbers = line.split(|c: char| !c.is_ascii_digit());
+    line.contains(word)
+        .then(|| numbers.filter_map(|number| number.parse().ok()).collect())
 }
 
 /// The counts by event type in the last `{…}` of a line: JSON, or a Python literal.
@@ -50,10 +51,15 @@ mod tests {
 
     #[test]
     fn reads_partitions() {
+        let both = Some(BTreeSet::from([0, 2]));
         let line = "A: assigned partitions [0, 2]";
-        assert_eq!(partitions_after(line, "assigned"), Some(vec![0, 2]));
-        assert_eq!(partitions_after("A2: revoked", "revoked"), Some(vec![]));
-        assert_eq!(partitions_after(line, "revoked"), None);
+        assert_eq!(numbers_beside(line, "assigned"), both);
+        assert_eq!(numbers_beside("A: [0, 2] Assigned", "assigned"), both);
+        assert_eq!(
+            numbers_beside("A: revoked", "revoked"),
+            Some(BTreeSet::new())
+        );
+        assert_eq!(numbers_beside(line, "revoked"), None);
     }
 
     #[test]

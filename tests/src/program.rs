@@ -1,6 +1,7 @@
 //! One run of a lab program.
 
-use std::io::{BufRead, BufReader, ErrorKind, PipeReader, PipeWriter, Read, Write};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use broker::wait;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use parking_lot::{Mutex, MutexGuard};
@@ -54,6 +55,8 @@ pub struct Program {
     transcript: Transcript,
     /// The other end of a full pipe. Were it closed, the program would end with a broken pipe.
     stalled: Option<PipeReader>,
+    /// Its standard output, where it is to be stalled later.
+    to_fill: Option<PipeWriter>,
     _folder: TempDir,
 }
 
@@ -134,10 +137,33 @@ impl Program {
     /// # Errors
     /// As there.
     pub fn run_stalled(name: &str, command: &mut Command) -> Result<Self> {
-        let (reader, writer) = full_pipe()?;
+        let (reader, mut writer) = std::io::pipe()?;
+        fill(&mut writer)?;
         let mut program = Self::spawn(name, command, writer, None)?;
         program.stalled = Some(reader);
         Ok(program)
+    }
+
+    /// As [`Program::run_stalled`], but nothing is in its way until [`Program::stall`]: what it prints before, in all no more
+    /// than a pipe holds, nobody reads.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_to_stall(name: &str, command: &mut Command) -> Result<Self> {
+        let (reader, writer) = std::io::pipe()?;
+        let to_fill = writer.try_clone()?;
+        let mut program = Self::spawn(name, command, writer, None)?;
+        program.stalled = Some(reader);
+        program.to_fill = Some(to_fill);
+        Ok(program)
+    }
+
+    /// From now on it blocks in its next print, until it is killed.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn stall(&mut self) -> Result<()> {
+        self.to_fill.as_mut().map_or(Ok(()), fill)
     }
 
     /// Starts a command whose first line finds nobody who reads it any more.
@@ -192,6 +218,7 @@ impl Program {
             err,
             transcript,
             stalled: None,
+            to_fill: None,
             _folder: folder,
         })
     }
@@ -468,18 +495,15 @@ impl Stream {
     }
 }
 
-/// A pipe that takes not one byte more.
-fn full_pipe() -> Result<(PipeReader, PipeWriter)> {
-    let (reader, mut writer) = std::io::pipe()?;
-    let flags = OFlag::from_bits_retain(fcntl(&writer, FcntlArg::F_GETFL)?);
-    fcntl(&writer, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+/// Fills a pipe up, so that it takes not one byte more.
+fn fill(writer: &mut PipeWriter) -> Result<()> {
+    /// The program and we may both be writing: so much goes in as a whole, or not yet (`PIPE_BUF`).
+    const PAGE: [u8; 4096] = [b'\n'; 4096];
     loop {
-        match writer.write(b"\n") {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-            Err(error) => return Err(error.into()),
+        let mut room = [PollFd::new(writer.as_fd(), PollFlags::POLLOUT)];
+        if poll(&mut room, PollTimeout::ZERO)? == 0 {
+            return Ok(());
         }
+        writer.write_all(&PAGE)?;
     }
-    fcntl(&writer, FcntlArg::F_SETFL(flags))?;
-    Ok((reader, writer))
 }

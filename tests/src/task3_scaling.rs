@@ -1,12 +1,13 @@
 //! Task 3: partitions move when members of a group come, leave, and die.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use broker::wait;
 use common::{CLICKSTREAM, SCALE_GROUP};
 
-use crate::lines::{partitions_after, position};
+use crate::lines::{numbers_beside, position};
 use crate::{Line, Program, Stage};
 
 /// A rebalance takes up to 3 s (a heartbeat), a kill 10 s (the session timeout); a busy machine takes longer.
@@ -132,14 +133,18 @@ fn wait_for_owners(stage: &Stage, expected: &[usize]) -> Result<Vec<usize>> {
 }
 
 /// Waits until the member has printed, since `start`, that it was assigned at least this many partitions.
-fn wait_for_assignment(member: &mut Program, start: Instant, count: usize) -> Result<Vec<i32>> {
+fn wait_for_assignment(
+    member: &mut Program,
+    start: Instant,
+    count: usize,
+) -> Result<BTreeSet<i32>> {
     member.wait_for(
         &format!("`assigned` and {count} partitions"),
         SAY_LIMIT,
         |lines| {
             let new = lines.iter().filter(|line| line.at >= start);
             let assigned = new
-                .filter_map(|line| partitions_after(&line.text, "assigned"))
+                .filter_map(|line| numbers_beside(&line.text, "assigned"))
                 .next_back()?;
             (assigned.len() >= count).then_some(assigned)
         },
