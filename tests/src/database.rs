@@ -391,7 +391,7 @@ mod tests {
         let database = Database::new()?;
         std::os::unix::fs::symlink(elsewhere.path(), database.path())?;
         assert!(problem(&database).contains("is no file"));
-        assert!(database.lock(Duration::ZERO).is_err());
+        assert!(database.lock(Duration::ZERO).unwrap().is_none());
 
         let database = Database::new()?;
         nix::unistd::mkfifo(&database.path(), nix::sys::stat::Mode::S_IRWXU)?;
