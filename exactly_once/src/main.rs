@@ -69,7 +69,6 @@ fn main() -> Result<(), Error> {
         .set("enable.auto.commit", "false")
         .create_with_context(Rebalanced::default())?;
     consumer.subscribe(&[CLICKSTREAM])?;
-
     let mut batch = Vec::new();
     while !shutdown.requested() {
         let message = consumer.poll(Duration::from_millis(500)).transpose()?;

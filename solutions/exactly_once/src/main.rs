@@ -78,7 +78,6 @@ fn main() -> Result<(), Error> {
         .set("enable.auto.commit", "false")
         .create_with_context(Rebalanced::default())?;
     consumer.subscribe(&[CLICKSTREAM])?;
-
     let mut batch = Vec::new();
     while !shutdown.requested() {
         let message = consumer.poll(Duration::from_millis(500)).transpose()?;
@@ -104,9 +103,8 @@ fn main() -> Result<(), Error> {
                 let mut first = HashMap::new();
                 for (_, message) in &batch {
                     let partition = (CLICKSTREAM.to_string(), message.partition());
-                    first
-                        .entry(partition)
-                        .or_insert(Offset::Offset(message.offset()));
+                    let offset = Offset::Offset(message.offset());
+                    first.entry(partition).or_insert(offset);
                 }
                 let first = TopicPartitionList::from_topic_map(&first)?;
                 let sought = consumer.seek_partitions(first, Duration::from_secs(5))?;
