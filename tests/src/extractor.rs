@@ -110,11 +110,12 @@ impl Awaited {
             let is_running = program.is_running()?;
             let copies = visible(lane)?;
             let seen = self.seen(&copies, program);
-            let is_through = is_through(lane)?;
+            let committed = committed(lane)?;
+            let is_through = is_past(&committed, &lane.kafka().ends(CLICKSTREAM)?);
             // Whoever has just got its partitions begins only now; whoever copies the same again comes no further.
             let before = (copied, committed_to, owned);
             copied = copied.max(copies.among(&self.fresh));
-            committed_to = committed_to.max(sum(&committed(lane)?));
+            committed_to = committed_to.max(sum(&committed));
             owned = owned.max(lane.owned(PURCHASE_EXTRACTOR, CLICKSTREAM)?);
             if (copied, committed_to, owned) != before {
                 changed = Instant::now();

@@ -226,11 +226,9 @@ fn is_plausible(assignment: &Bytes) -> bool {
         let topics = rest.try_get_i32().ok()?;
         for _ in 0..topics {
             let name = usize::try_from(rest.try_get_i16().ok()?).ok()?;
-            rest = rest.get(name..).map(Bytes::copy_from_slice)?;
+            rest = rest.slice_ref(rest.get(name..)?);
             let partitions = usize::try_from(rest.try_get_i32().ok()?).ok()?;
-            rest = rest
-                .get(partitions.checked_mul(4)?..)
-                .map(Bytes::copy_from_slice)?;
+            rest = rest.slice_ref(rest.get(partitions.checked_mul(4)?..)?);
         }
         Some(())
     };

@@ -163,12 +163,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     wait_for_shares(lane, &mut a, &[3], patience)?;
     wait_until_it_works(&mut a)?;
     let dead = member_ids(lane)?;
-    let _ = a.wait_for("its assignment", SAY_LIMIT, |lines| {
-        lines
-            .iter()
-            .any(|line| numbers_beside(&line.text, "assigned").is_some())
-            .then_some(())
-    });
+    wait_until_it_says(&mut a, "assigned");
 
     // With a cooperative assignor (KIP-429) a member works on during a rebalance, and a commit of then may be refused. Only
     // one that works too long is still at it when B comes.
@@ -181,18 +176,8 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     let b_is_started = Instant::now();
     let mut b = lane.start("consumer_group_b")?;
     seen.shared = wait_for_shares(lane, &mut b, &[1, 2], patience)?;
-    let _ = a.wait_for("what it lost", SAY_LIMIT, |lines| {
-        lines
-            .iter()
-            .any(|line| numbers_beside(&line.text, "revoked").is_some())
-            .then_some(())
-    });
-    let _ = b.wait_for("its assignment", SAY_LIMIT, |lines| {
-        lines
-            .iter()
-            .any(|line| numbers_beside(&line.text, "assigned").is_some())
-            .then_some(())
-    });
+    wait_until_it_says(&mut a, "revoked");
+    wait_until_it_says(&mut b, "assigned");
     wait::check_interrupt()?;
     (seen.a, seen.b) = (a.texts(), b.texts());
     let since_b = a.lines().into_iter().filter(|line| line.at >= b_is_started);
@@ -260,6 +245,16 @@ fn wait_until_it_works(member: &mut Program) -> Result<()> {
             .then_some(())
     })?;
     Ok(())
+}
+
+/// Waits until a member prints a line with this word, if it does.
+fn wait_until_it_says(member: &mut Program, word: &str) {
+    let _ = member.wait_for(word, SAY_LIMIT, |lines| {
+        lines
+            .iter()
+            .any(|line| numbers_beside(&line.text, word).is_some())
+            .then_some(())
+    });
 }
 
 /// Waits until the members own this many partitions each, or the program ends on which that depends; returns how many
