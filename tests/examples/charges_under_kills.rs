@@ -1,13 +1,13 @@
 //! How many of very many charges are wrong under kills? Has the solution of task 5 charge payments while it is killed at the
 //! chosen instants of the check, and at as many random ones as one likes.
 //!
-//!     cargo run --package checks --example charges_under_kills -- KILLS
+//!     cargo run --package tests --example charges_under_kills -- KILLS
 
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use checks::programs::{Version, build};
-use checks::{Lane, Pool, Submission, survived_kills};
+use judge::programs::{Version, build};
+use judge::{Lane, Pool, Submission, survived_kills};
 
 fn main() -> Result<()> {
     let kills = std::env::args().nth(1).context("how many kills?")?;

@@ -1,7 +1,7 @@
 //! What exactly-once costs: the loop of task 6 with transactions, and the same loop without, for batches of several sizes. Tells
 //! how many events each copied in a second, at least, at the median and at most.
 //!
-//!     BOOTSTRAP_SERVERS=… cargo run --package checks --example cost_of_exactly_once -- ROUNDS
+//!     BOOTSTRAP_SERVERS=… cargo run --package tests --example cost_of_exactly_once -- ROUNDS
 //!
 //! The cluster is one that may be written to: topics are made, and deleted in the end.
 
@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use broker::wait;
-use checks::{Kafka, random_events};
+use cluster::Kafka;
 use common::{Event, EventType, bootstrap_servers};
+use judge::random_events;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Message, OwnedMessage};

@@ -1,7 +1,7 @@
 //! Makes a class of 60 submissions to measure grading with: solutions, starters, misconceptions, the slides' programs in
 //! Python, and attacks.
 //!
-//!     cargo run --package checks --example mixed_class -- FOLDER
+//!     cargo run --package tests --example mixed_class -- FOLDER
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use bank::bank;
-use checks::programs::{PROGRAMS, workspace};
+use judge::programs::{PROGRAMS, workspace};
 
 const ALL: usize = 60;
 const SOLUTIONS: usize = 14;

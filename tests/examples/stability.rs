@@ -1,7 +1,7 @@
 //! Do verdicts depend on luck? Judges the solutions again and again, alone or several at a time with all cores busy, and
 //! tells which verdicts differed from "passed", and how long it took.
 //!
-//!     cargo run --package checks --example stability -- ROUNDS AT_A_TIME
+//!     cargo run --package tests --example stability -- ROUNDS AT_A_TIME
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use checks::programs::{PROGRAMS, Version, build};
-use checks::{Pool, Submission, TASKS, Task, judge};
+use judge::programs::{PROGRAMS, Version, build};
+use judge::{Pool, Submission, TASKS, Task, judge};
 use parking_lot::Mutex;
 
 fn main() -> Result<()> {
@@ -54,7 +54,7 @@ fn main() -> Result<()> {
             "{} {:?}: expected {}; saw {}",
             row.id, row.verdict, row.expected, row.saw
         );
-        println!("{}", checks::timeline(&row.seen));
+        println!("{}", judge::timeline(&row.seen));
     }
     let differed = rows.iter().filter(|row| !row.passed()).count();
     seconds.sort_by(f64::total_cmp);

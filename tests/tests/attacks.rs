@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use checks::programs::{Version, workspace};
-use checks::{Report, all_checks};
+use judge::programs::{Version, workspace};
+use judge::{Report, all_checks};
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 
-use crate::commands::Lab;
+use crate::command_line::CommandLine;
 use crate::{busy_trial, programs};
 
 /// How the sleeps that should not outlive their parent are told from others.
@@ -137,7 +137,7 @@ fn grade(submissions: &[PathBuf], class: &Path) -> Result<BTreeMap<String, Repor
     let python = bank::python::interpreter()?;
     let bin = python.parent().context("no folder of Python")?;
     let path = std::env::var("PATH").unwrap_or_default();
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let output = lab
         .command("grade --json --jobs 2")
         .args(submissions)

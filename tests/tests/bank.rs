@@ -7,8 +7,8 @@ use std::fs;
 
 use anyhow::{Result, bail, ensure};
 use bank::{Entry, bank};
-use checks::programs::{Version, workspace};
-use checks::{Judged, Outcome, Submission, TASKS, Task};
+use judge::programs::{Version, workspace};
+use judge::{Judged, Outcome, Submission, TASKS, Task};
 use libtest_mimic::Trial;
 
 use crate::{POOL, programs, trial};
@@ -31,11 +31,11 @@ pub fn trials() -> Vec<Trial> {
             Ok(())
         }),
         trial("bank::points_make_100_and_25_for_each_task_beyond", || {
-            let usual = TASKS.iter().filter(|task| !task.beyond);
+            let usual = TASKS.iter().filter(|task| !task.bonus);
             let checks = usual.flat_map(|task| task.checks);
             let points: u32 = checks.map(|check| check.points).sum();
             ensure!(points == 100, "{points}");
-            for task in TASKS.iter().filter(|task| task.beyond) {
+            for task in TASKS.iter().filter(|task| task.bonus) {
                 let points: u32 = task.checks.iter().map(|check| check.points).sum();
                 ensure!(points == 25, "task {}: {points}", task.number);
             }
@@ -65,7 +65,7 @@ fn judge_entry(entry: &Entry) -> Result<()> {
 
 /// Judges on brokers that the tests share.
 pub fn judge(submission: &Submission, tasks: &[&Task]) -> Vec<Judged> {
-    checks::judge(&POOL, submission, tasks, |_| {})
+    judge::judge(&POOL, submission, tasks, |_| {})
 }
 
 /// These and no others must have failed.
@@ -85,7 +85,7 @@ pub fn expect(judged: &[Judged], must_fail: &[&str]) -> Result<()> {
                 row.verdict,
                 row.expected,
                 row.saw,
-                checks::timeline(&row.seen)
+                judge::timeline(&row.seen)
             )?;
         }
     }

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use broker::{Cache, Way, wait};
-use checks::programs::Version;
-use checks::{Program, TASKS};
+use judge::programs::Version;
+use judge::{Program, TASKS};
 use libtest_mimic::Trial;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::commands::Lab;
+use crate::command_line::CommandLine;
 use crate::{programs, trial};
 
 const LIMIT: Duration = Duration::from_secs(180);
@@ -53,7 +53,7 @@ fn check(folder: &Path, words: &str) -> String {
 
 fn json() -> Result<()> {
     let folder = solutions()?;
-    let printed = Lab::new()?.run(&check(folder.path(), "4 --json"))?;
+    let printed = CommandLine::new()?.run(&check(folder.path(), "4 --json"))?;
     let report: Value = serde_json::from_str(&printed)?;
     ensure!(
         report["score"] == 12 && report["max_score"] == 12,
@@ -92,11 +92,11 @@ fn json() -> Result<()> {
 
 fn watch() -> Result<()> {
     let folder = solutions()?;
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let mut command = lab.command(&check(folder.path(), "4 --watch"));
     let mut watch = Program::run("check --watch", &mut command)?;
     let reports = |wanted: usize| {
-        move |lines: &[checks::Line]| {
+        move |lines: &[judge::Line]| {
             let reports = lines
                 .iter()
                 .filter(|line| line.text.starts_with("Waiting for you"));
@@ -127,7 +127,7 @@ fn watch() -> Result<()> {
 
 fn ctrl_c() -> Result<()> {
     let folder = solutions()?;
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let mut check = Program::run("check", &mut lab.command(&check(folder.path(), "")))?;
     check.wait_for("a verdict", LIMIT, |lines| {
         (!lines.is_empty()).then_some(())
@@ -148,7 +148,9 @@ fn ctrl_c() -> Result<()> {
 
 fn nothing_there() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let output = Lab::new()?.command(&check(folder.path(), "")).output()?;
+    let output = CommandLine::new()?
+        .command(&check(folder.path(), ""))
+        .output()?;
     ensure!(output.status.code() == Some(2), "{}", output.status);
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(said.contains("holds none of the programs"), "{said}");
@@ -157,7 +159,7 @@ fn nothing_there() -> Result<()> {
 
 fn no_kafka() -> Result<()> {
     let folder = solutions()?;
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let mut command = lab.command(&check(folder.path(), "4"));
     let nobody = [
         ("KAFKA_LAB_BROKER", "docker"),
@@ -174,7 +176,7 @@ fn no_kafka() -> Result<()> {
 /// The broker is killed while the group is at work.
 fn broker_dies() -> Result<()> {
     let folder = solutions()?;
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let mut check = Program::run("check", &mut lab.command(&check(folder.path(), "3")))?;
     let brokers = wait::until("a group to have members", LIMIT, || {
         let brokers = brokers_of(&check)?;

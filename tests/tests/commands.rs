@@ -1,24 +1,14 @@
 //! The slides' Kafka commands through `cargo lab`, on a Kafka that it started.
 
 use std::io::Write;
-use std::ops::Range;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::process::Stdio;
 
-use anyhow::{Context, Error, Result, ensure};
-use broker::{free_port, run};
-use checks::programs::{build_in, workspace};
+use anyhow::{Context, Result, ensure};
+use broker::run;
 use libtest_mimic::Trial;
 
+use crate::command_line::{CommandLine, LIMIT, text};
 use crate::trial;
-
-/// Where a lab of the tests listens: apart from private brokers, for it may take a while until it does.
-const PORTS: Range<u16> = 10_000..16_384;
-
-/// How long a command may take that nothing is in the way of.
-const LIMIT: Duration = Duration::from_secs(300);
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -29,78 +19,11 @@ pub fn trials() -> Vec<Trial> {
             "commands::a_half_written_cache_is_made_anew",
             half_written_cache,
         ),
+        trial(
+            "commands::what_is_not_built_yet_is_built_and_started",
+            extras,
+        ),
     ]
-}
-
-/// The `lab` executable with a port of its own, so that it never meets the Kafka someone is working with.
-pub struct Lab {
-    port: u16,
-    executable: PathBuf,
-}
-
-impl Lab {
-    pub fn new() -> Result<Self> {
-        let port = free_port(PORTS)?;
-        static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-        let build =
-            || Ok(build_in(workspace(), &[("lab".to_string(), "lab".to_string())])?.remove(0));
-        let built = BUILT.get_or_init(|| build().map_err(|error: Error| format!("{error:#}")));
-        let executable = built.clone().map_err(Error::msg)?;
-        Ok(Self { port, executable })
-    }
-
-    pub fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(&self.executable);
-        command.args(arguments.split_whitespace());
-        self.isolate(command)
-    }
-
-    /// A shell script in which `$0` is the executable.
-    pub fn shell(&self, script: &str) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]).arg(&self.executable);
-        self.isolate(command)
-    }
-
-    fn isolate(&self, mut command: Command) -> Command {
-        command
-            .env("KAFKA_LAB_PORT", self.port.to_string())
-            .env_remove("BOOTSTRAP_SERVERS")
-            .stdin(Stdio::null());
-        command
-    }
-
-    /// Runs it to its end; its exit status must be 0. Returns standard output.
-    pub fn run(&self, arguments: &str) -> Result<String> {
-        let output = run(&mut self.command(arguments), LIMIT);
-        output
-            .and_then(|output| text(&output))
-            .with_context(|| arguments.to_string())
-    }
-
-    /// Runs it to its end; its exit status must not be 0. Returns standard error.
-    pub fn refused(&self, command: &mut Command) -> Result<String> {
-        let output = run(command, LIMIT)?;
-        ensure!(!output.status.success(), "it succeeded");
-        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
-    }
-
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        let _ = run(&mut self.command("down"), LIMIT);
-    }
-}
-
-fn text(output: &Output) -> Result<String> {
-    let out = String::from_utf8_lossy(&output.stdout).into_owned();
-    let err = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{}\n{out}\n{err}", output.status);
-    Ok(out)
 }
 
 fn has(text: &str, words: &str) -> Result<()> {
@@ -109,7 +32,7 @@ fn has(text: &str, words: &str) -> Result<()> {
 }
 
 fn slides_commands() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     has(&lab.run("up")?, "clickstream")?;
     has(&lab.run("up")?, "running")?;
 
@@ -191,7 +114,7 @@ user_123:{"order_id": "A3", "amount": 89.00, "status": "placed"}
 }
 
 fn taken_port() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let _squatter = std::net::TcpListener::bind(("127.0.0.1", lab.port()))?;
     let said = lab.refused(&mut lab.command("up"))?;
     has(&said, &format!("Port {} is taken", lab.port()))?;
@@ -199,7 +122,7 @@ fn taken_port() -> Result<()> {
 }
 
 fn unwritable_cache() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let file = tempfile::NamedTempFile::new()?;
     // A file where the folder should be: nobody, not even root, can write into that.
     let cache = file.path().join("cache");
@@ -213,7 +136,7 @@ fn unwritable_cache() -> Result<()> {
 
 /// Jars that did not all arrive are fetched again, from Maven's own store.
 fn half_written_cache() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let cache = tempfile::tempdir()?;
     let jars = cache.path().join("jars-4.3.0");
     std::fs::create_dir_all(&jars)?;
@@ -231,4 +154,17 @@ fn half_written_cache() -> Result<()> {
         "what a killed process left is still there"
     );
     Ok(())
+}
+
+/// `grade` and `watch` are executables of their own, and get the words as they were given.
+fn extras() -> Result<()> {
+    let lab = CommandLine::new()?;
+    let help = text(&run(&mut lab.in_lab("grade --help"), LIMIT)?)?;
+    has(&help, "Usage: cargo lab grade [OPTIONS]")?;
+    has(&help, "--jobs <N>")?;
+    let help = text(&run(&mut lab.in_lab("watch --help"), LIMIT)?)?;
+    has(&help, "Usage: cargo lab watch [OPTIONS] <GROUP>")?;
+    let output = run(&mut lab.in_lab("grade no-such-folder"), LIMIT)?;
+    ensure!(output.status.code() == Some(2), "{}", output.status);
+    has(&String::from_utf8_lossy(&output.stderr), "no-such-folder")
 }

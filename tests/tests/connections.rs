@@ -1,7 +1,7 @@
 //! What we ask a cluster ourselves is answered also when it has closed our connection meanwhile.
 
 use anyhow::{Result, ensure};
-use checks::Kafka;
+use cluster::Kafka;
 use common::{ANALYTICS_SERVICE, CLICKSTREAM};
 use libtest_mimic::Trial;
 

@@ -6,7 +6,8 @@ use anyhow::Result;
 use broker::wait;
 use common::{ANALYTICS_SERVICE, CLICKSTREAM};
 
-use crate::{Stage, offsets};
+use cluster::offsets;
+use judge::Stage;
 
 /// Longer than the 5 s after which librdkafka commits by itself (`auto.commit.interval.ms`).
 const AUTO_COMMIT: Duration = Duration::from_secs(6);
@@ -15,9 +16,6 @@ const AUTO_COMMIT: Duration = Duration::from_secs(6);
 const RESTART_LIMIT: Duration = Duration::from_secs(40);
 
 /// Stalls the consumer in the middle of its first batch, kills it there, and runs it again.
-///
-/// # Errors
-/// When it does not read in time, or the cluster does not answer.
 pub fn crash_in_a_batch(stage: &mut Stage) -> Result<()> {
     stage.publish(20)?;
     let mut stalled = stage.start_stalled("consumer")?;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use broker::wait;
-use checks::Program;
+use judge::Program;
 use libtest_mimic::Trial;
 
-use crate::commands::Lab;
+use crate::command_line::CommandLine;
 use crate::trial;
 
 /// However busy the machine is.
@@ -46,7 +46,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// Starts the demo and waits until it has said these words.
-fn start_until(lab: &Lab, demo: &str, words: &str) -> Result<Program> {
+fn start_until(lab: &CommandLine, demo: &str, words: &str) -> Result<Program> {
     // One stream, so that Cargo's words are waited for like the demo's own.
     let mut shell = lab.shell(&format!("exec \"$0\" {demo} 2>&1"));
     let mut demo = Program::run("demo", &mut shell)?;
@@ -60,7 +60,7 @@ fn start_until(lab: &Lab, demo: &str, words: &str) -> Result<Program> {
 }
 
 fn ctrl_c_at(demo: &str, point: &str) -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let mut demo = start_until(&lab, demo, point)?;
     demo.interrupt()?;
     let status = demo.wait_for_end(LIMIT)?;
@@ -73,20 +73,20 @@ fn ctrl_c_at(demo: &str, point: &str) -> Result<()> {
 }
 
 fn killed() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     start_until(&lab, "demo 3", "Consumer B joins")?.kill()?;
     nothing_runs(&lab)
 }
 
 fn whole() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let told = lab.run("demo")?;
     ensure!(told.contains("All as the slides say"), "{told}");
     nothing_runs(&lab)
 }
 
 /// Nobody listens on the lab's port any more, and no program talks to it.
-fn nothing_runs(lab: &Lab) -> Result<()> {
+fn nothing_runs(lab: &CommandLine) -> Result<()> {
     let port = lab.port();
     wait::until("Kafka to be gone", LIMIT, || {
         Ok(TcpStream::connect(("127.0.0.1", port))

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
-use checks::{Judged, Outcome, Report, TASKS, Verdict, all_checks};
 use grading::formats::{classroom50, gradebook, gradescope, junit};
+use judge::{Judged, Outcome, Report, TASKS, Verdict, all_checks};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ fn report() -> Report {
                 why: NASTY.to_string(),
             },
         };
-        Judged::new(check, verdict, Vec::new())
+        Judged::new(check, check.task > 4, verdict, Vec::new())
     });
     Report::new(
         "jane, \"doe\"",

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use broker::wait;
-use checks::programs::{Version, workspace};
-use checks::{Program, Report, all_checks};
+use judge::programs::{Version, workspace};
+use judge::{Program, Report, all_checks};
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 
-use crate::commands::Lab;
+use crate::command_line::CommandLine;
 use crate::{busy_trial, programs, trial};
 
 /// However busy the machine is.
@@ -47,7 +47,7 @@ fn killed() -> Result<()> {
         submissions.push(folder);
     }
     let out = class.path().join("out");
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     for kill in 0..KILLS {
         let mut grader = start(&lab, &submissions, &out)?;
         wait::until("another result", LIMIT, || {
@@ -94,7 +94,7 @@ fn killed() -> Result<()> {
     Ok(())
 }
 
-fn start(lab: &Lab, submissions: &[PathBuf], out: &Path) -> Result<Program> {
+fn start(lab: &CommandLine, submissions: &[PathBuf], out: &Path) -> Result<Program> {
     let mut command = lab.command("grade --jobs 2 --out");
     Program::run("grade", command.arg(out).args(submissions))
 }
@@ -155,7 +155,10 @@ fn sources() -> Result<()> {
         add(&format!("student/target/debug/deps/{number}.o"), b"built")?;
     }
     zip.finish()?;
-    let output = Lab::new()?.command("grade --json").arg(&student).output()?;
+    let output = CommandLine::new()?
+        .command("grade --json")
+        .arg(&student)
+        .output()?;
     ensure!(
         output.status.success(),
         "{}",
@@ -199,7 +202,7 @@ fn theft() -> Result<()> {
             let _ = std::process::Command::new("./stolen").exec();
         }"#,
     )?;
-    let output = Lab::new()?
+    let output = CommandLine::new()?
         .command("grade --json --jobs 1")
         .args([&honest, &thief])
         .output()?;
@@ -226,7 +229,7 @@ fn no_submission() -> Result<()> {
     fs::write(&garbage, "this is no archive")?;
     let empty = class.path().join("empty");
     fs::create_dir(&empty)?;
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let output = lab
         .command("grade --json")
         .args([&garbage, &empty])

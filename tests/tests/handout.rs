@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use checks::programs::{cargo, workspace};
+use judge::programs::{cargo, workspace};
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 
-use crate::commands::Lab;
+use crate::command_line::CommandLine;
 use crate::{busy_trial, trial};
 
 pub fn trials() -> Vec<Trial> {
@@ -22,7 +22,7 @@ pub fn trials() -> Vec<Trial> {
 
 fn exported() -> Result<TempDir> {
     let folder = TempDir::new()?;
-    Lab::new()?.run(&format!("export {}", folder.path().display()))?;
+    CommandLine::new()?.run(&format!("export {}", folder.path().display()))?;
     Ok(folder)
 }
 
@@ -31,6 +31,7 @@ fn no_solutions() -> Result<()> {
     for gone in [
         "solutions",
         "tests/bank",
+        "lab/grading",
         "tests/misconceptions",
         "tests/attacks",
         "docs/misconceptions.md",
@@ -59,7 +60,7 @@ fn no_solutions() -> Result<()> {
             "{there} is not handed out"
         );
     }
-    let again = Lab::new()?
+    let again = CommandLine::new()?
         .command(&format!("export {}", folder.path().display()))
         .output()?;
     ensure!(!again.status.success(), "it was written over");
@@ -81,16 +82,16 @@ fn judges() -> Result<()> {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&all)?;
-    Lab::new()?.run(&format!("export {}", folder.display()))?;
+    CommandLine::new()?.run(&format!("export {}", folder.display()))?;
     if kept.exists() {
         fs::rename(&kept, &target)?;
         // A new student has taken no hints.
         let _ = fs::remove_file(target.join("lab/progress.json"));
     } else {
         let lock = fs::read_to_string(folder.join("Cargo.lock"))?;
-        grading::take_over(&lock, &["checks", "lab"], &target)?;
+        grading::take_over(&lock, &["tests", "cli"], &target)?;
     }
-    let of_checks = ["test", "--package", "checks", "--test", "lab", "--"];
+    let of_checks = ["test", "--package", "tests", "--test", "lab", "--"];
     let test = |name| in_folder(&folder, &[&of_checks[..], &[name]].concat());
     // The starter of the crash needs no filling in.
     let passes = test("crash.")?;
@@ -104,7 +105,7 @@ fn judges() -> Result<()> {
     let hint = || {
         in_folder(
             &folder,
-            &["run", "--quiet", "--package", "lab", "--", "hint", "1"],
+            &["run", "--quiet", "--package", "cli", "--", "hint", "1"],
         )
     };
     let (first, second) = (hint()?, hint()?);
@@ -128,7 +129,7 @@ fn in_folder(folder: &Path, words: &[&str]) -> Result<String> {
 fn archive() -> Result<()> {
     let folder = TempDir::new()?;
     let file = folder.path().join("autograder.zip");
-    Lab::new()?.run(&format!("package gradescope {}", file.display()))?;
+    CommandLine::new()?.run(&format!("package gradescope {}", file.display()))?;
     let mut archive = zip::ZipArchive::new(fs::File::open(file)?)?;
     for script in ["setup.sh", "run_autograder"] {
         let entry = archive.by_name(script)?;

@@ -1,7 +1,7 @@
 //! A starter and its solution differ only in their holes.
 
 use anyhow::{Result, ensure};
-use checks::holes::{FILES, Part, pair};
+use judge::holes::{FILES, Part, pair};
 use libtest_mimic::Trial;
 
 use crate::trial;

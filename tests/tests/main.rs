@@ -7,8 +7,10 @@ mod attacks;
 mod bank;
 mod browser;
 mod check;
+mod command_line;
 mod commands;
 mod connections;
+mod crash_in_a_batch;
 mod demo;
 mod formats;
 mod grade;
@@ -29,8 +31,8 @@ use std::sync::{LazyLock, OnceLock};
 
 use anyhow::{Error, Result};
 use broker::{Way, wait};
-use checks::Pool;
-use checks::programs::{PROGRAMS, Version, build};
+use judge::Pool;
+use judge::programs::{PROGRAMS, Version, build};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::sync::Semaphore;
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use broker::Broker;
-use checks::programs::Version;
-use checks::{Kafka, Program, random_events};
+use cluster::Kafka;
 use common::{CLICKSTREAM, TOPICS};
+use judge::programs::Version;
+use judge::{Program, random_events};
 use libtest_mimic::Trial;
 
 use crate::{programs, trial};

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use broker::Broker;
-use checks::programs::Version;
-use checks::{Kafka, Stage, TASKS, crash_in_a_batch};
+use cluster::Kafka;
 use common::TOPICS;
+use judge::programs::Version;
+use judge::{Stage, TASKS};
 use libtest_mimic::Trial;
 use parking_lot::Mutex;
 
+use crate::crash_in_a_batch::crash_in_a_batch;
 use crate::{programs, trial};
 
 pub fn trials() -> Vec<Trial> {
@@ -20,7 +22,7 @@ pub fn trials() -> Vec<Trial> {
         .map(|task| {
             trial(
                 &format!("outcomes::task{}_{}", task.number, task.programs[0]),
-                || with_solutions(task.run),
+                || with_solutions(task.demo),
             )
         })
         .collect();

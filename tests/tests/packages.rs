@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use checks::programs::{PROGRAMS, cargo, workspace};
+use judge::programs::{PROGRAMS, cargo, workspace};
 use libtest_mimic::Trial;
 
 use crate::trial;
@@ -34,10 +34,17 @@ pub fn trials() -> Vec<Trial> {
         })
         .collect();
     trials.push(trial(
-        "packages::a_student_builds_no_testcontainers_no_tokio_no_cmake",
+        "packages::a_student_builds_no_grading_no_testcontainers_no_cmake",
         || {
-            for package in [PROGRAMS, &["lab"]].concat() {
-                for heavy in ["testcontainers", "tokio", "cmake"] {
+            for package in [PROGRAMS, &["cli"]].concat() {
+                for heavy in [
+                    "testcontainers",
+                    "tokio",
+                    "cmake",
+                    "grading",
+                    "syntect",
+                    "ratatui",
+                ] {
                     let found = tree(package, "99")?.lines().any(|line| line == heavy);
                     ensure!(!found, "{package} builds {heavy}");
                 }
@@ -46,7 +53,7 @@ pub fn trials() -> Vec<Trial> {
         },
     ));
     trials.push(trial("packages::lab_programs_are_short", || {
-        for file in [checks::holes::FILES, &["consumer_crash/src/main.rs"]].concat() {
+        for file in [judge::holes::FILES, &["consumer_crash/src/main.rs"]].concat() {
             for path in [
                 workspace().join(file),
                 workspace().join("solutions").join(file),

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use checks::holes::{FILES, filled};
+use judge::holes::{FILES, filled};
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 
-use crate::commands::Lab;
+use crate::command_line::CommandLine;
 use crate::{browser, busy_trial, trial};
 
 /// Its name, and how many things it does at a time.
@@ -33,7 +33,7 @@ pub fn trials() -> Vec<Trial> {
 fn demo() -> Result<()> {
     let folder = TempDir::new()?;
     let page = folder.path().join("demo.html");
-    Lab::new()?.run(&format!("demo 4 --report {}", page.display()))?;
+    CommandLine::new()?.run(&format!("demo 4 --report {}", page.display()))?;
     let text = fs::read_to_string(&page)?;
     // The second run waits for the first one's session, and begins where that began.
     ensure_says(
@@ -61,7 +61,7 @@ fn review() -> Result<()> {
     let garbage = class.path().join("garbage.zip");
     fs::write(&garbage, "this is no archive")?;
     let out = class.path().join("out");
-    let output = Lab::new()?
+    let output = CommandLine::new()?
         .command("review --jobs 2 --out")
         .arg(&out)
         .args([&auto_commit, &starter, &garbage])
@@ -105,7 +105,7 @@ fn check() -> Result<()> {
         "print('<b>not a message</b>')\n",
     )?;
     let page = folder.path().join("check.html");
-    Lab::new()?.run(&format!(
+    CommandLine::new()?.run(&format!(
         "check 4 --programs {} --report {}",
         programs.display(),
         page.display()

@@ -5,12 +5,12 @@ use std::io::Write;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use checks::Kafka;
+use cluster::Kafka;
 use common::CLICKSTREAM;
 use common::{Event, EventType};
 use libtest_mimic::Trial;
 
-use crate::commands::Lab;
+use crate::command_line::CommandLine;
 use crate::trial;
 
 pub fn trials() -> Vec<Trial> {
@@ -25,7 +25,7 @@ type Places = BTreeMap<String, i32>;
 
 fn land() -> Result<()> {
     const OF_JAVA: &str = "of-java";
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let table = lab.run("partitions")?;
     lab.run("up")?;
     let kafka = Kafka::at(&format!("127.0.0.1:{}", lab.port()));
@@ -90,7 +90,7 @@ fn places(kafka: &Kafka, topic: &str) -> Result<Places> {
 }
 
 fn fit() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     for arguments in ["partitions", "partitions --partitions 12 one two three"] {
         let told = lab.run(arguments)?;
         for line in told.lines() {

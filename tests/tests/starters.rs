@@ -4,8 +4,8 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 use bank::{Style, build};
-use checks::programs::{PROGRAMS, Version, cargo, workspace};
-use checks::{Submission, TASKS, Task, holes};
+use judge::programs::{PROGRAMS, Version, cargo, workspace};
+use judge::{Submission, TASKS, Task, holes};
 use libtest_mimic::Trial;
 
 use crate::bank::{expect, judge};
@@ -256,8 +256,8 @@ fn fails_all_but_what_starters_pass(task: &Task) -> Result<()> {
 
 /// Whoever grades has to know what is had for nothing.
 fn points_are_told() -> Result<()> {
-    let points = |beyond: bool| -> u32 {
-        let tasks = TASKS.iter().filter(|task| task.beyond == beyond);
+    let points = |bonus: bool| -> u32 {
+        let tasks = TASKS.iter().filter(|task| task.bonus == bonus);
         tasks
             .flat_map(|task| task.checks)
             .filter(|check| STARTERS_PASS.contains(&check.id))

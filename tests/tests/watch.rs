@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use broker::Broker;
-use checks::Program;
-use checks::programs::Version;
 use common::{CLICKSTREAM, SCALE_GROUP};
+use judge::Program;
+use judge::programs::Version;
 use libtest_mimic::Trial;
 
-use crate::commands::Lab;
+use crate::command_line::CommandLine;
 use crate::{programs, trial};
 
 /// A session times out 10 s after the last heartbeat, and B hears of it within 3 s; a busy machine takes longer.
@@ -27,10 +27,10 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn rebalances() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let solutions = programs(Version::Solution)?;
     let broker = Broker::start()?;
-    checks::Kafka::at(broker.bootstrap()).create_topics(&[(CLICKSTREAM, 3)])?;
+    cluster::Kafka::at(broker.bootstrap()).create_topics(&[(CLICKSTREAM, 3)])?;
     let start = |program: &str| Program::start(program, &solutions[program], broker.bootstrap());
 
     let mut command = lab.command(&format!("watch {SCALE_GROUP}"));
@@ -70,7 +70,7 @@ fn wait(watch: &mut Program, words: &[&str]) -> Result<()> {
 }
 
 fn once_or_until_its_reader_goes() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     lab.run("up")?;
     let said = lab.refused(&mut lab.command("watch nobody --once"))?;
     ensure!(said.contains("no consumer group nobody"), "{said}");
@@ -92,7 +92,7 @@ fn once_or_until_its_reader_goes() -> Result<()> {
 }
 
 fn silent() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = CommandLine::new()?;
     let said = lab.refused(&mut lab.command(&format!("watch {SCALE_GROUP}")))?;
     ensure!(said.contains("cargo lab up"), "{said}");
     let mut nowhere = lab.command(&format!("watch {SCALE_GROUP}"));

@@ -86,7 +86,7 @@ impl Docker {
         let mut compose = compose_command()?;
         compose
             .arg("-f")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../compose.yaml"))
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../compose.yaml"))
             .args(["-p", &format!("kafka-lab-{port}"), "up", "-d"])
             .env("KAFKA_LAB_PORT", port.to_string())
             .env("KAFKA_LAB_CONTAINER", name)

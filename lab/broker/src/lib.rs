@@ -1,7 +1,7 @@
 //! Real Kafka behind one type, and the choice of where it comes from.
 //!
 //! - [`Way`] says whether Kafka is a cluster that you name, Docker, or a plain JVM.
-//! - [`lab`] is the one broker that students work with, on `localhost:9092`.
+//! - [`shared`] is the one broker that students work with, on `localhost:9092`.
 //! - [`Broker::start`] starts a private one on a free port, which ends when the value is dropped or its owner dies.
 //! - [`tools`] runs Kafka's own command-line tools against either.
 
@@ -13,12 +13,12 @@ mod jars;
 mod java;
 mod jvm;
 mod keeper;
-pub mod lab;
 mod ports;
 mod prepared;
 #[cfg(feature = "testcontainers")]
 mod private_container;
 mod request_log;
+pub mod shared;
 pub mod tools;
 pub mod wait;
 mod way;

@@ -16,10 +16,10 @@ use crate::{Cache, Docker, Java, Way};
 
 /// A Kafka that runs for the lab.
 #[derive(Debug)]
-pub struct Lab {
+pub struct SharedKafka {
     /// What a client connects to.
     pub bootstrap: String,
-    /// Whether this call to [`Lab::up`] started it, and how long that took.
+    /// Whether this call to [`SharedKafka::up`] started it, and how long that took.
     pub started: Option<Duration>,
     place: Place,
     /// Set where it must end with us.
@@ -51,7 +51,7 @@ pub fn port() -> Result<u16> {
     }
 }
 
-impl Lab {
+impl SharedKafka {
     /// The lab's Kafka, if it runs. A cluster that the user named is taken at their word.
     ///
     /// # Errors
@@ -212,7 +212,7 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
+impl Drop for SharedKafka {
     fn drop(&mut self) {
         if self.lifetime == Lifetime::Owned {
             let _ = self.down();
@@ -224,7 +224,7 @@ impl Drop for Lab {
 }
 
 /// In words: which Kafka and where.
-impl std::fmt::Display for Lab {
+impl std::fmt::Display for SharedKafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let version = crate::KAFKA_VERSION;
         let bootstrap = &self.bootstrap;

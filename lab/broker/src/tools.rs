@@ -6,8 +6,8 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::lab::{Lab, Place};
 use crate::prepared::{Prepared, define};
+use crate::shared::{Place, SharedKafka};
 use crate::{Cache, Docker, IMAGE, Java};
 
 /// A tool: its name and its main class.
@@ -70,7 +70,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 ///
 /// # Errors
 /// When there is no such tool, or neither Java nor Docker to run it with.
-pub fn command(lab: &Lab, name: &str, arguments: &[String]) -> Result<Command> {
+pub fn command(lab: &SharedKafka, name: &str, arguments: &[String]) -> Result<Command> {
     let Some((_, class)) = TOOLS.iter().find(|(tool, _)| *tool == name) else {
         let known: Vec<_> = names().collect();
         bail!(
@@ -112,7 +112,7 @@ pub fn command(lab: &Lab, name: &str, arguments: &[String]) -> Result<Command> {
 ///
 /// # Errors
 /// As [`command`].
-pub fn run(lab: &Lab, name: &str, arguments: &[String]) -> Result<ExitStatus> {
+pub fn run(lab: &SharedKafka, name: &str, arguments: &[String]) -> Result<ExitStatus> {
     let mut command = command(lab, name, arguments)?;
     let failed = || format!("{name} could not be started");
     if !ends_with_input(lab, name) {
@@ -126,7 +126,7 @@ pub fn run(lab: &Lab, name: &str, arguments: &[String]) -> Result<ExitStatus> {
 
 /// In a container a tool would outlive us: `docker exec` passes no signal on. With a terminal it gets one of its own;
 /// without, a tool that reads no input is ended when our end of its input closes.
-fn ends_with_input(lab: &Lab, name: &str) -> bool {
+fn ends_with_input(lab: &SharedKafka, name: &str) -> bool {
     let in_container = matches!(lab.place(), Place::Docker { .. });
     in_container && name == "kafka-console-consumer" && !has_terminal()
 }

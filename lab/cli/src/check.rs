@@ -6,16 +6,14 @@ use std::time::Instant;
 
 use anyhow::Result;
 use broker::wait;
-use checks::programs::workspace;
-use checks::{Judged, Outcome, Pool, Report, Submission, Task, judge};
 use console::style;
-use pages::{Review, review_page};
+use judge::programs::workspace;
+use judge::{Judged, Outcome, Pool, Report, Submission, Task, judge};
+use pages::report_page;
+use terminal::{ProgressBar, Usage, ensure_writable, exit_code, print_verdicts, sign, write_page};
 
-use crate::grade::exit_code;
-use crate::progress_bar::ProgressBar;
-use crate::report::{sign, tell};
-use crate::usage::{self, Usage};
-use crate::{progress, rejudge, write};
+use crate::task_number;
+use crate::{progress, rejudge};
 
 /// What to judge.
 pub struct What {
@@ -29,7 +27,7 @@ impl What {
     /// # Errors
     /// When there is no such task.
     pub fn new(task: Option<u32>, folder: Option<PathBuf>) -> Result<Self> {
-        let tasks = usage::tasks(task)?;
+        let tasks = task_number::tasks(task)?;
         Ok(Self { tasks, folder })
     }
 
@@ -83,7 +81,7 @@ pub struct Told {
 }
 
 pub fn check(what: &What, told: &Told, watch: bool) -> Result<ExitCode> {
-    write::ready(told.page.as_deref())?;
+    ensure_writable(told.page.as_deref())?;
     let pool = Pool::default();
     if watch {
         return rejudge::rejudge(what, |what| run(&pool, what, told).map(drop));
@@ -117,18 +115,12 @@ fn run(pool: &Pool, what: &What, told: &Told) -> Result<ExitCode> {
     if told.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
-        tell(&report.checks);
+        print_verdicts(&report.checks);
         println!("\n{}", style(&report).bold());
         advise(what, &report.checks);
     }
     if let Some(page) = &told.page {
-        let review = Review {
-            report: &report,
-            files: &[],
-            remarks: &[],
-            class: None,
-        };
-        write::page(page, &review_page(&review))?;
+        write_page(page, &report_page(&report))?;
     }
     Ok(exit_code(&[report]))
 }

@@ -7,16 +7,18 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use broker::Lifetime;
-use broker::lab::Place;
-use checks::programs::{self, Version};
-use checks::{Finding, Kafka, Stage, Task, table};
+use broker::shared::Place;
+use cluster::{Kafka, table};
+use judge::programs::{self, Version};
+use judge::{Finding, Stage, Task};
 use pages::{Chapter, timeline_page};
+use terminal::{ensure_writable, write_page};
 
-use crate::{kafka, usage, write};
+use crate::{kafka, task_number};
 
 pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<ExitCode> {
-    write::ready(report)?;
-    let tasks = usage::tasks(only)?;
+    ensure_writable(report)?;
+    let tasks = task_number::tasks(only)?;
     let names: Vec<&str> = tasks
         .iter()
         .flat_map(|task| task.programs)
@@ -55,7 +57,7 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
         let title = format!("Task {}. {}", task.number, task.title);
         println!("\n── {title} ──\n");
         let start = Instant::now();
-        (task.run)(&mut stage)?;
+        (task.demo)(&mut stage)?;
         if report.is_none() {
             continue;
         }
@@ -81,7 +83,7 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
                     .to_string(),
             );
         }
-        write::page(
+        write_page(
             report,
             &timeline_page("The demo, as it happened", &words, &chapters),
         )?;
@@ -91,8 +93,8 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
 
 /// The tasks beyond the lecture's show the wrong way beside the right one, and the starters go it.
 fn starters(tasks: &[&Task]) -> Result<BTreeMap<String, PathBuf>> {
-    let beyond = tasks.iter().filter(|task| task.beyond);
-    let names: Vec<&str> = beyond.flat_map(|task| task.programs).copied().collect();
+    let bonus = tasks.iter().filter(|task| task.bonus);
+    let names: Vec<&str> = bonus.flat_map(|task| task.programs).copied().collect();
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }

@@ -4,9 +4,9 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use broker::lab::Lab;
+use broker::shared::SharedKafka;
 use broker::{Cache, Docker, Java, Way};
-use checks::Kafka;
+use cluster::Kafka;
 use common::{CLICKSTREAM, TOPICS};
 
 use crate::kafka;
@@ -64,7 +64,7 @@ pub fn doctor() -> Result<ExitCode> {
         Way::for_private().map(|way| way.to_string()),
     );
 
-    match Lab::find() {
+    match SharedKafka::find() {
         Ok(Some(lab)) => {
             let kafka = Kafka::at(&lab.bootstrap);
             report(

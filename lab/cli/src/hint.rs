@@ -4,19 +4,19 @@ use std::fs;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use checks::Task;
-use checks::programs::workspace;
 use console::style;
+use judge::Task;
+use judge::programs::workspace;
 use similar::{ChangeTag, TextDiff};
 
 use crate::progress::{Progress, files};
-use crate::usage;
+use crate::task_number;
 
 /// Lines around a difference.
 const CONTEXT: usize = 2;
 
 pub fn hint(number: u32) -> Result<ExitCode> {
-    let task = usage::task(number)?;
+    let task = task_number::task(number)?;
     let mut progress = Progress::load();
     if progress.has_passed(task) {
         show_solution(task)?;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use broker::Lifetime;
-use broker::lab::{Lab, Place};
-use checks::{GroupTable, Kafka, table};
+use broker::shared::{Place, SharedKafka};
+use cluster::{GroupTable, Kafka, table};
 use common::{CLICKSTREAM, GROUPS, TOPICS};
+use terminal::running;
 
 /// A program that was killed stays a member for its session timeout: 10 s, or librdkafka's 45 s where it sets none.
 const MEMBERS_LIMIT: Duration = Duration::from_secs(60);
@@ -30,8 +31,8 @@ pub fn up() -> Result<ExitCode> {
 }
 
 /// The lab's Kafka with its topics, started if it does not run; says so in a line.
-pub fn start(lifetime: Lifetime) -> Result<Lab> {
-    let lab = Lab::up(lifetime)?;
+pub fn start(lifetime: Lifetime) -> Result<SharedKafka> {
+    let lab = SharedKafka::up(lifetime)?;
     let kafka = Kafka::at(&lab.bootstrap);
     // A cluster that does not answer should not be called running.
     kafka.partitions(CLICKSTREAM)?;
@@ -73,30 +74,8 @@ pub fn with_topic(topic: &str) -> Result<(Kafka, i32)> {
     Ok((kafka, partitions))
 }
 
-/// The lab's Kafka, which must run.
-pub fn running() -> Result<Lab> {
-    match Lab::find()? {
-        Some(lab) => {
-            if let Place::Yours = lab.place() {
-                // Kafka's tools would try for a minute.
-                Kafka::at(&lab.bootstrap).partitions(CLICKSTREAM)?;
-            }
-            Ok(lab)
-        }
-        None => bail!("no Kafka runs for the lab; `cargo lab up` starts one"),
-    }
-}
-
-/// What to say where there is no group of that name.
-pub fn no_group(group: &str) -> String {
-    format!(
-        "There is no consumer group {group}: no consumer has joined it yet, or it left nothing behind (its last member \
-         has gone and it never committed)."
-    )
-}
-
 pub fn down() -> Result<ExitCode> {
-    match Lab::find()? {
+    match SharedKafka::find()? {
         Some(mut lab) => {
             lab.down()?;
             println!("Kafka has stopped, and its data is gone.");
@@ -107,7 +86,7 @@ pub fn down() -> Result<ExitCode> {
 }
 
 pub fn status() -> Result<ExitCode> {
-    let Some(lab) = Lab::find()? else {
+    let Some(lab) = SharedKafka::find()? else {
         println!("No Kafka runs for the lab; `cargo lab up` starts one.");
         return Ok(ExitCode::FAILURE);
     };

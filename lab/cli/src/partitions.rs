@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use checks::{Partitioner, table};
+use cluster::{Partitioner, table};
 
 /// So many users has the lab, and so many events does its producer publish.
 const USERS: u32 = 20;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use checks::{Kafka, as_payloads, malformed_payments, random_payments, table};
+use cluster::{Kafka, table};
 use common::{PAYMENTS, Payment};
+use judge::{as_payloads, malformed_payments, random_payments};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use checks::programs::workspace;
-use checks::{Judged, Task};
+use judge::programs::workspace;
+use judge::{Judged, Task};
 use serde::{Deserialize, Serialize};
 
 /// By task number.
@@ -16,8 +15,8 @@ use serde::{Deserialize, Serialize};
 pub struct Progress {
     /// How many hints were shown.
     pub hints: BTreeMap<u32, usize>,
-    /// The sources with which every check of the task passed, as a hash.
-    passed: BTreeMap<u32, u64>,
+    /// The sources with which every check of the task passed.
+    passed: BTreeMap<u32, Vec<String>>,
 }
 
 impl Progress {
@@ -79,10 +78,9 @@ pub fn files(task: &Task) -> Vec<PathBuf> {
     files
 }
 
-fn sources(task: &Task) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for file in files(task) {
-        fs::read(file).unwrap_or_default().hash(&mut hasher);
-    }
-    hasher.finish()
+fn sources(task: &Task) -> Vec<String> {
+    let files = files(task).into_iter();
+    files
+        .map(|file| fs::read_to_string(file).unwrap_or_default())
+        .collect()
 }

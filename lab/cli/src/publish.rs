@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use checks::random_events;
 use common::CLICKSTREAM;
+use judge::random_events;
 
 use crate::kafka;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use broker::wait;
-use checks::programs::{PROGRAMS, workspace};
 use console::style;
+use judge::programs::{PROGRAMS, workspace};
 use notify_debouncer_mini::notify::RecursiveMode;
 use notify_debouncer_mini::{DebounceEventResult, new_debouncer};
 

@@ -4,9 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
-use checks::programs::{self, Version};
-
-use crate::kafka;
+use judge::programs::{self, Version};
 
 pub fn run(program: &str, solution: bool) -> Result<ExitCode> {
     let version = if solution {
@@ -16,7 +14,7 @@ pub fn run(program: &str, solution: bool) -> Result<ExitCode> {
     };
     let built = programs::build(&[program], version)?;
     let executable = built.get(program).context("it was not built")?;
-    let lab = kafka::running()?;
+    let lab = terminal::running()?;
     let mut command = Command::new(executable);
     command.env("BOOTSTRAP_SERVERS", &lab.bootstrap);
     // The program takes our place, so that Ctrl-C and the exit status are its own.

@@ -6,8 +6,6 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use anyhow::{Context, Result};
 use broker::tools;
 
-use crate::kafka;
-
 pub fn tool(words: &[String]) -> Result<ExitCode> {
     let (name, arguments) = words.split_first().context("no tool was named")?;
     if !tools::names().any(|tool| tool == name) {
@@ -17,7 +15,7 @@ pub fn tool(words: &[String]) -> Result<ExitCode> {
             known.join(", ")
         );
     }
-    let lab = kafka::running()?;
+    let lab = terminal::running()?;
     match name.as_str() {
         "kafka-consumer-groups" => groups(tools::command(&lab, name, arguments)?, arguments),
         // These are talked to, or read from as they go.
@@ -66,7 +64,7 @@ fn groups(mut command: Command, arguments: &[String]) -> Result<ExitCode> {
     let err = String::from_utf8_lossy(&output.stderr);
     let group = value_of(arguments, "--group").unwrap_or("the group");
     if out.contains("GroupIdNotFoundException") || err.contains("GroupIdNotFoundException") {
-        println!("{}", kafka::no_group(group));
+        println!("{}", terminal::no_group(group));
         return Ok(ExitCode::SUCCESS);
     }
     print!("{}", without_trace(&output.stdout));

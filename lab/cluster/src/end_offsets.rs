@@ -9,8 +9,8 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{BrokerId, ListOffsetsRequest, MetadataRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::brokers::Brokers;
 use crate::group_description::TopicPartition;
+use crate::wire::Brokers;
 
 /// Asks for the end, where a time could stand.
 const LATEST: i64 = -1;

@@ -22,29 +22,21 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
 use serde::Serialize;
 
-use crate::brokers::Brokers;
 use crate::end_offsets::ends;
 use crate::group_description::{
     GroupDescription, GroupProtocol, TopicPartition, commits, describe,
 };
 use crate::leaving::{leave_consumer_group, leave_group};
+use crate::wire::{ANSWER_LIMIT, Brokers, OBSERVER};
 
 /// How long a cluster may take to be reached at all.
 const REACH_LIMIT: Duration = Duration::from_secs(8);
-
-/// How long the cluster may take to answer one question, once it was reached: a machine that starts four of them at a time
-/// is slow.
-pub const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long what a submission left may take to be gone; a broker that takes longer is not worth keeping.
 const CLEAN_LIMIT: Duration = Duration::from_secs(30);
 
 /// The replication factor that leaves the choice to the cluster (KIP-464).
 const CLUSTERS_DEFAULT: i32 = -1;
-
-/// What we call ourselves as a client, and as a group where we ask in no other's name: without a name librdkafka lets a
-/// consumer read nothing.
-pub const OBSERVER: &str = "lab-observer";
 
 /// A cluster, by the address that clients start from.
 #[derive(Clone)]

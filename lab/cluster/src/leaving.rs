@@ -4,8 +4,8 @@ use anyhow::Result;
 use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, GroupId, LeaveGroupRequest};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::brokers::Brokers;
-use crate::kafka::ANSWER_LIMIT;
+use crate::wire::ANSWER_LIMIT;
+use crate::wire::Brokers;
 
 /// Sends LeaveGroup, whatever the answer says.
 ///

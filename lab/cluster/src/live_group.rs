@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::group::{Grid, GroupOffsets, GroupTable};
 use crate::group_description::{GroupDescription, GroupProtocol, GroupState};
-use crate::group_progress::GroupProgress;
+use crate::offset_table::{Grid, GroupOffsets, GroupTable};
+use crate::rate::GroupProgress;
 use crate::rebalances::Rebalances;
 
 /// How many events are kept.

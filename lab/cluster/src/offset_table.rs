@@ -7,9 +7,9 @@ use anyhow::Result;
 
 use crate::Kafka;
 use crate::group_description::{GroupDescription, GroupMember, TopicPartition};
-use crate::kafka::ANSWER_LIMIT;
 use crate::member_names::MemberNames;
 use crate::table::table;
+use crate::wire::ANSWER_LIMIT;
 
 /// What `kafka-consumer-groups --describe` shows, for every partition of a topic, whether or not anything was committed
 /// there and whether or not anyone is left in the group.
@@ -194,6 +194,13 @@ impl fmt::Display for GroupTable {
 pub fn is_past(committed: &[Option<i64>], ends: &[i64]) -> bool {
     let committed = committed.iter().map(|committed| committed.unwrap_or(0));
     committed.eq(ends.iter().copied())
+}
+
+/// Committed offsets of all partitions together; a partition without a commit counts as 0.
+pub fn sum(committed: &[Option<i64>]) -> i64 {
+    // A program may commit any offset.
+    let offsets = committed.iter().flatten();
+    offsets.fold(0, |sum, offset| sum.saturating_add(*offset))
 }
 
 /// Committed offsets by partition: `21, 47, no commit`.

@@ -1,21 +1,21 @@
-//! The one look of all tables: columns, no lines.
+//! How every table looks: columns, no lines.
 
 use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
+use console::Term;
 
-/// Wide enough for a row of users, narrow enough for a projector. A narrower terminal has its own width.
+/// Wide enough for a row of users, narrow enough for a projector. In a narrower terminal, tables are as wide as it.
 const WIDTH: u16 = 110;
 
-/// A table with this header and these rows; the `numbers` are columns that are aligned to the right. Every line is
-/// indented by two blanks.
+/// A table with this header and these rows. The columns in `numbers` are aligned to the right. Every line is indented by
+/// two spaces.
 pub fn table<R: Into<Row>>(
     header: &[&str],
     numbers: &[usize],
     rows: impl IntoIterator<Item = R>,
 ) -> String {
     let mut table = Table::new();
-    let width = table
-        .width()
-        .map_or(WIDTH, |terminal| terminal.saturating_sub(2).min(WIDTH));
+    let terminal = Term::stdout().size_checked();
+    let width = terminal.map_or(WIDTH, |(_, columns)| columns.saturating_sub(2).min(WIDTH));
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)

@@ -17,7 +17,13 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
-use crate::kafka::OBSERVER;
+/// How long the cluster may take to answer one question, once it was reached: a machine that starts four of them at a time
+/// is slow.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// What we call ourselves as a client, and as a group where we ask in no other's name: without a name librdkafka lets a
+/// consumer read nothing.
+pub const OBSERVER: &str = "lab-observer";
 
 /// No answer that we ask for is longer: a broker that says so is none.
 const LONGEST: usize = 100 << 20;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use broker::wait;
-use checks::{Judged, Report, TASKS, Verdict};
+use judge::{Judged, Report, TASKS, Verdict};
 use pages::class_page;
 use parking_lot::Mutex;
 
@@ -20,7 +20,7 @@ use crate::grader::Grader;
 use crate::intake::Intake;
 use crate::review::review;
 use crate::summary::Summary;
-use crate::whole::write_whole;
+use terminal::write_whole;
 
 /// The files of a submission's folder, and of the class's.
 const REPORT: &str = "report.json";
@@ -267,9 +267,12 @@ fn write(folder: &Path, digest: &str, report: &Report, intake: &Intake) -> Resul
 
 /// Every check with the same verdict.
 fn all_checks_are(name: &str, verdict: &Verdict) -> Report {
-    let checks = TASKS.iter().flat_map(|task| task.checks);
-    let judged = checks.map(|check| Judged::new(check, verdict.clone(), Vec::new()));
-    Report::new(name, Duration::ZERO, judged.collect())
+    let mut judged = Vec::new();
+    for task in TASKS {
+        let row = |check| Judged::new(check, task.bonus, verdict.clone(), Vec::new());
+        judged.extend(task.checks.iter().map(row));
+    }
+    Report::new(name, Duration::ZERO, judged)
 }
 
 fn nothing_submitted(name: &str, why: &str) -> Report {

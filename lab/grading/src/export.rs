@@ -1,37 +1,37 @@
 //! The repository to hand out: all that students need, and no solutions.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use checks::programs::{PROGRAMS, workspace};
-use toml_edit::{DocumentMut, Item};
+use anyhow::{Context, Result, ensure};
+use judge::programs::{PROGRAMS, workspace};
+use toml_edit::DocumentMut;
 use walkdir::WalkDir;
 
-/// What goes along as it is, besides the programs: files, and folders with all that is in them.
+/// What goes into the new repository unchanged, besides the programs: files, and folders with all their contents.
 const ALONG: &[&str] = &[
     ".cargo",
     ".gitignore",
     "Cargo.lock",
     "LICENSE-APACHE",
     "LICENSE-MIT",
-    "broker",
     "common",
     "compose.yaml",
-    "confine",
-    "grading",
-    "lab",
-    "pages",
-    "tests/hints",
-    "tests/src",
+    "lab/broker",
+    "lab/cli",
+    "lab/cluster",
+    "lab/confine",
+    "lab/judge",
+    "lab/pages",
+    "lab/terminal",
+    "lab/watch",
 ];
 
-/// Members of the workspace that stay here, and what they are called as dependencies.
-const STAY: &[(&str, &str)] = &[("solutions", "solutions"), ("tests/bank", "bank")];
+/// Members of the workspace that stay here, unless grading goes along.
+const STAY: &[&str] = &["solutions", "tests/bank", GRADING];
 
-/// What the tests that are handed out stand on. Not testcontainers: where Docker answers, its own command will do, and the
-/// first build is half as long.
-const OF_TESTS: &[&str] = &["ctrlc", "libtest-mimic"];
+/// Goes along to an autograder, not to students.
+const GRADING: &str = "lab/grading";
 
 /// The sections of the README that students read.
 const SECTIONS: &[&str] = &["## What must be installed", "## For students"];
@@ -39,21 +39,32 @@ const SECTIONS: &[&str] = &["## What must be installed", "## For students"];
 /// The page in `docs` that goes along with the task sheets.
 const CONTRACT: &str = "contract.md";
 
-/// What is made for it alone, and where it goes.
+/// Files that are made for students, and where they go.
 const OF_ITS_OWN: &[(&str, &str)] = &[
-    ("handout/ci.yml", ".github/workflows/ci.yml"),
-    ("handout/tests.rs", "tests/tests/main.rs"),
+    ("ci.yml", ".github/workflows/ci.yml"),
+    ("tests/Cargo.toml", "tests/Cargo.toml"),
+    ("tests/main.rs", "tests/tests/main.rs"),
 ];
+
+/// For whom a repository is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    Students,
+    /// The same, and what grades them.
+    Autograder,
+}
+
+/// The folder of files that only the handed-out repository has.
+pub fn handout() -> PathBuf {
+    workspace().join(GRADING).join("handout")
+}
 
 /// Makes the repository in a new folder.
 ///
 /// # Errors
-/// When the folder is there already and holds something, or cannot be written; when this workspace was handed out itself.
-pub fn export(to: &Path) -> Result<()> {
+/// When the folder exists and is not empty, or cannot be written.
+pub fn export(to: &Path, recipient: Recipient) -> Result<()> {
     let from = workspace();
-    if !from.join("handout").exists() {
-        bail!("this workspace was handed out itself: what others would need is not in it");
-    }
     let is_empty = fs::read_dir(to).map_or(true, |mut entries| entries.next().is_none());
     ensure!(is_empty, "{} is not empty", to.display());
     for path in ALONG.iter().chain(PROGRAMS) {
@@ -67,10 +78,14 @@ pub fn export(to: &Path) -> Result<()> {
         }
     }
     for (here, there) in OF_ITS_OWN {
-        copy(&from.join(here), &to.join(there))?;
+        copy(&handout().join(here), &to.join(there))?;
     }
-    write(&to.join("Cargo.toml"), &root_manifest()?)?;
-    write(&to.join("tests/Cargo.toml"), &manifest_of_checks()?)?;
+    let mut stay = STAY.to_vec();
+    if recipient == Recipient::Autograder {
+        copy(&from.join(GRADING), &to.join(GRADING))?;
+        stay.retain(|member| *member != GRADING);
+    }
+    write(&to.join("Cargo.toml"), &root_manifest(&stay)?)?;
     write(&to.join("README.md"), &readme()?)
 }
 
@@ -98,40 +113,19 @@ fn make_parent(file: &Path) -> Result<()> {
     fs::create_dir_all(parent).with_context(|| parent.display().to_string())
 }
 
-fn manifest(path: &str) -> Result<DocumentMut> {
-    Ok(fs::read_to_string(workspace().join(path))?.parse()?)
-}
-
-fn root_manifest() -> Result<String> {
-    let mut root = manifest("Cargo.toml")?;
-    let workspace = root["workspace"].as_table_mut().context("no [workspace]")?;
-    let members = workspace["members"].as_array_mut().context("no members")?;
-    members.retain(|member| {
-        let stays = |(path, _): &(&str, &str)| member.as_str() == Some(path);
-        !STAY.iter().any(stays)
-    });
-    let dependencies = workspace["dependencies"]
-        .as_table_mut()
-        .context("no dependencies")?;
-    for (_, name) in STAY {
-        dependencies.remove(name);
-    }
+/// The manifest of the workspace, without the members that stay here.
+fn root_manifest(stay: &[&str]) -> Result<String> {
+    let text = fs::read_to_string(workspace().join("Cargo.toml"))?;
+    let mut root: DocumentMut = text.parse()?;
+    let members = root["workspace"]["members"].as_array_mut();
+    let members = members.context("the workspace has no members")?;
+    members.retain(|member| !member.as_str().is_some_and(|name| stay.contains(&name)));
     Ok(root.to_string())
-}
-
-fn manifest_of_checks() -> Result<String> {
-    let mut checks = manifest("tests/Cargo.toml")?;
-    let of_tests = checks
-        .get_mut("dev-dependencies")
-        .and_then(Item::as_table_mut);
-    let of_tests = of_tests.context("no [dev-dependencies]")?;
-    of_tests.retain(|name, _| OF_TESTS.contains(&name));
-    Ok(checks.to_string())
 }
 
 /// The sections for students of our own README, under a head of their own.
 fn readme() -> Result<String> {
-    let mut text = fs::read_to_string(workspace().join("handout/README.md"))?;
+    let mut text = fs::read_to_string(handout().join("README.md"))?;
     let ours = fs::read_to_string(workspace().join("README.md"))?;
     for section in SECTIONS {
         let (_, rest) = ours

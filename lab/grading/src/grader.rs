@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use broker::{Cache, run, wait};
-use checks::{Judged, Pool, Report, Submission, TASKS, Task, judge};
 use confine::Confinement;
+use judge::{Judged, Pool, Report, Submission, TASKS, Task, judge};
 use parking_lot::Mutex;
 
 use crate::intake::{Intake, Kind};

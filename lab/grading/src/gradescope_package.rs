@@ -5,12 +5,11 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use checks::programs::workspace;
 use walkdir::WalkDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::export::export;
+use crate::export::{Recipient, export, handout};
 
 /// The scripts, by the names that Gradescope knows, and what both of them read.
 const SCRIPTS: &[&str] = &["setup.sh", "run_autograder", "environment"];
@@ -18,12 +17,12 @@ const SCRIPTS: &[&str] = &["setup.sh", "run_autograder", "environment"];
 /// Writes the archive. The file is whole, or not there.
 ///
 /// # Errors
-/// When it cannot be written, or this workspace was handed out itself.
+/// When it cannot be written.
 pub fn gradescope_package(file: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    export(&folder.path().join("lab"))?;
+    export(&folder.path().join("lab"), Recipient::Autograder)?;
     for script in SCRIPTS {
-        let from = workspace().join("handout/gradescope").join(script);
+        let from = handout().join("gradescope").join(script);
         fs::copy(from, folder.path().join(script)).with_context(|| (*script).to_string())?;
     }
     let beside = std::path::absolute(file)?;

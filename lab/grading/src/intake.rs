@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use checks::programs::PROGRAMS;
 use flate2::read::GzDecoder;
+use judge::programs::PROGRAMS;
 use walkdir::WalkDir;
 
 /// A submission is not larger than this, in bytes, nor has it more files.

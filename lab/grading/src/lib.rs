@@ -18,11 +18,10 @@ mod pristine;
 mod python;
 mod review;
 mod summary;
-mod whole;
 
 pub use built_before::take_over;
 pub use class::{CLASS, Class, Graded};
-pub use export::export;
+pub use export::{Recipient, export};
 pub use gradescope_package::gradescope_package;
 
 pub use grader::Grader;
@@ -30,4 +29,3 @@ pub use intake::{Intake, Kind};
 pub use pristine::Pristine;
 pub use review::review;
 pub use summary::Summary;
-pub use whole::{could_be_written, write_whole};

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use broker::{Cache, Scratch, run, run_loud, wait};
-use checks::Submission;
-use checks::programs::{BUILD_LIMIT, Built, PROGRAMS, cargo, workspace};
 use confine::Confinement;
+use judge::Submission;
+use judge::programs::{BUILD_LIMIT, Built, PROGRAMS, cargo, workspace};
 use parking_lot::Mutex;
 use toml::{Table, Value};
 use walkdir::WalkDir;

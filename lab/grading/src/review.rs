@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use checks::Report;
-use checks::programs::{PROGRAMS, workspace};
+use judge::Report;
+use judge::programs::{PROGRAMS, workspace};
 use pages::{Review, Versions, review_page};
 use walkdir::WalkDir;
 

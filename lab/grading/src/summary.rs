@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use checks::{Outcome, Report, all_checks, table};
+use cluster::table;
+use judge::{Outcome, Report, all_checks};
 
 /// How wide the bars of the distribution are at most.
 const BAR: usize = 40;

@@ -1,6 +1,11 @@
 //! What happened while a submission was judged: what was done to its programs, what they printed, what the broker
 //! answered them, and what we did meanwhile. Four sources, one clock.
 
+pub mod effect;
+pub mod printed;
+pub mod sentence;
+pub mod timeline;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -9,10 +14,10 @@ use std::time::{Duration, Instant, SystemTime};
 use broker::Request;
 use serde_json::Value;
 
-use crate::effect::{Effect, TopicIds, effects, member_id};
-use crate::kafka::OBSERVER;
-use crate::program::{Deed, Transcript};
-use crate::sentence::{api, partitions_of, sentence};
+use crate::history::effect::{Effect, TopicIds, effects, member_id};
+use crate::history::sentence::{api, partitions_of, sentence};
+use crate::programs::run::{Deed, Transcript};
+use cluster::OBSERVER;
 
 /// The listener of the broker that programs come through, and nobody else.
 pub const PROGRAMS_LISTENER: &str = "GATE";

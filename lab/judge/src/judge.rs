@@ -5,12 +5,12 @@ use std::thread;
 
 use parking_lot::Mutex;
 
-use crate::check::{Check, Verdict};
-use crate::lane::Lane;
-use crate::pool::Pool;
-use crate::report::Judged;
-use crate::submission::Submission;
+use crate::bench::lane::Lane;
+use crate::bench::pool::Pool;
+use crate::programs::submission::Submission;
 use crate::tasks::{Task, all_checks};
+use crate::verdict::check::{Check, Verdict};
+use crate::verdict::report::Judged;
 
 /// How many tasks of a submission are judged side by side, each on a broker of its own. Most of their time is waiting.
 pub const SIDE_BY_SIDE: usize = 3;
@@ -48,11 +48,16 @@ pub fn judge(
                                     lane.look_away();
                                     Vec::new()
                                 };
-                                Judged::new(check, verdict, seen)
+                                Judged::new(check, task.bonus, verdict, seen)
                             }
                             Err(error) => {
                                 let why = format!("{error:#}");
-                                Judged::new(check, Verdict::NotJudged { why }, Vec::new())
+                                Judged::new(
+                                    check,
+                                    task.bonus,
+                                    Verdict::NotJudged { why },
+                                    Vec::new(),
+                                )
                             }
                         };
                         told(&row);

@@ -11,8 +11,9 @@ use broker::Request;
 use common::{CLICKSTREAM, GROUPS};
 
 use crate::history::{History, Moment};
-use crate::program::BOOTSTRAP_SERVERS;
-use crate::{GroupTable, Kafka, Program, random_events};
+use crate::programs::run::BOOTSTRAP_SERVERS;
+use crate::{Program, random_events};
+use cluster::{GroupTable, Kafka};
 
 /// A cluster, the programs to run on it, and what was found out so far.
 pub struct Stage {

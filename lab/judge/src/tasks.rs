@@ -2,10 +2,9 @@
 
 use anyhow::Result;
 
-use crate::check::Check;
+use crate::verdict::check::Check;
 use crate::{
-    Stage, billing_checks, consumer_checks, crash_checks, exactly_once_checks, producer_checks,
-    scaling_checks, task1_producer, task2_consumer, task3_scaling, task4_crash, task5_billing,
+    Stage, task1_producer, task2_consumer, task3_scaling, task4_crash, task5_billing,
     task6_exactly_once,
 };
 
@@ -17,11 +16,11 @@ pub struct Task {
     /// The programs that it runs.
     pub programs: &'static [&'static str],
     /// Causes what the task is about, tells it, and notes the findings.
-    pub run: fn(&mut Stage) -> Result<()>,
+    pub demo: fn(&mut Stage) -> Result<()>,
     /// What a submission is judged by.
     pub checks: &'static [Check],
-    /// Are its points beyond the 100 that the others make?
-    pub beyond: bool,
+    /// Whether its points are a bonus, beyond the 100 that the other tasks make.
+    pub bonus: bool,
     /// How long that takes when all is right. The longest is begun first.
     pub seconds: u32,
     /// From the first thing to think of to nearly the answer.
@@ -34,9 +33,9 @@ pub const TASKS: &[Task] = &[
         number: 1,
         title: "Producer: 100 events, three partitions",
         programs: &["producer"],
-        run: task1_producer::run,
-        checks: producer_checks::CHECKS,
-        beyond: false,
+        demo: task1_producer::demo,
+        checks: task1_producer::CHECKS,
+        bonus: false,
         seconds: 6,
         hints: include_str!("../hints/task1-producer.md"),
     },
@@ -44,9 +43,9 @@ pub const TASKS: &[Task] = &[
         number: 2,
         title: "Consumer: batches, commits, stop and resume",
         programs: &["consumer"],
-        run: task2_consumer::run,
-        checks: consumer_checks::CHECKS,
-        beyond: false,
+        demo: task2_consumer::demo,
+        checks: task2_consumer::CHECKS,
+        bonus: false,
         seconds: 12,
         hints: include_str!("../hints/task2-consumer.md"),
     },
@@ -54,9 +53,9 @@ pub const TASKS: &[Task] = &[
         number: 3,
         title: "Scaling: who owns which partition",
         programs: &["consumer_group_a", "consumer_group_b"],
-        run: task3_scaling::run,
-        checks: scaling_checks::CHECKS,
-        beyond: false,
+        demo: task3_scaling::demo,
+        checks: task3_scaling::CHECKS,
+        bonus: false,
         seconds: 16,
         hints: include_str!("../hints/task3-scaling.md"),
     },
@@ -64,9 +63,9 @@ pub const TASKS: &[Task] = &[
         number: 4,
         title: "Crash: at least once",
         programs: &["consumer_crash"],
-        run: task4_crash::run,
-        checks: crash_checks::CHECKS,
-        beyond: false,
+        demo: task4_crash::demo,
+        checks: task4_crash::CHECKS,
+        bonus: false,
         seconds: 3,
         hints: include_str!("../hints/task4-crash.md"),
     },
@@ -74,9 +73,9 @@ pub const TASKS: &[Task] = &[
         number: 5,
         title: "Billing: charged once",
         programs: &["billing"],
-        run: task5_billing::run,
-        checks: billing_checks::CHECKS,
-        beyond: true,
+        demo: task5_billing::demo,
+        checks: task5_billing::CHECKS,
+        bonus: true,
         seconds: 35,
         hints: include_str!("../hints/task5-billing.md"),
     },
@@ -84,15 +83,15 @@ pub const TASKS: &[Task] = &[
         number: 6,
         title: "Exactly once: purchases in transactions",
         programs: &["exactly_once"],
-        run: task6_exactly_once::run,
-        checks: exactly_once_checks::CHECKS,
-        beyond: true,
+        demo: task6_exactly_once::demo,
+        checks: task6_exactly_once::CHECKS,
+        bonus: true,
         seconds: 17,
         hints: include_str!("../hints/task6-exactly-once.md"),
     },
 ];
 
-/// Every check, by task. The tasks that are not beyond make 100 points.
+/// Every check, by task. The tasks that are not bonus make 100 points.
 pub fn all_checks() -> impl Iterator<Item = &'static Check> {
     TASKS.iter().flat_map(|task| task.checks)
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use checks::{Check, Judged, Outcome, Report, TASKS, all_checks};
+use judge::{Check, Judged, Outcome, Report, TASKS, all_checks};
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 

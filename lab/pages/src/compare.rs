@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use anyhow::Result;
-use checks::holes::stretches;
+use judge::holes::stretches;
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
 
 /// The three versions of a file, as far as they are there.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use checks::{Deed, What};
+use judge::{Deed, What};
 use maud::{Markup, html};
 
 use crate::record::{Kind, Mark, Ownership, Record, Run, Track};

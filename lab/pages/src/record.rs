@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::SystemTime;
 
-use checks::{Deed, Effect, Moment, TopicPartition, What, position};
+use cluster::TopicPartition;
+use judge::{Deed, Effect, Moment, What, position};
 
 /// More moments than these are cut in the middle: the first and the last so many are kept.
 const FIRST_KEPT: usize = 1_500;

@@ -1,6 +1,6 @@
 //! The timeline: a figure of what happened, what each mark means, and the same as a table.
 
-use checks::{Deed, Moment, What};
+use judge::{Deed, Moment, What};
 use maud::{Markup, html};
 
 use crate::figure::figure;

@@ -1,6 +1,6 @@
 //! Verdicts as a page tells them, and what happened where checks failed.
 
-use checks::{Judged, Outcome};
+use judge::{Judged, Outcome};
 use maud::{Markup, html};
 
 use crate::timeline::timeline;

@@ -1,15 +1,16 @@
-//! Writing a page to where the user wants it.
+//! The file that the user wants a page in.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use grading::{could_be_written, write_whole};
 
-/// Whether the page can be written, if one is wanted: to be asked before the work that it tells of.
+use crate::atomic_write::{could_be_written, write_whole};
+
+/// Checks that a page can be written, if the user wants one. To be called before the work that the page reports.
 ///
 /// # Errors
-/// When it cannot.
-pub fn ready(file: Option<&Path>) -> Result<()> {
+/// When the file cannot be written.
+pub fn ensure_writable(file: Option<&Path>) -> Result<()> {
     file.map_or(Ok(()), |file| {
         could_be_written(file).with_context(|| cannot(file))
     })
@@ -18,8 +19,8 @@ pub fn ready(file: Option<&Path>) -> Result<()> {
 /// Writes a page, and says where it is.
 ///
 /// # Errors
-/// When it cannot be written; then the file is as it was.
-pub fn page(file: &Path, html: &str) -> Result<()> {
+/// When it cannot be written; then the file is unchanged.
+pub fn write_page(file: &Path, html: &str) -> Result<()> {
     write_whole(file, html.as_bytes()).with_context(|| cannot(file))?;
     eprintln!("\nThe page is in {}.", file.display());
     Ok(())
@@ -27,7 +28,7 @@ pub fn page(file: &Path, html: &str) -> Result<()> {
 
 fn cannot(file: &Path) -> String {
     format!(
-        "{} cannot be written. Is its folder there, and room on the disk?",
+        "{} cannot be written. Does its folder exist, and is there room on the disk?",
         file.display()
     )
 }

@@ -1,10 +1,12 @@
-//! Verdicts, told for a terminal.
+//! Verdicts as text for a terminal.
 
-use checks::{Judged, Outcome, Report, timeline};
+use std::process::ExitCode;
+
 use console::style;
+use judge::{Judged, Outcome, Report, timeline};
 
 /// The exit status where something could not be judged.
-pub const NOT_JUDGED: u8 = 3;
+const NOT_JUDGED: u8 = 3;
 
 /// A verdict as a sign.
 pub fn sign(outcome: Outcome) -> String {
@@ -17,7 +19,7 @@ pub fn sign(outcome: Outcome) -> String {
 }
 
 /// What each check that did not pass expected and saw; and once for all that looked at the same run, what happened.
-pub fn tell(judged: &[Judged]) {
+pub fn print_verdicts(judged: &[Judged]) {
     let (not_judged, failed): (Vec<&Judged>, _) = judged
         .iter()
         .filter(|row| !row.passed())
@@ -25,7 +27,7 @@ pub fn tell(judged: &[Judged]) {
     for same_run in failed.chunk_by(|one, next| one.looked_at_same_run(next)) {
         let told = |row: &&Judged| (row.expected.clone(), row.saw.clone());
         for same_words in same_run.chunk_by(|one, next| told(one) == told(next)) {
-            tell_alike(same_words);
+            print_alike(same_words);
         }
         if let Some(row) = same_run.first().filter(|row| !row.seen.is_empty()) {
             println!("\n{}", style("  What happened:").dim());
@@ -33,7 +35,7 @@ pub fn tell(judged: &[Judged]) {
         }
     }
     for same_reason in not_judged.chunk_by(|one, next| one.saw == next.saw) {
-        tell_not_judged(same_reason);
+        print_not_judged(same_reason);
     }
 }
 
@@ -56,7 +58,7 @@ pub fn not_judged(report: &Report) -> String {
 }
 
 /// One reason is told once, however many checks it concerns.
-fn tell_not_judged(rows: &[&Judged]) {
+fn print_not_judged(rows: &[&Judged]) {
     let Some(first) = rows.first() else { return };
     println!(
         "\n{} Not judged, which is not your fault:",
@@ -69,7 +71,7 @@ fn tell_not_judged(rows: &[&Judged]) {
 }
 
 /// Checks that failed for one reason, such as a program that does not compile: it is told once.
-fn tell_alike(rows: &[&Judged]) {
+fn print_alike(rows: &[&Judged]) {
     println!();
     for row in rows {
         let title = format!("Task {}: {}", row.task, row.title);
@@ -88,5 +90,14 @@ fn tell_alike(rows: &[&Judged]) {
         ("hint:", &row.hint),
     ] {
         println!("  {what:<9} {}", text.replace('\n', "\n            "));
+    }
+}
+
+/// The exit status of a command that judged: 0 whatever the score, 3 if something could not be judged.
+pub fn exit_code(reports: &[Report]) -> ExitCode {
+    if reports.iter().all(Report::is_judged) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(NOT_JUDGED)
     }
 }

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use broker::wait;
-use checks::{GroupTable, LiveGroup};
+use cluster::{GroupTable, LiveGroup};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::looks::Look;
-use super::time_of_day;
+use crate::looks::Look;
+use crate::time_of_day;
 
 /// How often a table is printed at most.
 const TABLES: Duration = Duration::from_secs(1);

@@ -5,7 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use checks::{GroupDescription, GroupEvent, GroupOffsets, GroupState, Kafka, LiveGroup, topics_of};
+use cluster::{
+    GroupDescription, GroupEvent, GroupOffsets, GroupState, Kafka, LiveGroup, topics_of,
+};
 use common::CLICKSTREAM;
 
 /// How long one answer may take before Kafka counts as silent.

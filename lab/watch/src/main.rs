@@ -1,4 +1,4 @@
-//! `cargo lab watch`: a consumer group, live.
+//! `cargo lab watch`: a consumer group, live. An executable of its own, because it needs a library for whole screens.
 
 mod lines;
 mod looks;
@@ -10,22 +10,51 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use checks::{Kafka, LiveGroup};
+use clap::Parser;
+use cluster::{Kafka, LiveGroup};
 use jiff::{SignedDuration, Zoned};
+use terminal::{no_group, run_command, running};
 
-use crate::kafka;
-use crate::watch::looks::offsets;
+use crate::looks::offsets;
 
 /// How long the first answer may take: a new cluster has yet to make the topic of commits.
 const FIRST_LIMIT: Duration = Duration::from_secs(15);
 
-pub fn watch(group: &str, once: bool) -> Result<ExitCode> {
-    let kafka = Kafka::at(&kafka::running()?.bootstrap);
+/// Shows a consumer group live: who owns which partition, committed offsets, lag, and every rebalance
+///
+/// A rebalance is logged when it is over: who joined, left or timed out, how long it took, which partitions moved, and how
+/// long they had no owner. All this is by the account of the group's coordinator: a member that was killed owns its
+/// partitions until its session times out. The group is looked at four times a second; the error of a time is given with it.
+///
+/// rate/s is how many records the group has committed per second, over the last 10 s. Lag `-` means that nothing was
+/// committed there: that is not 0.
+///
+/// Where standard output is no terminal, prints a table and then what changes.
+#[derive(Parser)]
+#[command(name = "cargo lab watch", bin_name = "cargo lab watch")]
+struct Arguments {
+    /// The consumer group, such as scale-group. If there is none of that name, waits for it
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    group: String,
+    /// Prints the table once. The exit status is 1 if there is no such group
+    #[arg(long)]
+    once: bool,
+}
+
+fn main() -> ExitCode {
+    run_command(|| {
+        let Arguments { group, once } = Arguments::parse();
+        watch(&group, once)
+    })
+}
+
+fn watch(group: &str, once: bool) -> Result<ExitCode> {
+    let kafka = Kafka::at(&running()?.bootstrap);
     // Where Kafka does not answer, there is nothing to watch yet.
     let description = kafka.describe(group, FIRST_LIMIT)?;
     if once {
         let Some(description) = description else {
-            eprintln!("{}", kafka::no_group(group));
+            eprintln!("{}", no_group(group));
             return Ok(ExitCode::FAILURE);
         };
         let mut live = LiveGroup::new(group);

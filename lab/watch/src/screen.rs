@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use broker::wait;
-use checks::LiveGroup;
+use cluster::LiveGroup;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 
-use super::looks::Look;
-use super::view::{View, draw};
+use crate::looks::Look;
+use crate::view::{View, draw};
 
 /// How soon what was seen is shown, and a signal heeded.
 const GLANCE: Duration = Duration::from_millis(100);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use checks::{Grid, LiveGroup};
+use cluster::{Grid, LiveGroup};
 use ratatui::Frame;
 use ratatui::crossterm::event::KeyCode;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -10,7 +10,7 @@ use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Text};
 use ratatui::widgets::{Cell, Paragraph, Row, Table, Wrap};
 
-use super::time_of_day;
+use crate::time_of_day;
 
 /// So many lines are left to what has happened, where there are more partitions than lines.
 const LEAST_EVENTS: u16 = 2;
@@ -213,7 +213,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::time::Duration;
 
-    use checks::{
+    use cluster::{
         GroupDescription, GroupMember, GroupOffsets, GroupProtocol, GroupState, TopicPartition,
     };
     use ratatui::Terminal;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use checks::programs::workspace;
-use checks::{Submission, TASKS, Task};
+use judge::programs::workspace;
+use judge::{Submission, TASKS, Task};
 use serde::Deserialize;
 
 /// One program of the bank.

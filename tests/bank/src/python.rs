@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use broker::{Cache, last_lines, run};
-use checks::programs::workspace;
+use judge::programs::workspace;
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(300);
 

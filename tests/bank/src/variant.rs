@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use checks::programs::{build_in, workspace};
+use judge::programs::{build_in, workspace};
 use toml::{Table, Value};
 
 /// What a lab program may depend on, without `common`.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use broker::wait;
-use checks::{Judged, Pool, Submission, TASKS, Task, judge, timeline};
+use judge::{Judged, Pool, Submission, TASKS, Task, judge, timeline};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// What a task's checks came to; judged once, for all its tests.

@@ -4,13 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use checks::Report;
 use console::style;
 use grading::{Class, Graded, Grader, Summary};
 
-use crate::progress_bar::ProgressBar;
-use crate::report::{NOT_JUDGED, not_judged, sign, tell};
-use crate::usage::Usage;
+use terminal::{ProgressBar, Usage, exit_code, not_judged, print_verdicts, sign};
 
 pub fn prepare() -> Result<ExitCode> {
     Grader::default().prepare()?;
@@ -43,7 +40,7 @@ pub fn grade_class(
     let reports = reports?;
     if !json {
         match &reports[..] {
-            [one] => tell(&one.checks),
+            [one] => print_verdicts(&one.checks),
             all => println!("\n{}", Summary(all)),
         }
         if let Some(out) = out {
@@ -57,15 +54,6 @@ pub fn grade_class(
 pub fn tell_gaps() {
     for gap in confine::gaps() {
         eprintln!("Not enforced here: {gap}.");
-    }
-}
-
-/// Graded, whatever the score; or something could not be judged.
-pub fn exit_code(reports: &[Report]) -> ExitCode {
-    if reports.iter().all(Report::is_judged) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(NOT_JUDGED)
     }
 }
 

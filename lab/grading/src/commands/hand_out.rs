@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
+use grading::Recipient;
 
 /// Where the archive for Gradescope is written by default.
 const GRADESCOPE: &str = "kafka-lab-gradescope.zip";
 
 pub fn export(folder: &Path) -> Result<ExitCode> {
-    grading::export(folder)?;
+    grading::export(folder, Recipient::Students)?;
     println!(
         "The repository to hand out is in {}. `git init` there makes it one; `cargo test` judges what is filled in.",
         folder.display()

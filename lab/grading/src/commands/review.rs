@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use checks::programs::workspace;
 use grading::{CLASS, Class, Grader, Intake, review};
+use judge::programs::workspace;
 
-use crate::grade::{exit_code, grade_class, tell_gaps};
-use crate::report::{not_judged, sign};
-use crate::usage::Usage;
-use crate::write;
+use terminal::{Usage, ensure_writable, exit_code, not_judged, sign, write_page};
+
+use crate::commands::grade::{grade_class, tell_gaps};
 
 /// Grades a submission and writes its page; of several, a page each and one of the class into a folder.
 pub fn review_submissions(
@@ -44,7 +43,7 @@ fn review_one(
 ) -> Result<ExitCode> {
     let class = Class::new(submissions, None, jobs);
     let class = class.map_err(|error| Usage(format!("{error:#}")))?;
-    write::ready(out.as_deref())?;
+    ensure_writable(out.as_deref())?;
     tell_gaps();
     let reports = class.grade(&Grader::default(), |_| {})?;
     let Some(report) = reports.first() else {
@@ -53,6 +52,6 @@ fn review_one(
     println!("{} {report}{}", sign(report.verdict), not_judged(report));
     let file = out.unwrap_or_else(|| PathBuf::from(format!("review-{}.html", report.submission)));
     let intake = Intake::read(source).unwrap_or_default();
-    write::page(&file, &review(report, &intake, None)?)?;
+    write_page(&file, &review(report, &intake, None)?)?;
     Ok(exit_code(&reports))
 }

@@ -1,8 +1,8 @@
 //! Classroom 50's `result.json`: its schema `classroom50/result/v1`.
 
 use anyhow::Result;
-use checks::Report;
 use jiff::Timestamp;
+use judge::Report;
 use serde::Serialize;
 
 use super::{name, told};

@@ -2,8 +2,8 @@
 //! empty cell, and so is every sum that it belongs to: it is no zero.
 
 use anyhow::Result;
-use checks::{Judged, Outcome, Report, TASKS, all_checks};
 use csv::Writer;
+use judge::{Judged, Outcome, Report, TASKS, all_checks};
 
 /// The whole file, as CSV with a header.
 ///

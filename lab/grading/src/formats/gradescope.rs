@@ -2,7 +2,7 @@
 //! not be judged, so it is only for reports without.
 
 use anyhow::Result;
-use checks::Report;
+use judge::Report;
 use serde::Serialize;
 
 use super::{name, told};

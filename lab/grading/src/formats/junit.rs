@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use checks::{Outcome, Report, TASKS};
+use judge::{Outcome, Report, TASKS};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::told;

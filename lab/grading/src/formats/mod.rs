@@ -10,7 +10,7 @@ pub use gradebook::gradebook;
 pub use gradescope::gradescope;
 pub use junit::junit;
 
-use checks::{Judged, Outcome};
+use judge::{Judged, Outcome};
 
 /// What a person should know of a verdict.
 fn told(row: &Judged) -> String {

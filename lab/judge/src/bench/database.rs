@@ -1,7 +1,6 @@
 //! The billing database of a lane: an SQLite file that a program writes, and that we look at from outside. It is the
 //! program's, so nothing that it holds is trusted, and we write nothing to it; we only lock it.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
@@ -11,23 +10,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use broker::wait;
-use common::Payment;
 use nix::libc;
 use rusqlite::config::DbConfig;
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
-
-use crate::charges::{Charge, Charges};
 
 /// Where a program is told which file the database is.
 pub const BILLING_DB: &str = "BILLING_DB";
 
 /// As much as a confined program may write to a file, in bytes.
-const LARGEST: u64 = 64 << 20;
-
-/// More charges than any check publishes payments.
-const MOST_ROWS: usize = 100_000;
+pub const LARGEST: u64 = 64 << 20;
 
 /// How long we may take to read it, whatever it holds; and how long we wait where the program is just writing.
 const READ_LIMIT: Duration = Duration::from_secs(3);
@@ -91,95 +83,6 @@ impl Database {
         Ok(())
     }
 
-    /// What is charged at this moment. Where that cannot be told, it says why, and no charges: the file is the program's.
-    pub fn charges(&self) -> Charges {
-        match self.read() {
-            Ok(rows) => Charges {
-                rows,
-                problem: None,
-            },
-            Err(problem) => Charges {
-                rows: Vec::new(),
-                problem: Some(format!("{problem:#}")),
-            },
-        }
-    }
-
-    fn read(&self) -> Result<Vec<Charge>> {
-        if !self.is_there()? {
-            return Ok(Vec::new());
-        }
-        let connection = self.open()?;
-        let kind = connection.query_row(
-            "SELECT count(*) FROM sqlite_master WHERE name = 'charges' AND type = 'table'",
-            [],
-            |row| row.get::<_, i64>(0),
-        )?;
-        if kind == 0 {
-            return Ok(Vec::new());
-        }
-        let mut select = connection.prepare("SELECT event_id, user_id, amount FROM charges")?;
-        let mut found = select.query([])?;
-        let mut rows = Vec::new();
-        while let Some(row) = found.next()? {
-            if rows.len() >= MOST_ROWS {
-                bail!("the table charges holds more than {MOST_ROWS} rows");
-            }
-            rows.push(Charge {
-                event_id: text(row.get_ref(0)?),
-                user_id: text(row.get_ref(1)?),
-                cents: cents(row.get_ref(2)?),
-            });
-        }
-        Ok(rows)
-    }
-
-    /// Has some other table another idea of which of these payments are done than `charges` has? Then what belongs together
-    /// was written in two transactions, and the program is between them.
-    pub fn is_between(&self, payments: &[Payment]) -> bool {
-        let charged = self.charges();
-        let known: BTreeSet<&str> = payments.iter().map(|one| one.event_id.as_str()).collect();
-        let others = self.event_ids_elsewhere(&known).unwrap_or_default();
-        let charged: BTreeSet<String> = known
-            .iter()
-            .filter(|id| charged.has(id))
-            .map(ToString::to_string)
-            .collect();
-        others.iter().any(|ids| *ids != charged)
-    }
-
-    /// Of these ids, those that each table but `charges` holds, where it holds any.
-    fn event_ids_elsewhere(&self, known: &BTreeSet<&str>) -> Result<Vec<BTreeSet<String>>> {
-        if !self.is_there()? {
-            return Ok(Vec::new());
-        }
-        let connection = self.open()?;
-        let mut select = connection.prepare(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name != 'charges' LIMIT 10",
-        )?;
-        let names = select.query_map([], |row| row.get::<_, String>(0))?;
-        let mut elsewhere = Vec::new();
-        for name in names {
-            let name = name?.replace('"', "\"\"");
-            let mut select = connection.prepare(&format!("SELECT * FROM \"{name}\""))?;
-            let columns = select.column_count();
-            let mut rows = select.query([])?;
-            let mut ids = BTreeSet::new();
-            while let Some(row) = rows.next()? {
-                for column in 0..columns {
-                    let text = text(row.get_ref(column)?);
-                    if known.contains(text.as_str()) {
-                        ids.insert(text);
-                    }
-                }
-            }
-            if !ids.is_empty() {
-                elsewhere.push(ids);
-            }
-        }
-        Ok(elsewhere)
-    }
-
     /// Waits until a transaction has been written, but not longer than `limit`.
     ///
     /// # Errors
@@ -212,7 +115,29 @@ impl Database {
         (counter(), log.ok().map(|log| log.len()))
     }
 
-    /// Is there a file? What is no plain file may block whoever opens it, or lead elsewhere.
+    /// Opens the database for reading; `None` while there is no database yet. A query on it ends after 3 s.
+    ///
+    /// # Errors
+    /// When what lies there is no plain file, is too large, or is no SQLite database.
+    pub fn open(&self) -> Result<Option<Connection>> {
+        if !self.is_there()? {
+            return Ok(None);
+        }
+        // Read-only, also because a journal left behind may name any file, and SQLite deletes that file when it rolls the
+        // journal back.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(self.path(), flags)?;
+        connection.busy_timeout(BUSY_LIMIT)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        let end = Instant::now() + READ_LIMIT;
+        connection.progress_handler(10_000, Some(move || Instant::now() > end))?;
+        Ok(Some(connection))
+    }
+
+    /// Is there a file? Opening something else could block, or lead to a file elsewhere.
     fn is_there(&self) -> Result<bool> {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
@@ -230,20 +155,6 @@ impl Database {
             }
         }
         Ok(self.path().exists())
-    }
-
-    fn open(&self) -> Result<Connection> {
-        // Read-only, also because a journal left behind may name any file, which whoever rolls it back would delete.
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-            | OpenFlags::SQLITE_OPEN_NOFOLLOW
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(self.path(), flags)?;
-        connection.busy_timeout(BUSY_LIMIT)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        let end = Instant::now() + READ_LIMIT;
-        connection.progress_handler(10_000, Some(move || Instant::now() > end))?;
-        Ok(connection)
     }
 
     /// Locks it, so that whoever writes has to wait; reading goes on. `None` where a program holds it itself for longer than
@@ -308,121 +219,29 @@ fn lock_byte(file: &File, at: libc::off_t) -> Result<bool> {
     }
 }
 
-fn text(value: ValueRef<'_>) -> String {
-    match value {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
-            String::from_utf8_lossy(bytes).into_owned()
-        }
-        ValueRef::Integer(number) => number.to_string(),
-        ValueRef::Real(number) => number.to_string(),
-        ValueRef::Null => String::new(),
-    }
-}
-
-/// Cents, of what may be a number in any of SQLite's ways to keep one.
-fn cents(value: ValueRef<'_>) -> Option<i64> {
-    let dollars: f64 = text(value).parse().ok()?;
-    to_cents(dollars)
-}
-
-/// Dollars in cents; `None` where they are more than anybody pays.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "what does not fit is left out"
-)]
-pub fn to_cents(dollars: f64) -> Option<i64> {
-    let cents = (dollars * 100.0).round();
-    (cents.abs() < 1e15).then_some(cents as i64)
-}
-
 #[cfg(test)]
 mod tests {
+    use anyhow::Context;
+
     use super::*;
-
-    const ONE: &str = "CREATE TABLE charges (extra, amount, event_id TEXT, user_id TEXT);
-                       INSERT INTO charges VALUES (x'00', 12.5, 'a', 'ann');";
-
-    /// A database made by these statements, and the connection that still has it open.
-    fn made_by(statements: &str) -> Result<(Database, Connection)> {
-        let database = Database::new()?;
-        let connection = Connection::open(database.path())?;
-        connection.execute_batch(statements)?;
-        Ok((database, connection))
-    }
-
-    fn problem(database: &Database) -> String {
-        let charges = database.charges();
-        assert!(charges.rows.is_empty(), "{charges}");
-        charges.problem.unwrap_or_default()
-    }
-
-    #[test]
-    fn reads_what_is_there() -> Result<()> {
-        assert_eq!(Database::new()?.charges(), Charges::default());
-        assert_eq!(
-            made_by("CREATE TABLE t (x)")?.0.charges(),
-            Charges::default()
-        );
-        for mode in ["delete", "wal"] {
-            let statements = format!("PRAGMA journal_mode = {mode}; {ONE}");
-            let (database, _open) = made_by(&statements)?;
-            assert_eq!(database.charges().to_string(), "1 charges, $12.50");
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn trusts_nothing() -> Result<()> {
-        let (database, _) = made_by("CREATE TABLE charges (event_id, amount)")?;
-        assert!(problem(&database).contains("user_id"));
-
-        let (database, _) =
-            made_by("CREATE VIEW charges AS SELECT 1 event_id, 2 user_id, 3 amount")?;
-        assert_eq!(database.charges(), Charges::default());
-
-        let database = Database::new()?;
-        fs::write(
-            database.path(),
-            "no database, but long enough to be one. ".repeat(100),
-        )?;
-        assert!(problem(&database).contains("not a database"));
-
-        let (elsewhere, _) = made_by(ONE)?;
-        let database = Database::new()?;
-        std::os::unix::fs::symlink(elsewhere.path(), database.path())?;
-        assert!(problem(&database).contains("is no file"));
-        assert!(database.lock(Duration::ZERO)?.is_none());
-
-        let database = Database::new()?;
-        nix::unistd::mkfifo(&database.path(), nix::sys::stat::Mode::S_IRWXU)?;
-        assert!(problem(&database).contains("is no file"));
-
-        let database = Database::new()?;
-        File::create(database.path())?.set_len(LARGEST + 1)?;
-        assert!(problem(&database).contains("more than"));
-        Ok(())
-    }
-
-    #[test]
-    fn is_read_while_somebody_writes() -> Result<()> {
-        for mode in ["delete", "wal"] {
-            let (database, connection) = made_by(&format!("PRAGMA journal_mode = {mode}; {ONE}"))?;
-            connection.execute_batch("BEGIN IMMEDIATE; DELETE FROM charges")?;
-            assert_eq!(database.charges().rows.len(), 1, "{mode}");
-            assert!(database.lock(Duration::ZERO)?.is_none(), "{mode}");
-        }
-        Ok(())
-    }
 
     #[test]
     fn nobody_writes_while_it_is_locked() -> Result<()> {
         for mode in ["delete", "wal"] {
-            let (database, connection) = made_by(&format!("PRAGMA journal_mode = {mode}; {ONE}"))?;
+            let database = Database::new()?;
+            let connection = Connection::open(database.path())?;
+            connection.execute_batch(&format!(
+                "PRAGMA journal_mode = {mode}; CREATE TABLE charges (event_id); INSERT INTO charges VALUES ('a');"
+            ))?;
             connection.busy_timeout(Duration::from_millis(50))?;
             let lock = database.lock(Duration::ZERO)?;
             assert!(lock.is_some(), "{mode}");
             // Reading does not unlock it.
-            assert_eq!(database.charges().rows.len(), 1, "{mode}");
+            let count = "SELECT count(*) FROM charges";
+            let reader = database.open()?.context("no database")?;
+            let rows: i64 = reader.query_row(count, [], |row| row.get(0))?;
+            drop(reader);
+            assert_eq!(rows, 1, "{mode}");
             assert!(
                 connection.execute("DELETE FROM charges", []).is_err(),
                 "{mode}"
@@ -430,21 +249,6 @@ mod tests {
             drop(lock);
             connection.execute("DELETE FROM charges", [])?;
         }
-        Ok(())
-    }
-
-    #[test]
-    fn sees_two_transactions() -> Result<()> {
-        let payments = crate::random_payments(2);
-        let id = |at: usize| payments[at].event_id.clone();
-        let (database, connection) = made_by(&format!("{ONE} CREATE TABLE seen (event_id)"))?;
-        assert!(!database.is_between(&payments));
-        connection.execute("INSERT INTO seen VALUES (?1)", [id(0)])?;
-        assert!(database.is_between(&payments));
-        connection.execute("INSERT INTO charges (event_id) VALUES (?1)", [id(0)])?;
-        assert!(!database.is_between(&payments));
-        connection.execute("INSERT INTO charges (event_id) VALUES (?1)", [id(1)])?;
-        assert!(database.is_between(&payments));
         Ok(())
     }
 }

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::lane::Lane;
-use crate::sentence::partitions_of;
+use crate::bench::lane::Lane;
+use crate::history::sentence::partitions_of;
 
 /// How much programs have asked for so far: each partition in a fetch that the broker has answered counts as one.
 ///

@@ -12,14 +12,15 @@ use broker::Request as Logged;
 use common::{CLICKSTREAM, Event, TOPICS};
 use serde_json::Value;
 
-use crate::database::{BILLING_DB, Database};
-use crate::gate::Request;
+use crate::Program;
+use crate::bench::database::{BILLING_DB, Database};
+use crate::bench::gate::Request;
+use crate::bench::pool::{Lent, Pool};
+use crate::history::sentence::api;
 use crate::history::{History, Moment, PROGRAMS_LISTENER, asked_at};
-use crate::pool::{Lent, Pool};
-use crate::program::BOOTSTRAP_SERVERS;
-use crate::sentence::api;
-use crate::submission::{Missing, Submission};
-use crate::{Kafka, Payload, Program};
+use crate::programs::run::BOOTSTRAP_SERVERS;
+use crate::programs::submission::{Missing, Submission};
+use cluster::{Kafka, Payload};
 
 /// A broker, its gate, and a submission. Checks that share what they look at share a lane; lanes run side by side.
 pub struct Lane<'a> {

@@ -8,8 +8,8 @@ use broker::{Broker, wait};
 use common::TOPICS;
 use parking_lot::Mutex;
 
-use crate::Kafka;
-use crate::gate::Gate;
+use crate::bench::gate::Gate;
+use cluster::Kafka;
 
 /// A broker that was sent more than this, in bytes, is not used again: its disk and its log are full of it.
 const MOST_SENT: u64 = 16 * 1024 * 1024;

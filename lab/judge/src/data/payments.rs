@@ -6,7 +6,7 @@ use anyhow::Result;
 use common::Payment;
 use rand::RngExt;
 
-use crate::kafka::Payload;
+use cluster::Payload;
 
 /// This many payments of random users. Their ids are new ones: nobody has used them before, and none comes twice.
 pub fn random_payments(count: u64) -> Vec<Payment> {

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
-use crate::group_description::{TopicPartition, assignment};
-use crate::sentence::{LEAVE_EPOCH, api, partitions_of};
+use crate::history::sentence::{LEAVE_EPOCH, api, partitions_of};
+use cluster::{TopicPartition, assignment};
 
 /// What the broker's answer to a request changed, or showed.
 #[derive(Clone, Debug, PartialEq, Eq)]

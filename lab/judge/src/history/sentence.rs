@@ -8,7 +8,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 use serde_json::Value;
 
-use crate::group_description::assignment;
+use cluster::assignment;
 
 /// Requests that a client makes to find its way; they tell a reader nothing.
 const HOUSEKEEPING: &[&str] = &[

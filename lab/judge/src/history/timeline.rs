@@ -5,10 +5,10 @@ use std::os::unix::process::ExitStatusExt;
 
 use nix::sys::signal::Signal;
 
+use crate::history::sentence::api;
 use crate::history::{Moment, What};
-use crate::program::Deed;
-use crate::sentence::api;
-use crate::table::table;
+use crate::programs::run::Deed;
+use cluster::table;
 
 /// Of this many things of a kind in a row, all are shown; of more, the first and the last.
 const ALL_SHOWN: usize = 3;

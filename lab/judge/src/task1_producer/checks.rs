@@ -9,11 +9,12 @@ use broker::wait;
 use common::CLICKSTREAM;
 use serde_json::Value;
 
-use crate::check::{Check, Verdict, verdict};
-use crate::gate::Request;
-use crate::lane::Lane;
-use crate::lines::position;
-use crate::{Program, Record};
+use crate::Program;
+use crate::bench::gate::Request;
+use crate::bench::lane::Lane;
+use crate::history::printed::position;
+use crate::verdict::check::{Check, Verdict, verdict};
+use cluster::Record;
 
 /// How long a program may take to come to its first record, and to its end.
 const LIMIT: Duration = Duration::from_secs(20);

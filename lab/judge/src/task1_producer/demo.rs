@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::Result;
 use common::{CLICKSTREAM, Event};
 
-use crate::lines::position;
-use crate::table::table;
-use crate::{Record, Stage};
+use crate::Stage;
+use crate::history::printed::position;
+use cluster::Record;
+use cluster::table;
 
 const LIMIT: Duration = Duration::from_secs(60);
 

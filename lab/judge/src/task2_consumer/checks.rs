@@ -3,13 +3,13 @@
 use anyhow::Result;
 use common::ANALYTICS_SERVICE;
 
-use crate::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
-use crate::consumer_output::{add, printed_purchases, summaries, total, totals};
-use crate::consumer_runs::{
-    BATCH, FIRST_READ, PART_BATCH, Read, Redelivered, read, redelivered, resumed, stalled, sum,
+use crate::bench::lane::Lane;
+use crate::task2_consumer::output::{add, printed_purchases, summaries, total, totals};
+use crate::task2_consumer::runs::{
+    BATCH, FIRST_READ, PART_BATCH, Read, Redelivered, read, redelivered, resumed, stalled,
 };
-use crate::lane::Lane;
-use crate::offsets;
+use crate::verdict::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
+use cluster::{offsets, sum};
 
 pub const CHECKS: &[Check] = &[
     Check {

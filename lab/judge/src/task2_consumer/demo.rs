@@ -6,9 +6,11 @@ use std::time::Duration;
 use anyhow::Result;
 use common::{ANALYTICS_SERVICE, CLICKSTREAM};
 
-use crate::lines::counts;
-use crate::slice::Slice;
-use crate::{Program, Stage, offsets};
+use crate::history::printed::counts;
+use crate::task2_consumer::expected::Slice;
+use crate::{Program, Stage};
+use cluster::offsets;
+use cluster::sum;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -163,8 +165,4 @@ impl Run {
         );
         Ok(())
     }
-}
-
-fn sum(committed: &[Option<i64>]) -> i64 {
-    committed.iter().flatten().sum()
 }

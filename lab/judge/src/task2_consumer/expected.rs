@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use common::{CLICKSTREAM, Event, EventType};
 
-use crate::Kafka;
+use cluster::Kafka;
 
 /// What there is to tell about these events.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::lines::counts;
+use crate::history::printed::counts;
 
 /// How many events of each type.
 pub type Counts = BTreeMap<String, u64>;

@@ -7,12 +7,13 @@ use anyhow::Result;
 use broker::wait;
 use common::{ANALYTICS_SERVICE, CLICKSTREAM};
 
-use crate::consumer_output::{add, summaries, totals};
-use crate::fetches::{fetches, handed_out};
-use crate::gate::Request;
-use crate::lane::Lane;
-use crate::slice::Slice;
+use crate::bench::fetches::{fetches, handed_out};
+use crate::bench::gate::Request;
+use crate::bench::lane::Lane;
+use crate::task2_consumer::expected::Slice;
+use crate::task2_consumer::output::{add, summaries, totals};
 use crate::{Line, Program, random_events};
+use cluster::sum;
 
 /// By the contract, in events.
 pub const BATCH: u64 = 20;
@@ -276,12 +277,6 @@ fn settled(lane: &Lane, program: &mut Program) -> Result<Vec<Option<i64>>> {
         }
         last = later;
     }
-}
-
-pub fn sum(committed: &[Option<i64>]) -> i64 {
-    // Whoever commits may commit any offset.
-    let offsets = committed.iter().flatten();
-    offsets.fold(0, |sum, offset| sum.saturating_add(*offset))
 }
 
 fn committed_lines(lines: &[Line]) -> usize {

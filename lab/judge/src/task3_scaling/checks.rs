@@ -8,12 +8,12 @@ use anyhow::Result;
 use broker::wait;
 use common::{CLICKSTREAM, SCALE_GROUP};
 
-use crate::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
-use crate::gate::Request;
-use crate::group::is_past;
-use crate::lane::Lane;
-use crate::lines::{numbers_beside, position};
+use crate::bench::gate::Request;
+use crate::bench::lane::Lane;
+use crate::history::printed::{numbers_beside, position};
+use crate::verdict::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 use crate::{Program, random_events};
+use cluster::is_past;
 
 /// How many events are published each time.
 const EVENTS: usize = 60;

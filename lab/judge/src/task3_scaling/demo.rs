@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use broker::wait;
 use common::{CLICKSTREAM, SCALE_GROUP};
 
-use crate::lines::{numbers_beside, position};
+use crate::history::printed::{numbers_beside, position};
 use crate::{Line, Program, Stage};
 
 /// A rebalance takes up to 3 s (a heartbeat), a kill 10 s (the session timeout); a busy machine takes longer.

@@ -7,11 +7,12 @@ use std::time::Duration;
 use anyhow::Result;
 use common::{CLICKSTREAM, CRASH_DEMO_GROUP, Event};
 
-use crate::check::{Check, Verdict, verdict};
-use crate::events::first_id;
-use crate::lane::Lane;
-use crate::lines::{field, position};
-use crate::{Record, offsets, random_events};
+use crate::bench::lane::Lane;
+use crate::data::events::first_id;
+use crate::history::printed::{field, position};
+use crate::random_events;
+use crate::verdict::check::{Check, Verdict, verdict};
+use cluster::{Record, offsets};
 
 const LIMIT: Duration = Duration::from_secs(20);
 

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use common::{CLICKSTREAM, CRASH_DEMO_GROUP};
 
-use crate::lines::position;
-use crate::{Stage, offsets};
+use crate::Stage;
+use crate::history::printed::position;
+use cluster::offsets;
 
 /// The second run waits until the first one's session of 10 s has timed out; a busy machine takes longer.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use common::Payment;
 
-use crate::database::to_cents;
+use crate::data::money::{Dollars, to_cents};
 
 /// A row of the table `charges`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,17 +169,6 @@ impl fmt::Display for Bill {
             )?;
         }
         Ok(())
-    }
-}
-
-/// Cents, told as dollars.
-pub struct Dollars(pub i64);
-
-impl fmt::Display for Dollars {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let cents = self.0.unsigned_abs();
-        write!(f, "{sign}${}.{:02}", cents / 100, cents % 100)
     }
 }
 

@@ -3,13 +3,13 @@
 use anyhow::Result;
 use common::PAYMENTS_DLQ;
 
-use crate::billing_desk::Look;
-use crate::billing_kills::survived;
-use crate::billing_runs::{killed, locked, malformed, read, repeated, unacknowledged};
-use crate::charges::{Bill, Charges};
-use crate::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
-use crate::lane::Lane;
-use crate::offsets;
+use crate::bench::lane::Lane;
+use crate::task5_billing::charges::{Bill, Charges};
+use crate::task5_billing::desk::Look;
+use crate::task5_billing::kills::survived;
+use crate::task5_billing::runs::{killed, locked, malformed, read, repeated, unacknowledged};
+use crate::verdict::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
+use cluster::offsets;
 
 pub const CHECKS: &[Check] = &[
     Check {

@@ -7,11 +7,14 @@ use std::time::Duration;
 use anyhow::Result;
 use common::{BILLING_SERVICE, PAYMENTS, Payment};
 
-use crate::charges::{Bill, Charges, Dollars};
-use crate::database::{BILLING_DB, Database, to_cents};
-use crate::group::is_past;
-use crate::table::table;
-use crate::{Stage, as_payloads, offsets, random_payments};
+use crate::bench::database::{BILLING_DB, Database};
+use crate::data::money::{Dollars, to_cents};
+use crate::task5_billing::charges::{Bill, Charges};
+use crate::task5_billing::rows::charges;
+use crate::{Stage, as_payloads, random_payments};
+use cluster::is_past;
+use cluster::offsets;
+use cluster::table;
 
 /// One batch.
 const COUNT: u64 = 20;
@@ -137,7 +140,7 @@ fn crash(stage: &mut Stage, name: &str, path: PathBuf, payments: &[Payment]) -> 
     command.env(BILLING_DB, database.path());
     let look = |stage: &Stage| -> Result<Look> {
         Ok(Look {
-            charges: database.charges(),
+            charges: charges(&database),
             committed: stage.kafka.committed(BILLING_SERVICE, PAYMENTS)?,
         })
     };
@@ -147,7 +150,7 @@ fn crash(stage: &mut Stage, name: &str, path: PathBuf, payments: &[Payment]) -> 
     ));
     let mut program = stage.start_stalled_as(name, &mut command)?;
     // A student's program may never come to it; the findings say so.
-    program.until(LIMIT, || Ok(database.charges().have_all(payments)))?;
+    program.until(LIMIT, || Ok(charges(&database).have_all(payments)))?;
     let before = look(stage)?;
     stage.say(format!("  {before}"));
     stage.say("  kill -9.");

@@ -6,11 +6,13 @@ use anyhow::Result;
 use broker::wait;
 use common::{BILLING_SERVICE, PAYMENTS, Payment};
 
-use crate::charges::{Bill, Charges};
-use crate::group::is_past;
-use crate::kafka::Record;
-use crate::lane::Lane;
-use crate::{Program, as_payloads, offsets, random_payments};
+use crate::bench::lane::Lane;
+use crate::task5_billing::charges::{Bill, Charges};
+use crate::task5_billing::rows::charges;
+use crate::{Program, as_payloads, random_payments};
+use cluster::Record;
+use cluster::is_past;
+use cluster::offsets;
 
 /// So many payments are published at a time: enough for a batch.
 pub const BATCH: u64 = 20;
@@ -126,7 +128,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
 
     pub fn look(&self) -> Result<Look> {
         Ok(Look {
-            charges: self.lane.database()?.charges(),
+            charges: charges(self.lane.database()?),
             committed: self.lane.kafka().committed(BILLING_SERVICE, PAYMENTS)?,
         })
     }
@@ -242,7 +244,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
     ) -> Result<()> {
         let (mut charged, mut since) = (0, Instant::now());
         program.until(MOST_TIME, || {
-            let now = self.lane.database()?.charges().different();
+            let now = charges(self.lane.database()?).different();
             if now > charged {
                 (charged, since) = (now, Instant::now());
             }

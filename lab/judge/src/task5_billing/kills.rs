@@ -9,12 +9,13 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 
 use crate::Program;
-use crate::billing_desk::{BATCH, Desk, LOCK_LIMIT, Look};
-use crate::billing_runs::reopen;
-use crate::charges::Bill;
-use crate::fetches::{fetches, handed_out};
-use crate::gate::Request;
-use crate::lane::Lane;
+use crate::bench::fetches::{fetches, handed_out};
+use crate::bench::gate::Request;
+use crate::bench::lane::Lane;
+use crate::task5_billing::charges::Bill;
+use crate::task5_billing::desk::{BATCH, Desk, LOCK_LIMIT, Look};
+use crate::task5_billing::rows::{charges, is_between};
+use crate::task5_billing::runs::reopen;
 
 /// So many payments at a time where a program is to have work left when it is killed.
 const MANY: u64 = 20 * BATCH;
@@ -83,7 +84,7 @@ pub fn survived_kills(lane: &Lane, random_kills: usize) -> Result<Survived> {
     }
     let mut rng = rand::rng();
     while random < random_kills && start.elapsed() < limit {
-        if lane.database()?.charges().have_all(&desk.payments) {
+        if charges(lane.database()?).have_all(&desk.payments) {
             let new = desk.publish(MANY, None)?;
             let again: Vec<_> = new.sample(&mut rng, 10).cloned().collect();
             desk.publish_again(&again, Some(rng.random_range(0..3)))?;
@@ -166,7 +167,7 @@ impl Desk<'_, '_> {
         while Instant::now() < end && program.is_running()? {
             database.wait_for_a_write(STEP_LIMIT)?;
             let lock = database.lock(LOCK_LIMIT)?;
-            if database.is_between(batch) || database.charges().have_all(batch) {
+            if is_between(database, batch) || charges(database).have_all(batch) {
                 // It is killed with the lock still there.
                 program.kill_if_running()?;
                 drop(lock);

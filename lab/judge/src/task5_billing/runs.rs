@@ -8,12 +8,12 @@ use anyhow::Result;
 use broker::wait;
 use common::{BILLING_SERVICE, PAYMENTS, PAYMENTS_DLQ};
 
-use crate::billing_desk::{AUTO_COMMIT, BATCH, Desk, HELD, Habits, LOCK_LIMIT, Look, QUIET};
-use crate::charges::{Bill, Charges};
-use crate::gate::Request;
-use crate::kafka::Payload;
-use crate::lane::Lane;
+use crate::bench::gate::Request;
+use crate::bench::lane::Lane;
 use crate::malformed_payments;
+use crate::task5_billing::charges::{Bill, Charges};
+use crate::task5_billing::desk::{AUTO_COMMIT, BATCH, Desk, HELD, Habits, LOCK_LIMIT, Look, QUIET};
+use cluster::Payload;
 
 /// How long the database stays locked: by then SQLite has told most programs so (after 5 s, in Python and rusqlite), and a
 /// client has committed by itself (after 5 s as well, `auto.commit.interval.ms`).

@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 
-use crate::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
-use crate::exactly_once_runs::{
+use crate::bench::lane::Lane;
+use crate::task6_exactly_once::run::RECOVERY_LIMIT;
+use crate::task6_exactly_once::runs::{
     Moment, Resumed, Tried, after_commit, copied, fenced, in_transaction, refused, resumed,
 };
-use crate::extractor::RECOVERY_LIMIT;
-use crate::lane::Lane;
+use crate::verdict::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 
 pub const CHECKS: &[Check] = &[
     Check {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use common::{CLICKSTREAM, Event, EventType, PURCHASES};
 use serde_json::Value;
 
-use crate::{Isolation, Kafka, Record};
+use cluster::{Isolation, Kafka, Record};
 
 /// How often each event stands in `purchases`, by its id, as readers of one isolation see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,10 +7,11 @@ use anyhow::{Context, Result};
 use broker::wait;
 use common::{CLICKSTREAM, PURCHASE_EXTRACTOR, PURCHASES, TOPICS};
 
-use crate::copies::{Copies, places};
-use crate::group::is_past;
-use crate::table::table;
-use crate::{Isolation, Program, Stage, offsets};
+use crate::task6_exactly_once::copies::{Copies, places};
+use crate::{Program, Stage};
+use cluster::is_past;
+use cluster::table;
+use cluster::{Isolation, offsets};
 
 const PROGRAM: &str = "exactly_once";
 

@@ -7,12 +7,13 @@ use anyhow::Result;
 use broker::wait;
 use common::{CLICKSTREAM, Event, PURCHASE_EXTRACTOR};
 
-use crate::consumer_runs::sum;
-use crate::copies::{Copies, is_wanted};
-use crate::events::{a_purchase_of_each_user, first_id};
-use crate::group::is_past;
-use crate::lane::Lane;
-use crate::{Isolation, Program};
+use crate::Program;
+use crate::bench::lane::Lane;
+use crate::data::events::{a_purchase_of_each_user, first_id};
+use crate::task6_exactly_once::copies::{Copies, is_wanted};
+use cluster::Isolation;
+use cluster::is_past;
+use cluster::sum;
 
 const PROGRAM: &str = "exactly_once";
 

@@ -7,16 +7,17 @@ use anyhow::Result;
 use broker::wait;
 use common::PURCHASE_EXTRACTOR;
 
-use crate::copies::{Copies, Faults, places};
-use crate::events::{a_purchase_of_each_user, first_id};
-use crate::extractor::{
+use crate::bench::gate::Request;
+use crate::bench::lane::Lane;
+use crate::data::events::{a_purchase_of_each_user, first_id};
+use crate::history::sentence::partitions_of;
+use crate::task6_exactly_once::copies::{Copies, Faults, places};
+use crate::task6_exactly_once::run::{
     Awaited, RECOVERY_LIMIT, Run, START_LIMIT, Seen, committed, ended_transactions, is_through,
     transactional_ids, visible,
 };
-use crate::gate::Request;
-use crate::lane::Lane;
-use crate::sentence::partitions_of;
-use crate::{Isolation, Program, offsets, random_events};
+use crate::{Program, random_events};
+use cluster::{Isolation, offsets};
 
 /// How long a transaction may take from its end to its last reader.
 const MARKERS: Duration = Duration::from_secs(2);

@@ -5,8 +5,8 @@ use std::process::ExitStatus;
 
 use anyhow::Result;
 
-use crate::lane::Lane;
-use crate::submission::Missing;
+use crate::bench::lane::Lane;
+use crate::programs::submission::Missing;
 
 /// The number of the signal that Ctrl-C sends.
 const SIGINT: i32 = 2;

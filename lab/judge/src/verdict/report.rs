@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Check, Verdict};
 use crate::history::Moment;
-use crate::tasks::TASKS;
+use crate::verdict::check::{Check, Verdict};
 
 /// What a check came to, or all of them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +26,8 @@ pub struct Judged {
     pub verdict: Outcome,
     pub points: u32,
     pub max_points: u32,
+    /// Whether its points are a bonus, beyond the 100 of the tasks that count.
+    pub bonus: bool,
     pub expected: String,
     pub saw: String,
     pub hint: String,
@@ -37,7 +38,7 @@ pub struct Judged {
 
 impl Judged {
     /// The check's row in a report.
-    pub fn new(check: &Check, verdict: Verdict, seen: Vec<Moment>) -> Self {
+    pub fn new(check: &Check, bonus: bool, verdict: Verdict, seen: Vec<Moment>) -> Self {
         let (outcome, expected, saw, hint) = match verdict {
             Verdict::Passed { expected, saw } => (Outcome::Passed, expected, saw, String::new()),
             Verdict::Failed {
@@ -55,6 +56,7 @@ impl Judged {
             verdict: outcome,
             points: if passed { check.points } else { 0 },
             max_points: check.points,
+            bonus,
             expected,
             saw,
             hint,
@@ -86,9 +88,9 @@ impl Judged {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     pub submission: String,
-    /// More than `max_score` where a task beyond was done as well.
+    /// More than `max_score` if a bonus task was done as well.
     pub score: u32,
-    /// What the tasks that are not beyond make; where only tasks beyond were judged, what those make.
+    /// The points of the tasks that are no bonus; if only bonus tasks were judged, the points of those.
     pub max_score: u32,
     pub verdict: Outcome,
     /// From its source to its verdict.
@@ -124,12 +126,8 @@ impl Report {
 }
 
 fn max_score(checks: &[Judged]) -> u32 {
-    let is_beyond = |row: &&Judged| {
-        let mut tasks = TASKS.iter();
-        tasks.any(|task| task.number == row.task && task.beyond)
-    };
-    let (beyond, usual): (Vec<&Judged>, Vec<&Judged>) = checks.iter().partition(is_beyond);
-    let counted = if usual.is_empty() { beyond } else { usual };
+    let (bonus, usual): (Vec<&Judged>, Vec<&Judged>) = checks.iter().partition(|row| row.bonus);
+    let counted = if usual.is_empty() { bonus } else { usual };
     counted.iter().map(|row| row.max_points).sum()
 }
 

@@ -1,0 +1,25 @@
+//! A Kafka cluster seen from outside: records, consumer groups, offsets, rebalances. Nothing here knows of a task, a
+//! submission or a verdict.
+
+mod end_offsets;
+mod group_description;
+mod kafka;
+mod leaving;
+mod live_group;
+mod member_names;
+mod offset_table;
+mod partitioner;
+mod rate;
+mod rebalances;
+mod table;
+mod wire;
+
+pub use group_description::{
+    GroupDescription, GroupMember, GroupProtocol, GroupState, TopicPartition, assignment,
+};
+pub use kafka::{Isolation, Kafka, Member, Payload, Record};
+pub use live_group::{GroupEvent, LiveGroup};
+pub use offset_table::{Grid, GroupOffsets, GroupTable, is_past, offsets, sum, topics_of};
+pub use partitioner::Partitioner;
+pub use table::table;
+pub use wire::OBSERVER;

@@ -1,0 +1,5 @@
+//! What checks publish, and the amounts in it.
+
+pub mod events;
+pub mod money;
+pub mod payments;

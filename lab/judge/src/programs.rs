@@ -1,0 +1,10 @@
+//! The programs that are judged: where they come from, and how one runs.
+
+pub mod holes;
+pub mod run;
+pub mod submission;
+mod workspace;
+
+pub use workspace::{
+    BUILD_LIMIT, Built, PROGRAMS, Version, build, build_command, build_in, cargo, target, workspace,
+};

@@ -1,0 +1,8 @@
+mod checks;
+mod demo;
+mod expected;
+mod output;
+mod runs;
+
+pub use checks::CHECKS;
+pub use demo::run as demo;

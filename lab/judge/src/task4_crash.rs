@@ -1,0 +1,5 @@
+mod checks;
+mod demo;
+
+pub use checks::CHECKS;
+pub use demo::run as demo;

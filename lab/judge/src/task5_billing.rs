@@ -1,0 +1,11 @@
+mod charges;
+mod checks;
+mod demo;
+mod desk;
+mod kills;
+mod rows;
+mod runs;
+
+pub use checks::CHECKS;
+pub use demo::run as demo;
+pub use kills::survived_kills;

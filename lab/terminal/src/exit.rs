@@ -1,0 +1,50 @@
+//! How a command ends: its exit status, and what it says when it failed.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use broker::wait;
+
+/// The exit status after Ctrl-C, as shells have it: 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// The user asked for something that does not exist, such as a task 9. The exit status is 2, as for an unknown option.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl Usage {
+    const STATUS: u8 = 2;
+}
+
+impl std::error::Error for Usage {}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Runs a command so that Ctrl-C ends each of its waits, and what it started is stopped. Prints its error, if it fails.
+pub fn run_command(command: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
+    common::end_with_the_reader();
+    if let Err(error) = ctrlc::set_handler(wait::interrupt) {
+        eprintln!("Error: Ctrl-C cannot be handled: {error}");
+        return ExitCode::FAILURE;
+    }
+    match command() {
+        Ok(code) => code,
+        // Whatever failed after Ctrl-C failed because of it.
+        Err(_) if wait::interrupted() => {
+            eprintln!("Stopped by Ctrl-C. Nothing was left running.");
+            ExitCode::from(INTERRUPTED)
+        }
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            match error.downcast_ref() {
+                Some(Usage(_)) => ExitCode::from(Usage::STATUS),
+                None => ExitCode::FAILURE,
+            }
+        }
+    }
+}
