@@ -1,6 +1,7 @@
 #!/bin/bash
-# The autograder for Gradescope in a plain Debian container: set up with network, as Gradescope does, and run without.
-# A Docker daemon must run. The compiler and what was already fetched by Cargo and Maven are lent to the container.
+# Tests the autograder for Gradescope in a plain Debian container. The setup has a network, as on Gradescope. The run
+# has none. A Docker daemon must be running. The container uses this machine's compiler and the files that Cargo and
+# Maven have already downloaded.
 # usage: gradescope.sh SCRATCH_FOLDER
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,7 +24,7 @@ cp -r "${CARGO_HOME:-$HOME/.cargo}/registry" "$autograder/cargo/"
 cp -r "$HOME/.m2" "$scratch/m2"
 lent=(-v "$autograder:/autograder" -v "$scratch/m2:/root/.m2" -v "$sysroot:/opt/rust:ro"
     -e PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin)
-# Where the network has certificates of its own.
+# Some networks have their own certificates.
 [ -z "${PIP_CERT:-}" ] || lent+=(-v "$PIP_CERT:/lent.crt:ro" -e PIP_CERT=/lent.crt)
 
 docker rm -f kafka-lab-setup >/dev/null 2>&1 || true
@@ -32,13 +33,13 @@ docker run --name kafka-lab-setup --network host "${lent[@]}" "$image" bash /aut
 docker commit kafka-lab-setup kafka-lab-gradescope >/dev/null
 docker rm kafka-lab-setup >/dev/null
 
-# The submission: what is handed out, filled in with the solutions.
+# The submission is the handed-out workspace, with the solutions in place of the starters.
 cp -r "$autograder/source/lab/." "$autograder/submission/"
 for sources in solutions/*/src; do
     cp -r "$sources" "$autograder/submission/$(basename "$(dirname "$sources")")/"
 done
 docker run --rm --network none kafka-lab-gradescope python3 -c "import confluent_kafka"
-# As large as docs/grading.md says.
+# The memory and the cores that docs/grading.md asks for.
 docker run --rm --network none --memory 3g --cpus 2 "${lent[@]}" kafka-lab-gradescope bash /autograder/source/run_autograder
 docker rmi kafka-lab-gradescope >/dev/null
 python3 -c "

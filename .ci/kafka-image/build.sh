@@ -1,7 +1,7 @@
 #!/bin/bash
-# Builds a local image under the official image's name, where no registry can be reached: Kafka's own jars, a trimmed
-# Java, busybox, and the official image's way of turning KAFKA_* variables into a configuration. `timeout` and the paths
-# under /opt/kafka and /etc/kafka/docker are where the official image has them.
+# Builds a local image under the name of the official image, for machines that cannot reach a registry. It contains
+# Kafka's own jars, a reduced Java, and busybox. It turns KAFKA_* variables into a configuration, as the official image
+# does. `timeout` and the paths under /opt/kafka and /etc/kafka/docker are the same as in the official image.
 # usage: build.sh FOLDER_WITH_JARS IMAGE
 set -euo pipefail
 jars=$1
@@ -17,7 +17,7 @@ chmod 1777 "$root/tmp"
 jlink --add-modules java.base,java.logging,java.management,java.naming,java.rmi,java.xml,java.scripting,java.sql,java.compiler,java.desktop,java.security.jgss,java.security.sasl,jdk.management,jdk.unsupported,jdk.crypto.ec,jdk.zipfs \
     --strip-debug --no-header-files --no-man-pages --output "$root/opt/java"
 
-# The shared libraries that Java and bash name, at the paths where the loader looks for them.
+# The shared libraries that Java and bash need, at the paths where the loader looks for them.
 { find "$root/opt/java" -type f \( -name '*.so' -o -name java \); echo /bin/bash; } |
     xargs -r ldd 2>/dev/null | grep -oE '/[^ )]+\.so[^ )]*' | grep -v "^$root" | grep -v : | sort -u |
     while read -r library; do

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs a class of Kafka's jars; the server sets KAFKA_LOG4J_OPTS, the tools take the quiet logging.
+# Runs a class from Kafka's jars. The server sets KAFKA_LOG4J_OPTS; the tools use the quiet logging.
 quiet=-Dlog4j2.configurationFile=/opt/kafka/config/tools-log4j2.yaml
 exec java ${KAFKA_HEAP_OPTS:--Xmx256m} -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dkafka.logs.dir=/opt/kafka/logs \
     ${KAFKA_LOG4J_OPTS:-$quiet} -cp "/opt/kafka/libs/*" "$@"

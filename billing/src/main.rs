@@ -1,4 +1,4 @@
-//! Task 5: charges each payment once, however often it comes and whenever this program dies.
+//! Task 5: charges each payment once, no matter how often the payment comes or when this program dies.
 //!
 //! The task sheet is docs/task5-billing.md.
 
@@ -19,15 +19,15 @@ use rusqlite::Connection;
 
 const BATCH_SIZE: usize = 20;
 
-// TODO(1): make `event_id` the primary key, so that the table holds no event twice. (Sheet: step 2)
+// TODO(1): make `event_id` the primary key, so that the table cannot contain a payment twice. (Sheet: step 2)
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS charges (event_id TEXT, user_id TEXT, amount REAL)";
 // END(1)
 
-// TODO(2): where the event is in the table already, do nothing. (Sheet: step 3)
+// TODO(2): if the payment is already in the table, do nothing. (Sheet: step 3)
 const CHARGE: &str = "INSERT INTO charges (event_id, user_id, amount) VALUES (?1, ?2, ?3)";
 // END(2)
 
-/// Charges the payments of a batch, all or none. What is no payment becomes a dead letter.
+/// Charges the payments of a batch, all of them or none. Messages that are not payments become dead letters.
 fn process(
     batch: &[OwnedMessage],
     database: &mut Connection,
@@ -39,8 +39,8 @@ fn process(
         let payment = match Payment::from_message(message) {
             Ok(payment) => payment,
             Err(error) => {
-                // TODO(3): instead, send the message to `payments.dlq` as it is, the same key and the same bytes; report
-                // it as `Dead letter: …`; and go on. (Sheet: step 4)
+                // TODO(3): do not return the error. Send the message to `payments.dlq`, with the same key and the same
+                // bytes. Report it as `Dead letter: …`, and go on with the next message. (Sheet: step 4)
                 let _ = dead_letters;
                 return Err(error);
                 // END(3)
@@ -88,8 +88,8 @@ fn main() -> Result<(), Error> {
         }
 
         process(&batch, &mut database, &dead_letters)?;
-        // TODO(4): wait until every dead letter is acknowledged; where one was refused, end with an error. (Sheet:
-        // step 5)
+        // TODO(4): wait until every dead letter is acknowledged. If the broker refused one, end with an error.
+        // (Sheet: step 5)
         // END(4)
         consumer.commit_consumer_state(CommitMode::Sync)?;
         println!("Committed batch of {}.", batch.len());

@@ -9,14 +9,16 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use crate::{Error, TOPICS, end_with_the_reader};
 
-/// How long the group waits for a silent member before it gives its partitions away, in milliseconds
-/// (librdkafka's `session.timeout.ms`, whose default is 45 s). Ten seconds make a crash visible within a lesson.
+/// How long the group waits for a silent member before it gives the member's partitions to others, in milliseconds.
+///
+/// This is librdkafka's `session.timeout.ms`, whose default is 45 s. With ten seconds, students see the effect of a
+/// crash within a lesson.
 pub const SESSION_TIMEOUT_MS: &str = "10000";
 
 /// How long to wait for Kafka's first answer.
 const REACH_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The brokers to start from: `BOOTSTRAP_SERVERS`, or `localhost:9092`.
+/// The brokers to connect to first: `BOOTSTRAP_SERVERS`, or `localhost:9092` if that is empty or not set.
 pub fn bootstrap_servers() -> String {
     std::env::var("BOOTSTRAP_SERVERS")
         .ok()
@@ -24,29 +26,31 @@ pub fn bootstrap_servers() -> String {
         .unwrap_or_else(|| "localhost:9092".to_string())
 }
 
-/// The file of the billing database: `BILLING_DB`, or `billing.db` in the folder that the program was started in.
+/// The file of the billing database: `BILLING_DB`. If that is empty or not set, the file is `billing.db` in the folder
+/// where the program was started.
 pub fn billing_db() -> PathBuf {
     std::env::var_os("BILLING_DB")
         .filter(|file| !file.is_empty())
         .map_or_else(|| "billing.db".into(), PathBuf::from)
 }
 
-/// What to do where Kafka does not answer.
-pub fn mend() -> &'static str {
+/// Says what to do if Kafka does not answer.
+pub fn how_to_reach_kafka() -> &'static str {
     if std::env::var_os("BOOTSTRAP_SERVERS").is_some() {
-        "BOOTSTRAP_SERVERS says so: correct it, or unset it to use the lab's own Kafka (`cargo lab up`)."
+        "The address comes from BOOTSTRAP_SERVERS. Correct it, or unset it to use the lab's own Kafka (`cargo lab up`)."
     } else {
-        "Start it with `cargo lab up`, or name another cluster in BOOTSTRAP_SERVERS."
+        "Start it with `cargo lab up`, or set BOOTSTRAP_SERVERS to the address of another cluster."
     }
 }
 
 /// Makes sure that Kafka answers and that `topic` exists.
 ///
-/// librdkafka itself would go on trying, without a word, for minutes. Every program calls this first; from then on it also
-/// ends in good order when nobody reads its output any more.
+/// Every program calls this first, because librdkafka itself would keep trying for minutes and print nothing. This also
+/// calls [`end_with_the_reader`], so that the program ends quietly when nobody reads its output any more.
 ///
 /// # Errors
-/// After 8 seconds without an answer, or when the topic does not exist: a message that says what to do.
+/// When Kafka does not answer within 8 seconds, or the topic does not exist or cannot be used. The message says what to
+/// do.
 pub fn require_topic(topic: &str) -> Result<(), Error> {
     end_with_the_reader();
     let servers = bootstrap_servers();
@@ -59,7 +63,7 @@ pub fn require_topic(topic: &str) -> Result<(), Error> {
         .map_err(|error| {
             Error::new(format!(
                 "Kafka does not answer at {servers} ({error}). {}",
-                mend()
+                how_to_reach_kafka()
             ))
         })?;
     let problem = match metadata.topics().first() {
@@ -77,7 +81,8 @@ pub fn require_topic(topic: &str) -> Result<(), Error> {
             )))
         }
         Some(code) => Err(Error::new(format!(
-            "Topic {topic} at {servers} cannot be used: {code}"
+            "Topic {topic} at {servers} cannot be used: {code}. Try again in a few seconds. If it still fails, \
+             run `cargo lab status`."
         ))),
     }
 }

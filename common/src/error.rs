@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// What went wrong, in a sentence.
+/// What went wrong, as a sentence for people.
 ///
-/// `main` prints a returned error with `Debug`. Here that is the message itself, so a program may use `?`
-/// everywhere and still end in words that a person can read.
+/// If `main` returns an error, Rust prints it with `Debug`. For this type, `Debug` prints only the message. A program
+/// can therefore use `?` everywhere and still end with a message that people can read.
 pub struct Error(String);
 
 impl Error {
@@ -26,11 +26,11 @@ impl<E: std::error::Error> From<E> for Error {
         let mut message = error.to_string();
         if message.contains("AllBrokersDown") {
             message = format!(
-                "Kafka has gone away ({message}). `cargo lab status` tells whether it runs."
+                "Kafka no longer answers ({message}). Run `cargo lab status` to see whether it is running."
             );
         } else if message.contains("fenced by a newer instance") {
             message = format!(
-                "Another instance with the same transactional.id has taken over ({message})."
+                "Another instance with the same transactional.id has taken over ({message}). Run only one at a time."
             );
         }
         Self(message)

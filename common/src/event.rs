@@ -1,4 +1,4 @@
-//! The clickstream event, as it stands in Kafka.
+//! The clickstream event, as it is stored in Kafka.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// One thing a user did. Its JSON is the value of a record in `clickstream`; the key is `user_id`.
+/// One thing that a user did. Its JSON is the value of a record in `clickstream`; the key is `user_id`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// 0 to 99 within one run of the producer.
@@ -18,11 +18,11 @@ pub struct Event {
     pub event_type: EventType,
     /// Seconds since 1970.
     pub timestamp: f64,
-    /// Dollars, from 10 to 500 with two decimals. Most events have none.
+    /// In dollars, from 10 to 500, with two decimals. Most events have no amount.
     pub amount: Option<f64>,
 }
 
-/// What kind of thing the user did.
+/// What the user did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventType {
@@ -33,7 +33,7 @@ pub enum EventType {
 }
 
 impl EventType {
-    /// Every type there is.
+    /// All types.
     pub const ALL: [Self; 4] = [
         Self::PageView,
         Self::AddToCart,
@@ -42,22 +42,22 @@ impl EventType {
     ];
 }
 
-/// How many events there were of each type. Types that never came are left out.
+/// How many events of each type there were. Types that did not occur are left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EventCounts(pub BTreeMap<EventType, u64>);
 
 impl Event {
-    /// Reads the event that a message carries.
+    /// Reads the event in a message.
     ///
     /// # Errors
-    /// When the payload is not an event's JSON; the message says where it lies.
+    /// When the payload is not the JSON of an event. The error says where the message is in Kafka.
     pub fn from_message(message: &impl Message) -> Result<Self, Error> {
         let payload = message.payload().unwrap_or_default();
         serde_json::from_slice(payload).map_err(|error| {
             Error::new(format!(
-                "topic={} partition={} offset={} holds no clickstream event: {error}. \
-                 (`cargo lab reset` empties the topic.)",
+                "topic={} partition={} offset={} does not contain a clickstream event: {error}. \
+                 To empty the topic, run `cargo lab reset`.",
                 message.topic(),
                 message.partition(),
                 message.offset()
@@ -73,7 +73,7 @@ impl EventCounts {
     }
 }
 
-/// As JSON: `{"page_view":47,"purchase":12}`.
+/// Prints the counts as JSON: `{"page_view":47,"purchase":12}`.
 impl fmt::Display for EventCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let json = serde_json::to_string(self).map_err(|_| fmt::Error)?;

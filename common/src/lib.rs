@@ -1,4 +1,4 @@
-//! What every lab program shares: where Kafka is, what an event looks like, and how to stop.
+//! What all lab programs share: where Kafka is, what an event looks like, and how to stop.
 
 mod config;
 mod error;
@@ -10,7 +10,9 @@ mod rebalanced;
 mod shutdown;
 mod undelivered;
 
-pub use config::{SESSION_TIMEOUT_MS, billing_db, bootstrap_servers, mend, require_topic};
+pub use config::{
+    SESSION_TIMEOUT_MS, billing_db, bootstrap_servers, how_to_reach_kafka, require_topic,
+};
 pub use error::Error;
 pub use event::{Event, EventCounts, EventType};
 pub use names::{

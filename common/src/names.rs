@@ -6,13 +6,14 @@ pub const CLICKSTREAM: &str = "clickstream";
 /// The topic of payments, keyed by `user_id`.
 pub const PAYMENTS: &str = "payments";
 
-/// The dead letter topic of payments: where a message goes that no retry will ever make a payment.
+/// The dead letter topic of `payments`. Messages that are not payments go here, because no retry can change that.
 pub const PAYMENTS_DLQ: &str = "payments.dlq";
 
 /// The topic of the clickstream's purchases, written in transactions.
 pub const PURCHASES: &str = "purchases";
 
-/// Every topic of the lab, and how many partitions it has. Dead letters are few, and read by people: one will do.
+/// Every topic of the lab, and how many partitions it has. One partition is enough for dead letters: they are few, and
+/// people read them.
 pub const TOPICS: &[(&str, i32)] = &[
     (CLICKSTREAM, 3),
     (PAYMENTS, 3),

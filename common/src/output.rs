@@ -1,11 +1,11 @@
-//! When nobody reads the output any more.
+//! Ending quietly when nobody reads the output any more.
 
-/// The exit status of a program that SIGPIPE ends, as a shell reports it.
+/// The exit status that a shell reports for a program that SIGPIPE has ended.
 const BROKEN_PIPE: i32 = 141;
 
-/// From now on the program ends when whoever reads its output goes away (`… | head`), without a word, as Unix programs do.
+/// Makes the program end without a message when the reader of its output goes away (`… | head`), as Unix programs do.
 ///
-/// `println!` panics then. Unwinding would close the client, whose callbacks print again.
+/// Without this, `println!` would panic. The panic would then close the client, whose callbacks print again.
 pub fn end_with_the_reader() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

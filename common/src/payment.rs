@@ -1,4 +1,4 @@
-//! The payment, as it stands in Kafka.
+//! The payment, as it is stored in Kafka.
 
 use rdkafka::Message;
 use serde::Serialize;
@@ -6,23 +6,24 @@ use serde_json::Value;
 
 use crate::Error;
 
-/// What a user is to be charged. Its JSON is the value of a record in `payments`; the key is `user_id`.
+/// An amount that a user must pay. Its JSON is the value of a record in `payments`; the key is `user_id`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Payment {
-    /// Which payment it is, however often it is told: the idempotency key.
+    /// Says which payment this is, no matter how often it comes. This is the idempotency key.
     pub event_id: String,
     pub user_id: String,
-    /// Dollars, above 0.
+    /// In dollars, above 0.
     pub amount: f64,
-    /// Seconds since 1970; 0 where a message does not say.
+    /// Seconds since 1970, or 0 if the message has no timestamp.
     pub timestamp: f64,
 }
 
 impl Payment {
-    /// Reads the payment that a message carries.
+    /// Reads the payment in a message.
     ///
     /// # Errors
-    /// When the payload is no payment, and will never be one; the message says why, and where it lies.
+    /// When the payload is not a payment, which no retry can change. The error says why it is not, and where it
+    /// is in Kafka.
     pub fn from_message(message: &impl Message) -> Result<Self, Error> {
         Self::parse(message.payload().unwrap_or_default()).map_err(|why| {
             Error::new(format!(
@@ -37,7 +38,7 @@ impl Payment {
     /// Reads a payment from a message's payload.
     ///
     /// # Errors
-    /// When it is none; the message says why.
+    /// When the payload is not a payment. The error says why it is not.
     pub fn parse(payload: &[u8]) -> Result<Self, Error> {
         let json: Value = serde_json::from_slice(payload)?;
         let text = |field: &str| json.get(field)?.as_str().map(ToString::to_string);

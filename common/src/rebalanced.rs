@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
 
-/// A consumer's context that notes that partitions have come or gone. That happens only within its `poll`.
+/// A consumer context that records whether partitions were assigned or revoked. This happens only inside `poll`.
 #[derive(Default)]
 pub struct Rebalanced(AtomicBool);
 
@@ -18,7 +18,7 @@ impl ConsumerContext for Rebalanced {
 }
 
 impl Rebalanced {
-    /// Has there been a rebalance since this was last asked?
+    /// Has the group rebalanced since the last call?
     pub fn happened(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Stopping in good order when someone presses Ctrl-C.
+//! Stopping properly when someone presses Ctrl-C.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,10 +9,10 @@ use crate::Error;
 pub struct Shutdown(Arc<AtomicBool>);
 
 impl Shutdown {
-    /// From now on Ctrl-C (SIGINT) and SIGTERM no longer end the program: they are a request to stop.
+    /// From now on, Ctrl-C (SIGINT) and SIGTERM do not end the program. They only ask it to stop.
     ///
     /// # Errors
-    /// When the program has another handler already.
+    /// When the program already has another handler for these signals.
     pub fn on_ctrl_c() -> Result<Self, Error> {
         let requested = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&requested);
@@ -20,7 +20,7 @@ impl Shutdown {
         Ok(Self(requested))
     }
 
-    /// Has someone asked? A poll loop looks once for each message or timeout.
+    /// Has the program been asked to stop? A poll loop checks this once for each message or timeout.
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

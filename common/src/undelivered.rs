@@ -6,7 +6,7 @@ use rdkafka::ClientContext;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
 
-/// A producer's context that counts the records that the broker did not take. (`flush` succeeds for them, too.)
+/// A producer context that counts the records that were not delivered. `flush` succeeds even if there are some.
 #[derive(Default)]
 pub struct Undelivered(AtomicU64);
 
@@ -21,7 +21,7 @@ impl ProducerContext for Undelivered {
 }
 
 impl Undelivered {
-    /// How many so far.
+    /// How many records were not delivered so far.
     pub fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

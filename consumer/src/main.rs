@@ -1,4 +1,4 @@
-//! Task 2: reads the clickstream in batches of 20, counts the types of events, and commits each batch last.
+//! Task 2: reads the clickstream in batches of 20, counts the events by type, and commits each batch last.
 //!
 //! The task sheet is docs/task2-consumer.md.
 
@@ -13,13 +13,13 @@ use common::{
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 
-// TODO(2): batches of 20. (Sheet: step 3)
+// TODO(2): use batches of 20 events. (Sheet: step 3)
 const BATCH_SIZE: usize = 10;
 // END(2)
 
-/// Prints the purchases of a batch and returns how many events of each type it holds.
+/// Prints the purchases of a batch and returns how many events of each type the batch has.
 fn process(batch: &[Event]) -> EventCounts {
-    // TODO(3): count the events by type; print each purchase that has an amount, as
+    // TODO(3): count the events by type. Print each purchase that has an amount:
     // `Purchase: user=user_7 amount=$49.99`. (Sheet: step 4)
     let _ = batch;
     EventCounts::default()
@@ -35,13 +35,13 @@ fn main() -> Result<(), Error> {
         .set("group.id", ANALYTICS_SERVICE)
         .set("auto.offset.reset", "earliest")
         .set("session.timeout.ms", SESSION_TIMEOUT_MS)
-        // TODO(1): take the offsets out of the timer's hands: only this program commits. (Sheet: step 2)
+        // TODO(1): turn off the commit timer, so that only your program commits offsets. (Sheet: step 2)
         // END(1)
         .create()?;
     consumer.subscribe(&[CLICKSTREAM])?;
 
     let mut batch = Vec::new();
-    // TODO(4): totals over all batches of this run, not just over one. (Sheet: step 5)
+    // TODO(4): keep totals over all batches of this run, not just over one batch. (Sheet: step 5)
     // END(4)
     while !shutdown.requested() {
         let Some(message) = consumer.poll(Duration::from_millis(500)) else {
@@ -58,7 +58,7 @@ fn main() -> Result<(), Error> {
         // TODO(5): add this batch to the totals, and print them every 20 events. (Sheet: step 5)
         // END(5)
 
-        // TODO(6): now that the batch is processed, commit it, wait until the broker has it, and print
+        // TODO(6): now that the batch is processed, commit it. Wait for the broker's answer, and then print
         // `Committed batch of 20.` (Sheet: step 6)
         // END(6)
         batch.clear();

@@ -1,4 +1,4 @@
-//! Task 4: processes fifteen messages, then dies as if the power had gone: before it committed anything.
+//! Task 4: processes fifteen messages and then dies, as if the power had failed, before it has committed anything.
 //!
 //! There is nothing to fill in here. The task sheet is docs/task4-crash.md.
 
@@ -45,7 +45,7 @@ fn main() -> Result<(), Error> {
         if processed == CRASH_AFTER {
             println!("CRASH after {processed} messages, before the commit!");
             // No destructor runs: the consumer is not closed, does not leave its group, and commits nothing.
-            // (A panic would unwind, drop the consumer, and so leave the group in good order.)
+            // (A panic would unwind the stack and drop the consumer, and the consumer would then leave its group.)
             std::process::abort();
         }
     }

@@ -1,6 +1,6 @@
-//! Task 3: one member of a consumer group. It prints which partitions it is given, which it loses, and every
-//! message it reads. `consumer_group_a` and `consumer_group_b` are this program under two names: a service is
-//! scaled by starting it once more.
+//! Task 3: one member of a consumer group. It prints which partitions it receives, which partitions it loses, and
+//! every message that it reads. `consumer_group_a` and `consumer_group_b` are this program under two names. This is how
+//! a service is scaled: you start the same program once more.
 //!
 //! The task sheet is docs/task3-scaling.md.
 
@@ -12,7 +12,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::message::Message;
 
-/// Tells what each rebalance of the group means for this member.
+/// Prints what each rebalance of the group means for this member.
 struct PrintRebalance {
     name: &'static str,
 }
@@ -20,12 +20,12 @@ struct PrintRebalance {
 impl ClientContext for PrintRebalance {}
 
 impl ConsumerContext for PrintRebalance {
-    /// Called from within `poll`, before the member takes up or gives up the partitions.
+    /// Called inside `poll`, before the member receives or gives up partitions.
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let name = self.name;
         match rebalance {
-            // TODO(2): print what is given and what is lost, as `A: assigned partitions [0, 1, 2]` and
-            // `A: revoked partitions [0, 1, 2]`. (Sheet: step 3)
+            // TODO(2): print the partitions that the member receives, `A: assigned partitions [0, 1, 2]`, and the
+            // partitions that it loses, `A: revoked partitions [0, 1, 2]`. (Sheet: step 3)
             Rebalance::Assign(_) => {}
             Rebalance::Revoke(_) => {}
             // END(2)
@@ -34,7 +34,7 @@ impl ConsumerContext for PrintRebalance {
     }
 }
 
-/// Reads as the member `name` until someone presses Ctrl-C.
+/// Reads messages as the member `name` until someone presses Ctrl-C.
 pub fn run(name: &'static str) -> Result<(), Error> {
     require_topic(CLICKSTREAM)?;
     let shutdown = Shutdown::on_ctrl_c()?;
@@ -44,7 +44,7 @@ pub fn run(name: &'static str) -> Result<(), Error> {
         .set("group.id", SCALE_GROUP)
         .set("auto.offset.reset", "earliest")
         .set("enable.auto.commit", "false")
-        // TODO(1): let the group give up on a silent member after 10 s, not after 45. (Sheet: step 2)
+        // TODO(1): let the group consider a silent member dead after 10 s, not after 45 s. (Sheet: step 2)
         // END(1)
         .create_with_context(PrintRebalance { name })?;
     consumer.subscribe(&[CLICKSTREAM])?;

@@ -1,4 +1,4 @@
-//! Task 6: copies the purchases of the clickstream to a topic of their own, each exactly once, whenever this program dies.
+//! Task 6: copies the clickstream's purchases to another topic, each exactly once, no matter when this program dies.
 //!
 //! The task sheet is docs/task6-exactly-once.md.
 
@@ -20,7 +20,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 const BATCH_SIZE: usize = 20;
 
-/// Copies the purchases of a batch and moves the offsets past it. Returns how many purchases there were.
+/// Copies the purchases of a batch and moves the committed offsets past the batch. Returns how many purchases it has.
 fn copy(
     batch: &[(Event, OwnedMessage)],
     consumer: &BaseConsumer<Rebalanced>,
@@ -38,8 +38,8 @@ fn copy(
             purchases += 1;
         }
     }
-    // TODO(4): instead, send the offsets after each partition's last message to the transaction, in the name of the
-    // consumer's group, and commit it. (Sheet: step 4)
+    // TODO(4): replace these lines. Send offsets to the transaction, for the consumer's group: for each partition, the
+    // offset after its last message in the batch. Then commit the transaction. (Sheet: step 4)
     producer.flush(Timeout::Never)?;
     consumer.commit_consumer_state(CommitMode::Sync)?;
     // END(4)
@@ -53,18 +53,18 @@ fn main() -> Result<(), Error> {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap_servers())
         .set("client.id", "exactly_once")
-        // TODO(1): give the producer a transactional id, the same at every start. (Sheet: step 2)
+        // TODO(1): give the producer a transactional id that is the same at every start. (Sheet: step 2)
         // END(1)
         .create()?;
-    // TODO(2): take the transactional id: end what an earlier run left open, and fence whoever still runs. (Sheet:
-    // step 2)
+    // TODO(2): claim the transactional id. This aborts a transaction that an earlier run left open, and it fences an
+    // instance that is still running. (Sheet: step 2)
     // END(2)
     let consumer: BaseConsumer<Rebalanced> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap_servers())
         .set("client.id", "exactly_once")
         .set("group.id", PURCHASE_EXTRACTOR)
         .set("auto.offset.reset", "earliest")
-        // A killed member holds its partitions for so long. The broker allows no less, and a restart waits for no longer.
+        // A killed member keeps its partitions for this long, so a restart waits. The broker allows no less than 6 s.
         .set("session.timeout.ms", "6000")
         .set("enable.auto.commit", "false")
         .create_with_context(Rebalanced::default())?;
@@ -73,7 +73,7 @@ fn main() -> Result<(), Error> {
     while !shutdown.requested() {
         let message = consumer.poll(Duration::from_millis(500)).transpose()?;
         if consumer.context().happened() {
-            // Whoever owns a partition now goes on at its committed offset, so this batch comes again.
+            // After a rebalance, each partition goes on from its committed offset, so this batch comes again.
             batch.clear();
         }
         let ran_dry = message.is_none();
@@ -86,10 +86,10 @@ fn main() -> Result<(), Error> {
         match copy(&batch, &consumer, &producer) {
             Ok(purchases) => println!("Committed batch of {}: {purchases} purchases.", batch.len()),
             Err(error) => {
-                // An abort waits until every record is reported on, and takes in no reports itself; flush does.
+                // An abort waits for the report on every record, but does not fetch the reports. `flush` does.
                 producer.flush(Timeout::Never)?;
-                // TODO(5): instead, abort the transaction, and seek back to the first message that each partition has
-                // in this batch. (Sheet: step 5)
+                // TODO(5): do not return the error. Abort the transaction, and then seek back to the first message
+                // that each partition has in this batch. (Sheet: step 5)
                 return Err(error);
                 // END(5)
             }

@@ -1,4 +1,4 @@
-//! Task 1: publishes 100 clickstream events and reports where each of them landed.
+//! Task 1: publishes 100 clickstream events and reports where each one landed.
 //!
 //! The task sheet is docs/task1-producer.md.
 
@@ -17,7 +17,7 @@ use rdkafka::util::Timeout;
 
 const EVENTS: u64 = 100;
 
-/// What the Kafka client tells about each record that was produced.
+/// Receives the Kafka client's report on each record, and counts the records that were not delivered.
 #[derive(Default)]
 struct DeliveryReport {
     failed: AtomicU64,
@@ -28,16 +28,16 @@ impl ClientContext for DeliveryReport {}
 impl ProducerContext for DeliveryReport {
     type DeliveryOpaque = ();
 
-    /// Called once for every record, when the broker has acknowledged it or the client has given up.
+    /// Called once for each record, after the broker has acknowledged it or the client has given up on it.
     fn delivery(&self, result: &DeliveryResult<'_>, _: ()) {
-        // TODO(2): print where the record landed, as `Delivered → topic=… partition=… offset=…`, or why it did not,
-        // as `Delivery FAILED: …`, and count the failure in `self.failed`. (Sheet: step 3)
+        // TODO(2): print where the record landed: `Delivered → topic=… partition=… offset=…`. If it was not delivered,
+        // print the reason, `Delivery FAILED: …`, and count the failure in `self.failed`. (Sheet: step 3)
         let _ = result;
         // END(2)
     }
 }
 
-/// An event that a random user caused just now. Three in ten carry an amount.
+/// Makes an event of a random user, with the current time. Three in ten events have an amount.
 fn random_event(event_id: u64) -> Result<Event, Error> {
     let mut rng = rand::rng();
     let cents: u32 = rng.random_range(1_000..=50_000);
@@ -54,23 +54,23 @@ fn main() -> Result<(), Error> {
     require_topic(CLICKSTREAM)?;
     let producer: BaseProducer<DeliveryReport> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap_servers())
-        // TODO(1): tell the broker to acknowledge a record only once every in-sync replica has it; try three times
-        // again; gather records for 5 ms before sending. (Sheet: step 2)
+        // TODO(1): let the broker acknowledge a record only after every in-sync replica has it. Let the client retry
+        // three times, and let it wait 5 ms for more records before it sends. (Sheet: step 2)
         // END(1)
         .create_with_context(DeliveryReport::default())?;
 
     for event_id in 0..EVENTS {
         let event = random_event(event_id)?;
         let payload = serde_json::to_string(&event)?;
-        // TODO(3): give the record a key, so that all events of one user land on one partition. (Sheet: step 4)
+        // TODO(3): give the record a key, so that all events of one user land on the same partition. (Sheet: step 4)
         let record = BaseRecord::<str, str>::to(CLICKSTREAM).payload(&payload);
         // END(3)
         producer.send(record).map_err(|(error, _)| error)?;
-        // TODO(4): let the client deliver the reports that have arrived, without waiting for more. (Sheet: step 5)
+        // TODO(4): let the client deliver the reports that have arrived. Do not wait for more. (Sheet: step 5)
         // END(4)
     }
 
-    // TODO(5): wait until every record is acknowledged or has failed. (Sheet: step 6)
+    // TODO(5): wait until every record has been acknowledged or has failed. (Sheet: step 6)
     // END(5)
 
     match producer.context().failed.load(Ordering::Relaxed) {
@@ -79,7 +79,7 @@ fn main() -> Result<(), Error> {
             Ok(())
         }
         failed => Err(Error::new(format!(
-            "{failed} of {EVENTS} events were not delivered."
+            "{failed} of {EVENTS} events were not delivered. The lines above say why."
         ))),
     }
 }

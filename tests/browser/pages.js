@@ -1,4 +1,4 @@
-// Opens pages in a real Chromium as people would, and says what does not hold. Exit status 1 if anything does not.
+// Opens pages in a real Chromium as people would, and prints each failure. The exit status is 1 if there is any.
 // usage: node pages.js CHROMIUM PAGE…
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
@@ -16,34 +16,34 @@ const chromiumBrowser = await chromium.launch({ executablePath: browser, args: q
 
 async function open(file, options) {
   const context = await chromiumBrowser.newContext(options);
-  // How long all of it may take is for whoever runs this.
+  // The caller of this script limits the time.
   context.setDefaultTimeout(0);
   const page = await context.newPage();
-  const told = (what) => failures.push(`${file} at ${options.viewport.width} px: ${what}`);
-  page.on("console", (message) => told(`the console says: ${message.text()}`));
-  page.on("pageerror", (error) => told(`an error: ${error}`));
+  const fail = (what) => failures.push(`${file} at ${options.viewport.width} px: ${what}`);
+  page.on("console", (message) => fail(`the console says: ${message.text()}`));
+  page.on("pageerror", (error) => fail(`an error: ${error}`));
   page.on("request", (request) => {
-    if (!/^(file|data):/.test(request.url())) told(`asks the network for ${request.url()}`);
+    if (!/^(file|data):/.test(request.url())) fail(`loads from the network: ${request.url()}`);
   });
   await page.goto(pathToFileURL(file).href);
-  return { page, told, close: () => context.close() };
+  return { page, fail, close: () => context.close() };
 }
 
-async function looks(file, width, colorScheme) {
-  const { page, told, close } = await open(file, { viewport: { width, height: 900 }, colorScheme });
+async function appearance(file, width, colorScheme) {
+  const { page, fail, close } = await open(file, { viewport: { width, height: 900 }, colorScheme });
   await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  if (wide > 0) told(`${wide} px too wide`);
+  if (wide > 0) fail(`${wide} px too wide`);
   await page.addScriptTag({ path: axe });
   const { violations } = await page.evaluate(() => window.axe.run());
   for (const { id, nodes } of violations) {
-    told(`${colorScheme}: ${id}: ${nodes[0].html.slice(0, 200)}; ${nodes[0].failureSummary}`);
+    fail(`${colorScheme}: ${id}: ${nodes[0].html.slice(0, 200)}; ${nodes[0].failureSummary}`);
   }
   await close();
 }
 
 async function keyboard(file) {
-  const { page, told, close } = await open(file, { viewport: { width: 1280, height: 900 } });
+  const { page, fail, close } = await open(file, { viewport: { width: 1280, height: 900 } });
   const figures = page.locator("figure.timeline");
   for (let at = 0; at < (await figures.count()); at++) {
     const figure = figures.nth(at);
@@ -55,52 +55,52 @@ async function keyboard(file) {
     const seen = new Set();
     for (let step = 0; step < stops; step++) {
       const now = await label();
-      if (!now || !words(await explained.innerText()).includes(words(now))) told(`mark ${step} of figure ${at} is not explained: ${now}`);
+      if (!now || !words(await explained.innerText()).includes(words(now))) fail(`mark ${step} of figure ${at} has no explanation: ${now}`);
       seen.add(await page.evaluate(() => document.activeElement.dataset.row));
       await page.keyboard.press("ArrowRight");
     }
-    if (seen.size !== stops) told(`the arrow keys come to ${seen.size} of ${stops} marks`);
+    if (seen.size !== stops) fail(`the arrow keys reach ${seen.size} of ${stops} marks`);
     await page.keyboard.press("Home");
     const first = await page.evaluate(() => document.activeElement.dataset.row);
-    if (first !== [...seen][0]) told("Home does not lead to the first mark");
+    if (first !== [...seen][0]) fail("the Home key does not lead to the first mark");
   }
   await close();
 }
 
 async function pointer(file) {
-  const { page, told, close } = await open(file, { viewport: { width: 1280, height: 900 } });
+  const { page, fail, close } = await open(file, { viewport: { width: 1280, height: 900 } });
   const mark = page.locator("svg .member").first();
   if (await mark.count()) {
     await mark.hover({ force: true });
     const shown = await page.locator("figure.timeline", { has: mark }).first().locator(".explained").innerText();
-    if (!shown.includes("requestApiKeyName")) told(`a request is not shown as logged: ${shown}`);
+    if (!shown.includes("requestApiKeyName")) fail(`the request is not shown as the broker logged it: ${shown}`);
   }
   await close();
 }
 
 async function withoutScript(file) {
-  const { page, told, close } = await open(file, { viewport: { width: 1280, height: 900 }, javaScriptEnabled: false });
+  const { page, fail, close } = await open(file, { viewport: { width: 1280, height: 900 }, javaScriptEnabled: false });
   const figures = page.locator("figure.timeline");
   for (let at = 0; at < (await figures.count()); at++) {
     const summary = figures.nth(at).locator(".rows > summary");
     await summary.click();
-    if (!(await figures.nth(at).locator("tbody tr").first().isVisible())) told("without a script the table stays hidden");
+    if (!(await figures.nth(at).locator("tbody tr").first().isVisible())) fail("without scripts, the table stays hidden");
   }
   await close();
 }
 
 async function printed(file) {
-  const { page, told, close } = await open(file, { viewport: { width: 1280, height: 900 } });
+  const { page, fail, close } = await open(file, { viewport: { width: 1280, height: 900 } });
   await page.emulateMedia({ media: "print" });
   await page.setViewportSize({ width: 720, height: 900 });
   const cut = await page.evaluate(() =>
     [...document.querySelectorAll("figure.timeline svg")].filter((svg) => svg.getBoundingClientRect().right > 721).length);
-  if (cut) told(`${cut} figures are cut off on paper`);
+  if (cut) fail(`${cut} figures are cut off on paper`);
   await close();
 }
 
 for (const file of pages) {
-  for (const width of widths) for (const scheme of ["light", "dark"]) await looks(file, width, scheme);
+  for (const width of widths) for (const scheme of ["light", "dark"]) await appearance(file, width, scheme);
   await keyboard(file);
   await pointer(file);
   await withoutScript(file);

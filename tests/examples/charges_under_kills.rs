@@ -1,5 +1,5 @@
-//! How many of very many charges are wrong under kills? Has the solution of task 5 charge payments while it is killed at the
-//! chosen instants of the check, and at as many random ones as one likes.
+//! How many charges are wrong if the program is killed very often? This runs the solution of task 5 on many payments.
+//! It kills the program at the moments that the check chooses, and at as many random moments as you want.
 //!
 //!     cargo run --package tests --example charges_under_kills -- KILLS
 
@@ -10,15 +10,17 @@ use judge::programs::{Version, build};
 use judge::{Lane, Pool, Submission, survived_kills};
 
 fn main() -> Result<()> {
-    let kills = std::env::args().nth(1).context("how many kills?")?;
-    let kills = kills.parse().context("how many kills?")?;
+    let kills = std::env::args()
+        .nth(1)
+        .context("usage: charges_under_kills KILLS")?;
+    let kills = kills.parse().context("KILLS must be a number")?;
     let solution = Submission::of(build(&["billing"], Version::Solution)?);
     let pool = Pool::default();
     let lane = Lane::open(&pool, &solution)?;
     let start = Instant::now();
     let run = survived_kills(&lane, kills)?;
     println!(
-        "{} payments, {} kills at chosen instants and {} at random ones: {}; {}. {:.0} s",
+        "{} payments, {} kills at chosen moments and {} at random moments: {}; {}. {:.0} s",
         run.payments,
         run.chosen,
         run.random,

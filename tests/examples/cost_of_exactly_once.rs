@@ -1,9 +1,9 @@
-//! What exactly-once costs: the loop of task 6 with transactions, and the same loop without, for batches of several sizes. Tells
-//! how many events each copied in a second, at least, at the median and at most.
+//! What exactly-once costs: runs the loop of task 6 with and without transactions, for batches of several sizes. Prints
+//! how many events per second each loop copied: the smallest, the median and the largest value of all rounds.
 //!
 //!     BOOTSTRAP_SERVERS=… cargo run --package tests --example cost_of_exactly_once -- ROUNDS
 //!
-//! The cluster is one that may be written to: topics are made, and deleted in the end.
+//! Use a cluster that you may write to: this creates topics, and deletes them at the end.
 
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,10 @@ use rdkafka::{Offset, TopicPartitionList};
 const FROM: &str = "cost-of-exactly-once-in";
 const TO: &str = "cost-of-exactly-once-out";
 
-/// Batches, and how many events are copied in them: enough for a second or so.
+/// Batch sizes, and how many events to copy with each: enough for about a second.
 const SIZES: &[(usize, usize)] = &[(1, 100), (10, 1_000), (100, 10_000), (1_000, 50_000)];
 
-/// How long the first message may take to come.
+/// How long to wait for a message, or for `init_transactions`.
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,8 +35,10 @@ enum Way {
 }
 
 fn main() -> Result<()> {
-    let rounds = std::env::args().nth(1).context("how many rounds?")?;
-    let rounds: u32 = rounds.parse().context("how many rounds?")?;
+    let rounds = std::env::args()
+        .nth(1)
+        .context("usage: cost_of_exactly_once ROUNDS")?;
+    let rounds: u32 = rounds.parse().context("ROUNDS must be a number")?;
     let kafka = Kafka::at(&bootstrap_servers());
     kafka.create_topics(&[(FROM, 3), (TO, 3)])?;
     let most = SIZES.iter().map(|(_, events)| *events).max();
@@ -44,7 +46,7 @@ fn main() -> Result<()> {
     for first in (0..most).step_by(10_000) {
         kafka.publish(FROM, &random_events(first, 10_000))?;
     }
-    println!("events copied in a second: smallest / median / largest of {rounds} rounds");
+    println!("events copied per second: smallest / median / largest of {rounds} rounds");
     for (batch, events) in SIZES {
         for (way, name) in [
             (Way::FlushAndCommit, "flush, commit"),
@@ -66,7 +68,7 @@ fn main() -> Result<()> {
     kafka.delete_topics(&[FROM, TO])
 }
 
-/// Copies the purchases among so many events. Returns how many events that were in a second, from the first one on.
+/// Copies the purchases among `events` events. Returns how many events it read per second, from the first event on.
 fn copy(way: Way, batch_size: usize, events: usize) -> Result<f64> {
     let group = format!("cost-of-exactly-once-{}", rand::random::<u32>());
     let mut config = ClientConfig::new();
@@ -112,7 +114,9 @@ fn copy(way: Way, batch_size: usize, events: usize) -> Result<f64> {
 }
 
 fn next(consumer: &BaseConsumer) -> Result<OwnedMessage> {
-    let message = consumer.poll(LIMIT).context("no message came")??;
+    let message = consumer
+        .poll(LIMIT)
+        .context("no message came within 30 s")??;
     Ok(message.detach())
 }
 
@@ -126,7 +130,7 @@ fn send(producer: &BaseProducer, batch: &[OwnedMessage]) -> Result<()> {
             producer.send(record).map_err(|(error, _)| error)?;
         }
     }
-    // `flush` and `commit_transaction` wait in steps of 100 ms, which would hide everything else.
+    // `flush` and `commit_transaction` check only every 100 ms, which would hide every other difference.
     while producer.in_flight_count() > 0 {
         producer.poll(Duration::from_millis(1));
     }
@@ -145,7 +149,9 @@ fn commit(
     });
     let after = TopicPartitionList::from_topic_map(&after.collect())?;
     if way == Way::Transactions {
-        let group = consumer.group_metadata().context("no group")?;
+        let group = consumer
+            .group_metadata()
+            .context("the consumer is not in a group")?;
         producer.send_offsets_to_transaction(&after, &group, Timeout::Never)?;
         producer.commit_transaction(Timeout::Never)?;
     } else {

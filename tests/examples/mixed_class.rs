@@ -1,5 +1,5 @@
-//! Makes a class of 60 submissions to measure grading with: solutions, starters, misconceptions, the slides' programs in
-//! Python, and attacks.
+//! Makes a class of 60 submissions, to measure how long grading takes: solutions, starters, misconceptions, the slides'
+//! programs in Python, and attacks.
 //!
 //!     cargo run --package tests --example mixed_class -- FOLDER
 
@@ -17,9 +17,16 @@ const STARTERS: usize = 8;
 const IN_PYTHON: usize = 4;
 
 fn main() -> Result<()> {
-    let folder = std::env::args_os().nth(1).context("in which folder?")?;
+    let folder = std::env::args_os()
+        .nth(1)
+        .context("usage: mixed_class FOLDER")?;
     let folder = PathBuf::from(folder);
-    fs::create_dir(&folder).context("a new folder")?;
+    fs::create_dir(&folder).with_context(|| {
+        format!(
+            "cannot create {}; FOLDER must not exist yet",
+            folder.display()
+        )
+    })?;
     for number in 1..=SOLUTIONS {
         solution(&folder.join(format!("solution{number:02}")))?;
     }
@@ -48,7 +55,7 @@ fn main() -> Result<()> {
         .collect();
     let places = ALL - SOLUTIONS - STARTERS - IN_PYTHON - attacks.len();
     for place in 0..places {
-        // Evenly from the whole bank.
+        // Take entries from all parts of the bank, at equal distances.
         let entry = &wrong[place * wrong.len() / places];
         let own = folder.join(format!("wrong_{}_{}", entry.of, entry.name));
         solution(&own)?;

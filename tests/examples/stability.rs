@@ -1,5 +1,5 @@
-//! Do verdicts depend on luck? Judges the solutions again and again, alone or several at a time with all cores busy, and
-//! tells which verdicts differed from "passed", and how long it took.
+//! Do verdicts depend on luck? Judges the solutions many times, one at a time or several at a time with all cores busy.
+//! Prints each verdict that was not "passed", and how long a submission took.
 //!
 //!     cargo run --package tests --example stability -- ROUNDS AT_A_TIME
 
@@ -13,11 +13,13 @@ use judge::programs::{PROGRAMS, Version, build};
 use judge::{Pool, Submission, TASKS, Task, judge};
 use parking_lot::Mutex;
 
+const USAGE: &str = "usage: stability ROUNDS AT_A_TIME (two numbers)";
+
 fn main() -> Result<()> {
     let mut numbers = std::env::args().skip(1).map(|word| word.parse::<usize>());
-    let mut number = |what| numbers.next().context(what)?.context(what);
-    let rounds = number("how many rounds?")?;
-    let at_a_time = number("how many at a time?")?;
+    let mut number = || numbers.next().context(USAGE)?.context(USAGE);
+    let rounds = number()?;
+    let at_a_time = number()?;
 
     let solutions = Submission::of(build(PROGRAMS, Version::Solution)?);
     let tasks: Vec<&Task> = TASKS.iter().collect();
@@ -59,7 +61,7 @@ fn main() -> Result<()> {
     let differed = rows.iter().filter(|row| !row.passed()).count();
     seconds.sort_by(f64::total_cmp);
     println!(
-        "{differed} of {} verdicts differed; a submission took {:.1}/{:.1}/{:.1} s (min/median/max)",
+        "{differed} of {} verdicts were not \"passed\"; a submission took {:.1}/{:.1}/{:.1} s (min/median/max)",
         rows.len(),
         seconds[0],
         seconds[seconds.len() / 2],

@@ -1,4 +1,4 @@
-//! Submissions that want more than points: each gains nothing, and stops nothing.
+//! Submissions that attack the grader. They must gain nothing, and must not stop the grading of other submissions.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::command_line::CommandLine;
 use crate::{busy_trial, programs};
 
-/// How the sleeps that should not outlive their parent are told from others.
+/// How many seconds the processes sleep that `outlives_its_parent` starts. The test recognizes them by this number.
 const MARK: &str = "86399.5";
 
 pub fn trials() -> Vec<Trial> {
@@ -33,7 +33,7 @@ fn all_attacks() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let datagrams = UdpSocket::bind(address)?;
-    // Where everybody may go.
+    // A folder that every user may enter.
     let public = tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o755))
         .tempdir()?;
@@ -46,7 +46,9 @@ fn all_attacks() -> Result<()> {
     let mut submissions = Vec::new();
     for entry in fs::read_dir(workspace().join("tests/attacks"))? {
         let from = entry?.path();
-        let to = class.path().join(from.file_name().context("no name")?);
+        let to = class
+            .path()
+            .join(from.file_name().context("the path ends without a name")?);
         copy(&from, &to)?;
         submissions.push(to);
     }
@@ -73,8 +75,9 @@ fn all_attacks() -> Result<()> {
     let reports = grade(&submissions, class.path())?;
     ensure!(
         reports.len() == submissions.len(),
-        "{} reports",
-        reports.len()
+        "{} reports for {} submissions",
+        reports.len(),
+        submissions.len()
     );
     let full: u32 = all_checks().map(|check| check.points).sum();
     for (name, report) in &reports {
@@ -83,59 +86,73 @@ fn all_attacks() -> Result<()> {
         let text = serde_json::to_string(report)?;
         ensure!(
             report.score == expected,
-            "{name} has {} points: {text}",
+            "{name} has {} points, but must have {expected}: {text}",
             report.score
         );
-        ensure!(!text.contains("LEAK"), "{name}: {text}");
-        ensure!(!text.contains("not_judged"), "{name}: {text}");
+        ensure!(
+            !text.contains("LEAK"),
+            "{name} got what it must not get: {text}"
+        );
+        ensure!(
+            !text.contains("not_judged"),
+            "{name} has checks that were not judged: {text}"
+        );
     }
-    // They did what they are here for.
+    // Each attack has really taken place: its report contains what it prints or causes.
     for (name, words) in [
         ("reads_what_is_not_its_own", "looked everywhere"),
         ("connects_elsewhere", "tried everything"),
         ("kills_others", "tried to kill"),
         ("outlives_its_parent", "left some behind"),
-        ("deletes_the_topic", "the program has changed it"),
+        ("deletes_the_topic", "sent a request that may change them"),
         ("commits_for_others", "committed for scale-group"),
         ("builds_its_own_way", "does not compile"),
         ("blocks_who_reads", "cannot create fifo"),
     ] {
         let text = serde_json::to_string(&reports[name])?;
-        ensure!(text.contains(words), "no `{words}` of {name}: {text}");
+        ensure!(
+            text.contains(words),
+            "the report of {name} does not contain `{words}`: {text}"
+        );
     }
-    ensure!(listener.accept().is_err(), "somebody has connected");
+    ensure!(
+        listener.accept().is_err(),
+        "a submission connected to the TCP port of this test"
+    );
     ensure!(
         unix_listener.accept().is_err(),
-        "somebody has come to a Unix socket"
+        "a submission connected to the Unix socket of this test"
     );
     ensure!(
         datagrams.recv(&mut [0; 8]).is_err(),
-        "somebody has sent a datagram"
+        "a submission sent a datagram to the UDP port of this test"
     );
     let left = Command::new("pgrep").args(["-f", MARK]).output()?;
     ensure!(
         left.stdout.is_empty(),
-        "left behind: {}",
+        "these processes of a submission are still running: {}",
         String::from_utf8_lossy(&left.stdout)
     );
     for entry in fs::read_dir("/tmp")? {
         let name = entry?.file_name();
         ensure!(
             !name.to_string_lossy().starts_with("LEAK"),
-            "{}",
+            "a submission wrote /tmp/{}",
             name.display()
         );
     }
     ensure!(
         !class.path().join("escaped").exists(),
-        "an archive wrote outside of its folder"
+        "a file of an archive was written outside the folder for it"
     );
     Ok(())
 }
 
 fn grade(submissions: &[PathBuf], class: &Path) -> Result<BTreeMap<String, Report>> {
     let python = bank::python::interpreter()?;
-    let bin = python.parent().context("no folder of Python")?;
+    let bin = python
+        .parent()
+        .context("the path of Python has no folder")?;
     let path = std::env::var("PATH").unwrap_or_default();
     let lab = CommandLine::new()?;
     let output = lab
@@ -153,7 +170,7 @@ fn grade(submissions: &[PathBuf], class: &Path) -> Result<BTreeMap<String, Repor
     reports.collect()
 }
 
-/// An archive with a path that leads out of it, an absolute one, and a link.
+/// An archive with a path that leads out of it (`../../escaped`) and a link to a file outside (`/etc/shadow`).
 fn archive_that_leads_out(folder: &Path) -> Result<PathBuf> {
     let scratch = TempDir::new()?;
     let inside = scratch.path().join("inside/deep");

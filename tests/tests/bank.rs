@@ -34,10 +34,10 @@ pub fn trials() -> Vec<Trial> {
             let usual = TASKS.iter().filter(|task| !task.bonus);
             let checks = usual.flat_map(|task| task.checks);
             let points: u32 = checks.map(|check| check.points).sum();
-            ensure!(points == 100, "{points}");
+            ensure!(points == 100, "tasks 1 to 4 give {points} points together");
             for task in TASKS.iter().filter(|task| task.bonus) {
                 let points: u32 = task.checks.iter().map(|check| check.points).sum();
-                ensure!(points == 25, "task {}: {points}", task.number);
+                ensure!(points == 25, "task {} gives {points} points", task.number);
             }
             Ok(())
         }),
@@ -45,7 +45,7 @@ pub fn trials() -> Vec<Trial> {
     ];
     match bank() {
         Ok(mut entries) => {
-            // The longest comes first, so that nothing is left to wait for alone.
+            // The programs that take longest come first, so that none of them still runs alone at the end.
             entries.sort_by_key(|entry| Reverse(entry.task().seconds));
             trials.extend(entries.into_iter().map(|entry| {
                 trial(&format!("bank::{}::{}", entry.of, entry.name), move || {
@@ -63,12 +63,12 @@ fn judge_entry(entry: &Entry) -> Result<()> {
     expect(&judged, &entry.must_fail()?)
 }
 
-/// Judges on brokers that the tests share.
+/// Judges a submission on brokers that the tests share.
 pub fn judge(submission: &Submission, tasks: &[&Task]) -> Vec<Judged> {
     judge::judge(&POOL, submission, tasks, |_| {})
 }
 
-/// These and no others must have failed.
+/// Fails unless exactly these checks have failed and all others have passed.
 pub fn expect(judged: &[Judged], must_fail: &[&str]) -> Result<()> {
     let mut wrong = String::new();
     for row in judged {
@@ -80,7 +80,7 @@ pub fn expect(judged: &[Judged], must_fail: &[&str]) -> Result<()> {
         if row.verdict != expected {
             writeln!(
                 wrong,
-                "{} {:?}, but must be {expected:?}. expected: {}; saw: {}\n{}",
+                "{}: the verdict is {:?}, but must be {expected:?}. Expected: {}; saw: {}\n{}",
                 row.id,
                 row.verdict,
                 row.expected,
@@ -95,11 +95,12 @@ pub fn expect(judged: &[Judged], must_fail: &[&str]) -> Result<()> {
     bail!("{wrong}")
 }
 
-/// The matrix of programs and checks, as docs/misconceptions.md keeps it: a table for each task, a column for each check.
+/// The text of docs/misconceptions.md. It has a table for each task, with a row for each program and a column for each
+/// check.
 fn matrix() -> Result<String> {
     let mut text = String::from(
         "# What the checks tell apart\n\nEvery program of the bank (`tests/misconceptions/`), with the checks that it fails \
-         (✗); it passes all others of its task.\nThose without any ✗ are right programs, written differently.\n\n\
+         (✗). It passes all other checks of its\ntask. Programs without any ✗ are correct, but written differently.\n\n\
          `cargo test -- bank` runs them all. `UPDATE_DOCS=1 cargo test -- matrix` writes this page.\n",
     );
     let bank = bank()?;
@@ -152,7 +153,7 @@ fn matrix_is_kept() -> Result<()> {
     let kept = fs::read_to_string(&path).unwrap_or_default();
     ensure!(
         kept == matrix()?,
-        "docs/misconceptions.md differs; UPDATE_DOCS=1 cargo test -- matrix writes it anew"
+        "docs/misconceptions.md does not match the bank. `UPDATE_DOCS=1 cargo test -- matrix` writes it again"
     );
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Pages in a real browser: Chromium, driven by Playwright, with axe-core for what people with a keyboard or a screen reader
-//! need.
+//! Pages in a real browser. Playwright drives Chromium, and axe-core checks what people with a keyboard or a screen
+//! reader need.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,10 +12,10 @@ use judge::programs::workspace;
 const INSTALL_LIMIT: Duration = Duration::from_secs(300);
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// The names that Chromium goes by.
+/// The names of Chromium's executable.
 const NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
 
-/// Why pages cannot be looked at here, if they cannot.
+/// What the tests of pages need and this machine lacks; `None` if nothing is missing.
 pub fn missing() -> Option<&'static str> {
     if chromium().is_none() {
         Some("needs Chromium (Debian: `apt-get install chromium`)")
@@ -26,12 +26,12 @@ pub fn missing() -> Option<&'static str> {
     }
 }
 
-/// Opens pages in it: wide and narrow, light and dark, by keyboard, without scripts, on paper.
+/// Opens pages in Chromium: wide and narrow, light and dark, with the keyboard, without scripts, on paper.
 ///
 /// # Errors
-/// With all that does not hold.
+/// If a page fails in any of these ways; the error lists all failures.
 pub fn look(pages: &[PathBuf]) -> Result<()> {
-    let chromium = chromium().context("there is no Chromium")?;
+    let chromium = chromium().context("Chromium is not installed")?;
     let folder = tools()?;
     let mut node = Command::new("node");
     node.current_dir(&folder)
@@ -48,7 +48,7 @@ pub fn look(pages: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// A folder with the script and what it needs, made once.
+/// A folder with the script and the packages it needs. It is made once.
 fn tools() -> Result<PathBuf> {
     let source = workspace().join("tests/browser");
     let wanted = std::fs::read_to_string(source.join("package.json"))?;
@@ -57,7 +57,7 @@ fn tools() -> Result<PathBuf> {
         folder.join("complete").exists() && there.is_ok_and(|there| there == wanted)
     };
     let folder = Cache::open()?.complete("browser", is_whole, |folder| {
-        eprintln!("Browser: installing Playwright and axe-core (once) …");
+        eprintln!("Installing Playwright and axe-core (once) …");
         std::fs::copy(source.join("package.json"), folder.join("package.json"))?;
         let mut npm = Command::new("npm");
         npm.current_dir(folder)

@@ -1,4 +1,4 @@
-//! `cargo lab check`, as a student or a grader's script meets it.
+//! `cargo lab check`, as a student or a grader's script uses it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use crate::command_line::CommandLine;
 use crate::{programs, trial};
 
+/// The longest wait for one step, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(180);
 
 pub fn trials() -> Vec<Trial> {
@@ -26,7 +27,7 @@ pub fn trials() -> Vec<Trial> {
         trial("check::json_is_as_promised", json),
         trial("check::watch_judges_again_what_was_saved", watch),
         trial("check::ctrl_c_leaves_nothing_running", ctrl_c),
-        trial("check::a_folder_without_programs_is_named", nothing_there),
+        trial("check::a_folder_without_programs_is_named", no_programs),
         trial("check::without_kafka_nothing_is_judged", no_kafka),
     ];
     if matches!(Way::for_private(), Ok(Way::Jvm(_))) {
@@ -38,7 +39,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// A folder with the solutions' executables.
+/// A folder with links to the executables of the solutions.
 fn solutions() -> Result<TempDir> {
     let folder = tempfile::tempdir()?;
     for (name, path) in programs(Version::Solution)? {
@@ -65,7 +66,9 @@ fn json() -> Result<()> {
         report["submission"] == folder.path().display().to_string(),
         "{printed}"
     );
-    let checks = report["checks"].as_array().context("no checks")?;
+    let checks = report["checks"]
+        .as_array()
+        .context("the report has no list of checks")?;
     ensure!(checks.len() == TASKS[3].checks.len(), "{printed}");
     let fields = [
         "id",
@@ -79,7 +82,7 @@ fn json() -> Result<()> {
         "hint",
     ];
     for check in checks {
-        let check = check.as_object().context("no object")?;
+        let check = check.as_object().context("a check is not a JSON object")?;
         let names: Vec<&str> = check.keys().map(String::as_str).collect();
         let expected = BTreeMap::from(fields.map(|field| (field, ())));
         ensure!(
@@ -104,7 +107,7 @@ fn watch() -> Result<()> {
         }
     };
     watch.wait_for("a report", LIMIT, reports(1))?;
-    // One change, not two: a program that is away for a moment might be judged as well.
+    // Replaces the program in one step. If it were deleted first, the folder without it might be judged, too.
     let aside = tempfile::tempdir()?;
     let new = aside.path().join("new");
     symlink("/bin/true", &new)?;
@@ -141,19 +144,23 @@ fn ctrl_c() -> Result<()> {
         check.last_lines()
     );
     for broker in brokers {
-        ensure!(!broker.exists(), "{} is left", broker.display());
+        ensure!(
+            !broker.exists(),
+            "the broker in {} was not stopped",
+            broker.display()
+        );
     }
     Ok(())
 }
 
-fn nothing_there() -> Result<()> {
+fn no_programs() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let output = CommandLine::new()?
         .command(&check(folder.path(), ""))
         .output()?;
     ensure!(output.status.code() == Some(2), "{}", output.status);
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(said.contains("holds none of the programs"), "{said}");
+    ensure!(said.contains("contains none of the programs"), "{said}");
     Ok(())
 }
 
@@ -161,11 +168,11 @@ fn no_kafka() -> Result<()> {
     let folder = solutions()?;
     let lab = CommandLine::new()?;
     let mut command = lab.command(&check(folder.path(), "4"));
-    let nobody = [
+    let no_docker = [
         ("KAFKA_LAB_BROKER", "docker"),
         ("DOCKER_HOST", "unix:///nobody"),
     ];
-    let output = command.envs(nobody).output()?;
+    let output = command.envs(no_docker).output()?;
     ensure!(output.status.code() == Some(3), "{}", output.status);
     let said = String::from_utf8_lossy(&output.stdout);
     ensure!(said.matches("no daemon answers").count() == 1, "{said}");
@@ -173,7 +180,7 @@ fn no_kafka() -> Result<()> {
     Ok(())
 }
 
-/// The broker is killed while the group is at work.
+/// Kills the broker while the group is working. No check may fail because of that.
 fn broker_dies() -> Result<()> {
     let folder = solutions()?;
     let lab = CommandLine::new()?;
@@ -197,7 +204,7 @@ fn broker_dies() -> Result<()> {
     Ok(())
 }
 
-/// The folders of the brokers whose keeper this program has started.
+/// The folders of the brokers that this program has started: it is the parent of their keepers.
 fn brokers_of(program: &Program) -> Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(Cache::open()?.run())? {

@@ -1,4 +1,4 @@
-//! The command line as its users call it, with a port of its own.
+//! `cargo lab` as its users call it, on a port of its own.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -10,10 +10,11 @@ use anyhow::{Context, Error, Result, ensure};
 use broker::{free_port, run};
 use judge::programs::{build_in, workspace};
 
-/// Where a lab of the tests listens: apart from private brokers, for it may take a while until it does.
+/// The ports for the Kafka of a [`CommandLine`]. Private brokers use other ports: they could take this one, because some
+/// time may pass before this Kafka starts.
 const PORTS: Range<u16> = 10_000..16_384;
 
-/// How long a command may take that nothing is in the way of.
+/// How long a command may take if nothing blocks it.
 pub const LIMIT: Duration = Duration::from_secs(300);
 
 /// The executables of `cargo lab`, by package.
@@ -23,7 +24,8 @@ const EXECUTABLES: [(&str, &str); 3] = [
     ("watch", "lab-watch"),
 ];
 
-/// `cargo lab` with a port of its own, so that it never meets the Kafka someone is working with.
+/// `cargo lab` with a port of its own, so that it never uses the Kafka that somebody is working with. Dropping it stops
+/// the Kafka that it has started.
 pub struct CommandLine {
     port: u16,
     executables: Vec<PathBuf>,
@@ -42,7 +44,8 @@ impl CommandLine {
         Ok(Self { port, executables })
     }
 
-    /// A command in the executable that it ends up in, without asking Cargo again whether that is built.
+    /// A command of `cargo lab`, as a call of the executable that implements it. So Cargo does not check each time whether
+    /// that executable is up to date.
     pub fn command(&self, arguments: &str) -> Command {
         let mut words = arguments.split_whitespace().peekable();
         let executable = match words.peek() {
@@ -58,14 +61,14 @@ impl CommandLine {
         self.isolate(command)
     }
 
-    /// The command in `lab` itself, as an alias calls it.
+    /// A command of `cargo lab`, as the alias calls it: by the executable `lab`, even if another executable implements it.
     pub fn in_lab(&self, arguments: &str) -> Command {
         let mut command = Command::new(&self.executables[0]);
         command.args(arguments.split_whitespace());
         self.isolate(command)
     }
 
-    /// A shell script in which `$0` is `lab`.
+    /// A shell script in which `$0` is the executable `lab`.
     pub fn shell(&self, script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script]).arg(&self.executables[0]);
@@ -80,7 +83,7 @@ impl CommandLine {
         command
     }
 
-    /// Runs it to its end; its exit status must be 0. Returns standard output.
+    /// Runs a command to its end and returns its standard output. Its exit status must be 0.
     pub fn run(&self, arguments: &str) -> Result<String> {
         let output = run(&mut self.command(arguments), LIMIT);
         output
@@ -88,10 +91,13 @@ impl CommandLine {
             .with_context(|| arguments.to_string())
     }
 
-    /// Runs it to its end; its exit status must not be 0. Returns standard error.
+    /// Runs a command to its end and returns its standard error. Its exit status must not be 0.
     pub fn refused(&self, command: &mut Command) -> Result<String> {
         let output = run(command, LIMIT)?;
-        ensure!(!output.status.success(), "it succeeded");
+        ensure!(
+            !output.status.success(),
+            "{command:?} succeeded, but must fail"
+        );
         Ok(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
@@ -106,6 +112,7 @@ impl Drop for CommandLine {
     }
 }
 
+/// The standard output of a command that has ended. Its exit status must be 0.
 pub fn text(output: &Output) -> Result<String> {
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     let err = String::from_utf8_lossy(&output.stderr);

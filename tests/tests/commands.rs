@@ -1,4 +1,4 @@
-//! The slides' Kafka commands through `cargo lab`, on a Kafka that it started.
+//! The Kafka commands of the slides, run by `cargo lab` on a Kafka that it has started.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -27,7 +27,10 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn has(text: &str, words: &str) -> Result<()> {
-    ensure!(text.contains(words), "no `{words}` in:\n{text}");
+    ensure!(
+        text.contains(words),
+        "this text does not contain `{words}`:\n{text}"
+    );
     Ok(())
 }
 
@@ -62,7 +65,7 @@ user_123:{"order_id": "A3", "amount": 89.00, "status": "placed"}
     producer
         .stdin
         .take()
-        .context("no input")?
+        .context("the command has no standard input")?
         .write_all(orders.as_bytes())?;
     text(&producer.wait_with_output()?)?;
 
@@ -71,7 +74,10 @@ user_123:{"order_id": "A3", "amount": 89.00, "status": "placed"}
          --property print.partition=true --property print.offset=true --max-messages 3 --timeout-ms 60000",
     )?;
     let messages: Vec<&str> = consumed.lines().collect();
-    ensure!(messages.len() == 3, "three messages:\n{consumed}");
+    ensure!(
+        messages.len() == 3,
+        "the console consumer must print three messages, but it printed:\n{consumed}"
+    );
     let mine: Vec<&&str> = messages
         .iter()
         .filter(|line| line.contains("user_123"))
@@ -79,7 +85,7 @@ user_123:{"order_id": "A3", "amount": 89.00, "status": "placed"}
     let partition = |line: &str| line.split_whitespace().next().map(ToString::to_string);
     ensure!(
         mine.len() == 2 && partition(mine[0]) == partition(mine[1]),
-        "user_123 on one partition:\n{consumed}"
+        "both messages of user_123 must be on one partition:\n{consumed}"
     );
 
     let group = "kafka-console-consumer --topic orders --group lab-group --from-beginning";
@@ -88,14 +94,14 @@ user_123:{"order_id": "A3", "amount": 89.00, "status": "placed"}
             .lines()
             .count()
             == 3,
-        "the group reads all three"
+        "the group must read all three messages"
     );
     ensure!(
         lab.run(&format!("{group} --timeout-ms 5000"))?
             .lines()
             .count()
             == 0,
-        "and goes on after them, where nothing else is"
+        "the group must continue after the three messages, where there are no others"
     );
     let described = lab.run("kafka-consumer-groups --group lab-group --describe")?;
     has(&described, "CURRENT-OFFSET")?;
@@ -108,7 +114,7 @@ user_123:{"order_id": "A3", "amount": 89.00, "status": "placed"}
     lab.run("reset")?;
     has(&lab.run("doctor")?, "3 partitions")?;
     lab.run("down")?;
-    has(&lab.run("down")?, "No Kafka runs")?;
+    has(&lab.run("down")?, "No Kafka is running")?;
     let after = lab.refused(&mut lab.command("kafka-topics --list"))?;
     has(&after, "cargo lab up")
 }
@@ -124,7 +130,7 @@ fn taken_port() -> Result<()> {
 fn unwritable_cache() -> Result<()> {
     let lab = CommandLine::new()?;
     let file = tempfile::NamedTempFile::new()?;
-    // A file where the folder should be: nobody, not even root, can write into that.
+    // The folder for the cache would be inside a file. Nobody can write there, not even root.
     let cache = file.path().join("cache");
     let mut up = lab.command("up");
     let said = lab.refused(
@@ -134,7 +140,7 @@ fn unwritable_cache() -> Result<()> {
     has(&said, "KAFKA_LAB_CACHE")
 }
 
-/// Jars that did not all arrive are fetched again, from Maven's own store.
+/// If the jars are not complete, all of them are copied again, from Maven's own repository.
 fn half_written_cache() -> Result<()> {
     let lab = CommandLine::new()?;
     let cache = tempfile::tempdir()?;
@@ -151,17 +157,18 @@ fn half_written_cache() -> Result<()> {
     }
     ensure!(
         !cache.path().join("partial-0").exists(),
-        "what a killed process left is still there"
+        "partial-0, which a killed process left behind, was not deleted"
     );
     Ok(())
 }
 
-/// `grade` and `watch` are executables of their own, and get the words as they were given.
+/// `grade` and `watch` are executables of their own. They get the arguments unchanged.
 fn extras() -> Result<()> {
     let lab = CommandLine::new()?;
     let help = text(&run(&mut lab.in_lab("grade --help"), LIMIT)?)?;
     has(&help, "Usage: cargo lab grade [OPTIONS]")?;
     has(&help, "--jobs <N>")?;
+    has(&text(&run(&mut lab.in_lab("help grade"), LIMIT)?)?, &help)?;
     let help = text(&run(&mut lab.in_lab("watch --help"), LIMIT)?)?;
     has(&help, "Usage: cargo lab watch [OPTIONS] <GROUP>")?;
     let output = run(&mut lab.in_lab("grade no-such-folder"), LIMIT)?;

@@ -1,4 +1,4 @@
-//! What we ask a cluster ourselves is answered also when it has closed our connection meanwhile.
+//! Queries over Kafka's wire protocol still get an answer after the cluster has closed the connection.
 
 use anyhow::{Result, ensure};
 use cluster::Kafka;
@@ -14,7 +14,7 @@ pub fn trials() -> Vec<Trial> {
     )]
 }
 
-/// As a broker does with a connection that was idle for ten minutes.
+/// The gate closes the connection, as a broker closes one that has been idle for ten minutes.
 fn closed_meanwhile() -> Result<()> {
     let bench = POOL.lend()?;
     let kafka = Kafka::at(&bench.gate.bootstrap());

@@ -1,4 +1,4 @@
-//! Task 2's other half: a consumer that is killed between processing a batch and committing it.
+//! A second scenario for task 2: a consumer is killed after it has begun to process a batch and before it commits it.
 
 use std::time::Duration;
 
@@ -9,10 +9,11 @@ use common::{ANALYTICS_SERVICE, CLICKSTREAM};
 use cluster::offsets;
 use judge::Stage;
 
-/// Longer than the 5 s after which librdkafka commits by itself (`auto.commit.interval.ms`).
+/// Longer than the 5 s after which librdkafka commits on its own (`auto.commit.interval.ms`).
 const AUTO_COMMIT: Duration = Duration::from_secs(6);
 
-/// A dead member holds its partitions for its session timeout, 10 s here; more on a busy machine.
+/// The longest wait until a restarted consumer has its partitions and a batch. A dead member holds its partitions until
+/// its session times out, after 10 s. A busy machine takes longer.
 const RESTART_LIMIT: Duration = Duration::from_secs(40);
 
 /// Stalls the consumer in the middle of its first batch, kills it there, and runs it again.
@@ -38,7 +39,7 @@ pub fn crash_in_a_batch(stage: &mut Stage) -> Result<()> {
     );
 
     let mut again = stage.start("consumer")?;
-    let repeated = again.wait_for("the batch again", RESTART_LIMIT, |lines| {
+    let repeated = again.wait_for("the repeated batch", RESTART_LIMIT, |lines| {
         let done = lines.iter().any(|line| line.text.contains("Committed"));
         done.then_some(())
     });
@@ -47,7 +48,7 @@ pub fn crash_in_a_batch(stage: &mut Stage) -> Result<()> {
         "a crash before the commit repeats the batch",
         repeated.is_ok(),
         match repeated {
-            Ok(()) => "all 20 events came again".to_string(),
+            Ok(()) => "all 20 events were delivered again".to_string(),
             Err(error) => format!("{error:#}"),
         },
     );

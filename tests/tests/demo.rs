@@ -1,4 +1,4 @@
-//! `cargo lab demo`, and Ctrl-C in it.
+//! `cargo lab demo`: run to its end, stopped by Ctrl-C, and killed.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -12,13 +12,14 @@ use libtest_mimic::Trial;
 use crate::command_line::CommandLine;
 use crate::trial;
 
-/// However busy the machine is.
+/// How long a demo may take to end after it was stopped, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// The demo takes about 90 s; more on a busy machine, and with the first build.
-const STORY_LIMIT: Duration = Duration::from_secs(600);
+/// The longest wait for a line of the demo. The whole demo takes about 90 s. It takes longer on a busy machine, and if
+/// Cargo has to build the programs first.
+const DEMO_LIMIT: Duration = Duration::from_secs(600);
 
-/// Where Ctrl-C might leave something behind: which demo, and what it has said then.
+/// When the tests press Ctrl-C, because it might leave something behind then: the command, and what it has just printed.
 const POINTS: &[(&str, &str)] = &[
     ("demo", "Finished"),
     ("demo", "It stops when the demo ends"),
@@ -45,12 +46,12 @@ pub fn trials() -> Vec<Trial> {
         .collect()
 }
 
-/// Starts the demo and waits until it has said these words.
+/// Starts the demo and waits until it has printed these words.
 fn start_until(lab: &CommandLine, demo: &str, words: &str) -> Result<Program> {
-    // One stream, so that Cargo's words are waited for like the demo's own.
+    // Cargo prints to standard error. Both streams become one, so that the wait sees Cargo's lines, too.
     let mut shell = lab.shell(&format!("exec \"$0\" {demo} 2>&1"));
     let mut demo = Program::run("demo", &mut shell)?;
-    demo.wait_for(&format!("`{words}`"), STORY_LIMIT, |lines| {
+    demo.wait_for(&format!("`{words}`"), DEMO_LIMIT, |lines| {
         lines
             .iter()
             .any(|line| line.text.contains(words))
@@ -80,12 +81,15 @@ fn killed() -> Result<()> {
 
 fn whole() -> Result<()> {
     let lab = CommandLine::new()?;
-    let told = lab.run("demo")?;
-    ensure!(told.contains("All as the slides say"), "{told}");
+    let printed = lab.run("demo")?;
+    ensure!(
+        printed.contains("Everything happened as the slides say"),
+        "{printed}"
+    );
     nothing_runs(&lab)
 }
 
-/// Nobody listens on the lab's port any more, and no program talks to it.
+/// Waits until nothing listens on the lab's port any more, and no program that uses this port is running.
 fn nothing_runs(lab: &CommandLine) -> Result<()> {
     let port = lab.port();
     wait::until("Kafka to be gone", LIMIT, || {

@@ -1,4 +1,4 @@
-//! Reports for other platforms are what those platforms say they take.
+//! Reports for other platforms have the formats that those platforms specify.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::trial;
 
-/// What programs print, and XML and CSV trip over.
+/// Text that a program might print, and that breaks XML or CSV if it is not escaped.
 const NASTY: &str = "<&>\"' ]]> \u{1}\u{b} → ü, ;\n\t\"quoted\",next";
 
 pub fn trials() -> Vec<Trial> {
@@ -22,7 +22,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// One of each verdict in turn.
+/// A report whose checks passed, failed and were not judged, in turn.
 fn report() -> Report {
     let checks = all_checks().enumerate().map(|(number, check)| {
         let verdict = match number % 3 {
@@ -48,6 +48,7 @@ fn report() -> Report {
     )
 }
 
+/// Parses JSON that must match a schema.
 fn valid(schema: &Value, text: &str) -> Result<Value> {
     let value = serde_json::from_str(text)?;
     let schema = jsonschema::validator_for(schema).map_err(|error| anyhow!("{error}"))?;
@@ -55,11 +56,15 @@ fn valid(schema: &Value, text: &str) -> Result<Value> {
         .iter_errors(&value)
         .map(|error| error.to_string())
         .collect();
-    ensure!(errors.is_empty(), "{errors:?} in {text}");
+    ensure!(
+        errors.is_empty(),
+        "the JSON does not match its schema: {errors:?} in {text}"
+    );
     Ok(value)
 }
 
-/// By Gradescope's page on autograder specifications: a score for all or for each test, and closed lists of words.
+/// The schema follows Gradescope's page on autograder specifications. The whole report or each test needs a score, and some
+/// fields allow only certain words.
 fn of_gradescope() -> Result<()> {
     let formats = json!({"enum": ["text", "html", "simple_format", "md", "ansi"]});
     let visibility = json!({"enum": ["hidden", "after_due_date", "after_published", "visible"]});
@@ -106,7 +111,7 @@ fn of_gradescope() -> Result<()> {
     Ok(())
 }
 
-/// By the schema `classroom50/result/v1` that Classroom 50 publishes, and the rules that it states in words.
+/// The schema is `classroom50/result/v1`, which Classroom 50 publishes, with the rules that it states in words.
 fn of_classroom50() -> Result<()> {
     let text = json!({"type": "string", "minLength": 1});
     let count = json!({"type": "integer", "minimum": 0});
@@ -185,7 +190,7 @@ fn of_gradebook() -> Result<()> {
         Outcome::Passed | Outcome::Failed => cell.parse() == Ok(row.points),
     };
     ensure!(judged.all(is_right), "{:?}", rows[0]);
-    // Nor is a sum known of which a part is not.
+    // If a part of a sum is not known, the sum is not known, and its cell is empty, too.
     ensure!(rows[0][1].is_empty(), "{:?}", rows[0]);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `cargo lab grade` for a class, as an instructor meets it, also when the grader is killed.
+//! `cargo lab grade` for a class, as an instructor uses it. One test kills the grader while it works.
 
 use std::fs;
 use std::io::Write;
@@ -16,10 +16,10 @@ use tempfile::TempDir;
 use crate::command_line::CommandLine;
 use crate::{busy_trial, programs, trial};
 
-/// However busy the machine is.
+/// The longest wait for a result or for the grader's end, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// How often the grader is killed in the middle of its class.
+/// How many times the grader is killed while it grades the class.
 const KILLS: usize = 2;
 
 pub fn trials() -> Vec<Trial> {
@@ -66,9 +66,12 @@ fn killed() -> Result<()> {
     let kept = grader
         .texts()
         .iter()
-        .filter(|line| line.contains("graded before"))
+        .filter(|line| line.contains("graded in an earlier run"))
         .count();
-    ensure!(kept == before.len(), "{kept} kept, of {before:?}");
+    ensure!(
+        kept == before.len(),
+        "the grader kept {kept} of these results of earlier runs: {before:?}"
+    );
     let after = results(&out)?;
     ensure!(after.len() == submissions.len(), "{after:?}");
     for result in after {
@@ -81,7 +84,7 @@ fn killed() -> Result<()> {
         gradebook.lines().count() == 1 + submissions.len(),
         "{gradebook}"
     );
-    // Who comes late joins those that are there.
+    // A submission that is graded later is added to the earlier ones.
     let late = class.path().join("late");
     fs::create_dir(&late)?;
     let status = start(&lab, &[late], &out)?.wait_for_end(LIMIT)?;
@@ -99,7 +102,7 @@ fn start(lab: &CommandLine, submissions: &[PathBuf], out: &Path) -> Result<Progr
     Program::run("grade", command.arg(out).args(submissions))
 }
 
-/// The folders of results that are there under their names.
+/// The folders of finished results. The name of an unfinished one begins with a period.
 fn results(out: &Path) -> Result<Vec<PathBuf>> {
     if !out.exists() {
         return Ok(Vec::new());
@@ -124,7 +127,7 @@ fn report(folder: &Path) -> Result<Report> {
     for file in ["results.json", "result.json", "junit.xml", "digest"] {
         ensure!(
             folder.join(file).exists(),
-            "no {file} in {}",
+            "{file} is missing in {}",
             folder.display()
         );
     }
@@ -132,7 +135,7 @@ fn report(folder: &Path) -> Result<Report> {
     serde_json::from_slice(&text).with_context(|| folder.display().to_string())
 }
 
-/// As macOS packs a workspace in which somebody has built.
+/// The submission is an archive as macOS makes it, of a workspace that contains build results.
 fn sources() -> Result<()> {
     let class = TempDir::new()?;
     let student = class.path().join("student.zip");
@@ -182,7 +185,8 @@ fn sources() -> Result<()> {
     Ok(())
 }
 
-/// A program that was built before lies where the next one is built, for whoever knows the place.
+/// Submissions are built one after another in the same place. One of them tries to submit the executable that was built
+/// before its own.
 fn theft() -> Result<()> {
     let class = TempDir::new()?;
     let main = "consumer_crash/src/main.rs";
@@ -244,7 +248,7 @@ fn no_submission() -> Result<()> {
         ensure!(report.score == 0, "{line}");
         ensure!(!line.contains("not_judged"), "{line}");
     }
-    // Nor is it the student's fault when the grader's Python lacks the client.
+    // If the grader's Python has no Kafka client, the program is not judged, because that is not the student's fault.
     let bare = class.path().join("bare");
     let venv = Command::new("python3")
         .args(["-m", "venv", "--without-pip"])

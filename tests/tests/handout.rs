@@ -1,4 +1,4 @@
-//! What is handed out holds no solutions, and works by itself.
+//! The workspace that students get contains no solutions, and works on its own.
 
 use std::fs;
 use std::path::Path;
@@ -36,9 +36,12 @@ fn no_solutions() -> Result<()> {
         "tests/attacks",
         "docs/misconceptions.md",
     ] {
-        ensure!(!folder.path().join(gone).exists(), "{gone} is handed out");
+        ensure!(
+            !folder.path().join(gone).exists(),
+            "{gone} is in the handed-out workspace, but must not be"
+        );
     }
-    // Not even a line of one: what fills the holes begins with this.
+    // There is not even one line of a solution. The code that fills a hole begins with this comment.
     let found = Command::new("grep")
         .arg("-rl")
         .arg("// SOLUTION(")
@@ -57,18 +60,21 @@ fn no_solutions() -> Result<()> {
     ] {
         ensure!(
             folder.path().join(there).exists(),
-            "{there} is not handed out"
+            "{there} is missing in the handed-out workspace"
         );
     }
     let again = CommandLine::new()?
         .command(&format!("export {}", folder.path().display()))
         .output()?;
-    ensure!(!again.status.success(), "it was written over");
+    ensure!(
+        !again.status.success(),
+        "a second export wrote over the first one"
+    );
     Ok(())
 }
 
 fn judges() -> Result<()> {
-    // At the same place each time, with what was built there, so that only what has changed is built again.
+    // The workspace is always in the same folder, and its build results are kept. So Cargo builds only what has changed.
     let all = workspace().join("target/handout");
     let folder = all.join("workspace");
     let (kept, target) = (all.join("target"), folder.join("target"));
@@ -85,7 +91,7 @@ fn judges() -> Result<()> {
     CommandLine::new()?.run(&format!("export {}", folder.display()))?;
     if kept.exists() {
         fs::rename(&kept, &target)?;
-        // A new student has taken no hints.
+        // A new student has not asked for any hints.
         let _ = fs::remove_file(target.join("lab/progress.json"));
     } else {
         let lock = fs::read_to_string(folder.join("Cargo.lock"))?;
@@ -93,12 +99,13 @@ fn judges() -> Result<()> {
     }
     let of_checks = ["test", "--package", "tests", "--test", "lab", "--"];
     let test = |name| in_folder(&folder, &[&of_checks[..], &[name]].concat());
-    // The starter of the crash needs no filling in.
+    // The starter of task 4 has no holes, so it passes.
     let passes = test("crash.")?;
     ensure!(passes.contains("4 passed; 0 failed"), "{passes}");
     let fails = test("producer.publishes")?;
     ensure!(
-        fails.contains("0 passed; 1 failed") && fails.contains("100 events in clickstream"),
+        fails.contains("0 passed; 1 failed")
+            && fails.contains("100 events in the topic clickstream"),
         "{fails}"
     );
 
@@ -114,7 +121,8 @@ fn judges() -> Result<()> {
     Ok(())
 }
 
-/// Runs Cargo there, with the target folder that is there: Cargo takes two workspaces of the same names for one.
+/// Runs Cargo in a workspace, with the target folder of that workspace. In a shared target folder, Cargo would mix up two
+/// workspaces whose packages have the same names.
 fn in_folder(folder: &Path, words: &[&str]) -> Result<String> {
     let mut cargo = cargo(words[0]);
     let output = cargo
@@ -135,9 +143,12 @@ fn archive() -> Result<()> {
         let entry = archive.by_name(script)?;
         ensure!(
             entry.unix_mode().is_some_and(|mode| mode & 0o111 != 0),
-            "{script} cannot be run"
+            "{script} in the archive is not executable"
         );
     }
-    ensure!(archive.by_name("lab/Cargo.toml").is_ok(), "no lab in it");
+    ensure!(
+        archive.by_name("lab/Cargo.toml").is_ok(),
+        "the archive does not contain the lab"
+    );
     Ok(())
 }

@@ -35,13 +35,18 @@ fn equal(file: &str) -> Result<()> {
                 );
             }
             (Part::Hole(ours, empty), Part::Hole(theirs, filled)) => {
-                ensure!(ours == theirs, "{file}: hole {ours} meets hole {theirs}");
+                ensure!(
+                    ours == theirs,
+                    "{file}: where the starter has hole {ours}, the solution has hole {theirs}"
+                );
                 ensure!(
                     empty != filled,
-                    "{file}: hole {ours} has nothing to fill in"
+                    "{file}: hole {ours} is the same in the starter and in the solution"
                 );
             }
-            _ => anyhow::bail!("{file}: a hole meets no hole"),
+            _ => anyhow::bail!(
+                "{file}: starter and solution do not have their holes at the same places"
+            ),
         }
     }
     Ok(())

@@ -1,8 +1,9 @@
-//! `cargo test`: the lab as its users meet it, on a real Kafka.
+//! `cargo test`: the lab as its users use it, on a real Kafka.
 //!
-//! Each test that needs a broker has one to itself: in Docker by testcontainers where Docker answers, or else in a plain
-//! JVM. Where neither can be had, these tests fail and say so.
+//! Each test that needs a broker has its own. It runs in Docker, by testcontainers, if Docker answers, or else in a plain
+//! JVM. If neither works, these tests fail and say so.
 
+mod architecture;
 mod attacks;
 mod bank;
 mod browser;
@@ -36,16 +37,17 @@ use judge::programs::{PROGRAMS, Version, build};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::sync::Semaphore;
 
-/// How many tests run at a time, unless `--test-threads` says otherwise.
+/// How many tests run at the same time, unless `--test-threads` says otherwise.
 const SIDE_BY_SIDE: usize = 6;
 
-/// A test takes as many as it does things at a time, so that one with a class or a browser is not one among many.
+/// Every running test takes seats: one for each thing that it does at a time. So a test that grades a class or uses a
+/// browser counts as several tests.
 static SEATS: Semaphore = Semaphore::const_new(SIDE_BY_SIDE);
 
 fn main() -> ExitCode {
     confine::supervise_if_asked();
     let mut arguments = Arguments::from_args();
-    // Most of a test's time is waiting for Kafka's own clocks, so more run at a time than there are cores.
+    // A test spends most of its time waiting for Kafka's timeouts, so more tests run at a time than there are cores.
     let threads = *arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
     SEATS.add_permits(threads.saturating_sub(SIDE_BY_SIDE));
     if !arguments.list {
@@ -58,15 +60,16 @@ fn main() -> ExitCode {
     }
     if let Some(missing) = browser::missing() {
         println!(
-            "Browser for the tests: NONE, so those of the pages are left out. That {missing}."
+            "Browser for the tests: NONE, so the tests of pages are skipped. Each of them {missing}."
         );
     }
-    // Ctrl-C ends every wait, so that all that was started is stopped in good order.
+    // Ctrl-C ends every wait. Then each test stops what it has started.
     if let Err(error) = ctrlc::set_handler(wait::interrupt) {
         println!("Ctrl-C cannot be handled: {error}");
         return ExitCode::FAILURE;
     }
     let trials = [
+        architecture::trials(),
         holes::trials(),
         packages::trials(),
         starters::trials(),
@@ -108,12 +111,12 @@ fn programs(version: Version) -> Result<BTreeMap<String, PathBuf>> {
 
 type Built = OnceLock<Result<BTreeMap<String, PathBuf>, String>>;
 
-/// A test by its name; it fails with the error's whole chain.
+/// A test with this name. If it fails, the message contains the error's whole chain.
 fn trial(name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     busy_trial(name, 1, test)
 }
 
-/// A test that does so many things at a time, [`SIDE_BY_SIDE`] at most.
+/// A test that takes this many [`SEATS`], at most [`SIDE_BY_SIDE`].
 fn busy_trial(name: &str, seats: u32, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     Trial::test(name, move || {
         let _taken = pollster::block_on(SEATS.acquire_many(seats))?;

@@ -1,4 +1,4 @@
-//! Lab programs without what they need end with a message that says what to do.
+//! If a lab program lacks something that it needs, it ends with a message that says what to do.
 
 use std::process::Command;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use libtest_mimic::Trial;
 
 use crate::{programs, trial};
 
-/// By the contract 10 s, on a machine that is not as busy.
+/// The contract allows 10 s, but the machine that runs the tests is busy.
 const LIMIT: Duration = Duration::from_secs(120);
 
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("misuse::programs_without_kafka_say_so", || {
-            // Port 9 of loopback: nobody listens there.
+            // Nothing listens on port 9 of loopback.
             says("localhost:9", "cargo lab up")
         }),
         trial("misuse::programs_without_their_topic_say_so", || {
@@ -33,7 +33,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// As `producer | head -1` when `head` has ended, and the same with a consumer.
+/// A producer and a consumer, as in `producer | head -1` after `head` has ended.
 fn reader_goes() -> Result<()> {
     let broker = Broker::start()?;
     let kafka = Kafka::at(broker.bootstrap());
@@ -64,7 +64,10 @@ fn says(bootstrap: &str, words: &str) -> Result<()> {
             let status = program.wait_for_end(LIMIT)?;
             ensure!(status.code() == Some(1), "{name}: {status}");
             let last = program.last_lines();
-            ensure!(last.contains(words), "no word of `{words}` in {last}");
+            ensure!(
+                last.contains(words),
+                "{name} did not say `{words}`. Its last lines: {last}"
+            );
         }
     }
     Ok(())

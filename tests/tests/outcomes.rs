@@ -1,4 +1,4 @@
-//! Each task's expected outcome, with the solutions.
+//! The demo of each task has its expected outcome, with the solutions.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,20 +36,20 @@ fn with_solutions(task: impl FnOnce(&mut Stage) -> Result<()>) -> Result<()> {
     on_stage(programs(Version::Solution)?, task)
 }
 
-/// Runs a task on a broker of its own. Fails with the task's whole story where a finding does not hold.
-pub fn on_stage(
+/// Runs a task's demo on a broker of its own. If a finding does not hold, this fails with everything that the demo printed.
+fn on_stage(
     programs: BTreeMap<String, PathBuf>,
     task: impl FnOnce(&mut Stage) -> Result<()>,
 ) -> Result<()> {
     let broker = Broker::start()?;
     let kafka = Kafka::at(broker.bootstrap());
     kafka.create_topics(TOPICS)?;
-    let story = Arc::new(Mutex::new(format!("{broker}\n")));
-    let told = Arc::clone(&story);
+    let output = Arc::new(Mutex::new(format!("{broker}\n")));
+    let printed = Arc::clone(&output);
     let stage = Stage::new(kafka, programs, move |text| {
-        let mut story = told.lock();
-        *story += text;
-        story.push('\n');
+        let mut printed = printed.lock();
+        *printed += text;
+        printed.push('\n');
     });
     let mut stage = stage.with_starters(crate::programs(Version::Own)?);
     let ended = task(&mut stage);
@@ -63,6 +63,9 @@ pub fn on_stage(
     if differ.is_empty() {
         return Ok(());
     }
-    let story = story.lock();
-    bail!("{story}\nDiffers from the slides:\n{}", differ.join("\n"))
+    let output = output.lock();
+    bail!(
+        "{output}\nThis differs from the slides:\n{}",
+        differ.join("\n")
+    )
 }

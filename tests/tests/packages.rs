@@ -1,4 +1,4 @@
-//! What a student builds stays small and readable.
+//! The packages that a student builds stay small and readable.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 
 use crate::trial;
 
-/// All that a lab program may name as a dependency. Only billing has a database.
+/// The crates that a lab program may depend on. Only the packages in [`WITH_A_DATABASE`] may also depend on rusqlite.
 const ALLOWED: &[&str] = &["common", "ctrlc", "rand", "rdkafka", "serde", "serde_json"];
 const WITH_A_DATABASE: &[&str] = &["billing", "solutions"];
 
@@ -25,7 +25,7 @@ pub fn trials() -> Vec<Trial> {
                             dependency == "rusqlite" && WITH_A_DATABASE.contains(&package);
                         ensure!(
                             database || ALLOWED.contains(&dependency),
-                            "{package} depends on {dependency}"
+                            "{package} depends on {dependency}, but may depend only on {ALLOWED:?}"
                         );
                     }
                     Ok(())
@@ -46,7 +46,10 @@ pub fn trials() -> Vec<Trial> {
                     "ratatui",
                 ] {
                     let found = tree(package, "99")?.lines().any(|line| line == heavy);
-                    ensure!(!found, "{package} builds {heavy}");
+                    ensure!(
+                        !found,
+                        "{package} depends on {heavy}, which takes too long to build"
+                    );
                 }
             }
             Ok(())
@@ -62,7 +65,11 @@ pub fn trials() -> Vec<Trial> {
                     .unwrap_or_default()
                     .lines()
                     .count();
-                ensure!(lines <= 120, "{} has {lines} lines", path.display());
+                ensure!(
+                    lines <= 120,
+                    "{} has {lines} lines, but may have at most 120",
+                    path.display()
+                );
             }
         }
         Ok(())
@@ -70,7 +77,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// The names of what a package builds, this deep.
+/// The names of the crates that a package builds, down to this depth of its dependency tree.
 fn tree(package: &str, depth: &str) -> Result<String> {
     let arguments = [
         "--edges",

@@ -1,4 +1,4 @@
-//! The pages, made by the commands that make them, and looked at in a browser.
+//! The pages that commands write, opened in a browser.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::command_line::CommandLine;
 use crate::{browser, busy_trial, trial};
 
-/// Its name, and how many things it does at a time.
+/// A test's name, how many things it does at the same time, and its function.
 type Test = (&'static str, u32, fn() -> Result<()>);
 
 const TESTS: &[Test] = &[
@@ -35,7 +35,7 @@ fn demo() -> Result<()> {
     let page = folder.path().join("demo.html");
     CommandLine::new()?.run(&format!("demo 4 --report {}", page.display()))?;
     let text = fs::read_to_string(&page)?;
-    // The second run waits for the first one's session, and begins where that began.
+    // The second run waits for the session of the first run, and begins at the same offset.
     ensure_says(
         &text,
         &[
@@ -47,7 +47,7 @@ fn demo() -> Result<()> {
     browser::look(&[page])
 }
 
-/// One that commits by the timer, one that was never begun, and one that is no submission.
+/// Three submissions: one that commits by a timer, the unchanged starter, and a file that is not a submission.
 fn review() -> Result<()> {
     let class = TempDir::new()?;
     let auto_commit = class.path().join("auto commit & more");
@@ -76,7 +76,7 @@ fn review() -> Result<()> {
     ensure_says(
         &fs::read_to_string(&page)?,
         &[
-            "commits nothing that is not processed",
+            "commits only what it has processed",
             "What happened",
             "committed p",
             "enable.auto.commit",
@@ -120,13 +120,13 @@ fn check() -> Result<()> {
     )?;
     ensure!(
         !text.contains("<b>not"),
-        "what a program prints is not escaped"
+        "the page does not escape what a program prints"
     );
     browser::look(&[page])
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {
-    fs::create_dir_all(file.parent().context("no folder")?)?;
+    fs::create_dir_all(file.parent().context("the path has no folder")?)?;
     Ok(fs::write(file, text)?)
 }
 
@@ -139,13 +139,13 @@ fn ensure_says(page: &str, words: &[&str]) -> Result<()> {
 
 fn ensure_links_lead_somewhere(index: &Path) -> Result<()> {
     let text = fs::read_to_string(index)?;
-    let folder = index.parent().context("no folder")?;
+    let folder = index.parent().context("the path has no folder")?;
     for link in text.split("href=\"").skip(1) {
         let link = link.split('"').next().unwrap_or_default();
         let path = percent_encoding::percent_decode_str(link).decode_utf8()?;
         ensure!(
             link == "data:," || folder.join(&*path).exists(),
-            "{link} leads nowhere"
+            "there is no file for the link {link}"
         );
     }
     Ok(())

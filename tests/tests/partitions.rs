@@ -1,4 +1,4 @@
-//! `cargo lab partitions` says where records go: real producers put them there.
+//! `cargo lab partitions` says which partition each key belongs to. Real producers choose the same partitions.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -20,7 +20,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Where each key is.
+/// The partition of each key.
 type Places = BTreeMap<String, i32>;
 
 fn land() -> Result<()> {
@@ -31,8 +31,11 @@ fn land() -> Result<()> {
     let kafka = Kafka::at(&format!("127.0.0.1:{}", lab.port()));
 
     kafka.publish(CLICKSTREAM, &events())?;
-    let (told, found) = (column(&table, 2)?, places(&kafka, CLICKSTREAM)?);
-    ensure!(told == found, "librdkafka: told {told:?}, found {found:?}");
+    let (expected, found) = (column(&table, 2)?, places(&kafka, CLICKSTREAM)?);
+    ensure!(
+        expected == found,
+        "by librdkafka: the table says {expected:?}, but the records are in {found:?}"
+    );
 
     kafka.create_topics(&[(OF_JAVA, 3)])?;
     let mut producer = lab
@@ -47,16 +50,22 @@ fn land() -> Result<()> {
         .iter()
         .map(|event| format!("{}:x\n", event.user_id))
         .collect();
-    let mut input = producer.stdin.take().context("no input")?;
+    let mut input = producer
+        .stdin
+        .take()
+        .context("the command has no standard input")?;
     input.write_all(lines.as_bytes())?;
     drop(input);
     ensure!(producer.wait()?.success(), "the console producer failed");
-    let (told, found) = (column(&table, 5)?, places(&kafka, OF_JAVA)?);
-    ensure!(told == found, "Java: told {told:?}, found {found:?}");
+    let (expected, found) = (column(&table, 5)?, places(&kafka, OF_JAVA)?);
+    ensure!(
+        expected == found,
+        "by Java: the table says {expected:?}, but the records are in {found:?}"
+    );
     Ok(())
 }
 
-/// One of each user.
+/// One event for each of 20 users.
 fn events() -> Vec<Event> {
     let event = |number| Event {
         event_id: number,
@@ -68,13 +77,15 @@ fn events() -> Vec<Event> {
     (1..=20).map(event).collect()
 }
 
-/// The numbers in a column of the table.
+/// The partition of each user, from one column of the table.
 fn column(table: &str, column: usize) -> Result<Places> {
     let rows = table.lines().map(str::trim_start);
     let places = rows.filter(|row| row.starts_with("user_")).map(|row| {
         let row = row.replace('→', " ");
         let cells: Vec<&str> = row.split_whitespace().collect();
-        let cell = cells.get(column).context("a short row")?;
+        let cell = cells
+            .get(column)
+            .context("a row of the table has too few columns")?;
         Ok((cells[0].to_string(), cell.parse()?))
     });
     let places = places.collect::<Result<Places>>()?;
@@ -82,6 +93,7 @@ fn column(table: &str, column: usize) -> Result<Places> {
     Ok(places)
 }
 
+/// The partition of each key in a topic.
 fn places(kafka: &Kafka, topic: &str) -> Result<Places> {
     let records = kafka.records(topic)?.into_iter();
     Ok(records
@@ -92,9 +104,12 @@ fn places(kafka: &Kafka, topic: &str) -> Result<Places> {
 fn fit() -> Result<()> {
     let lab = CommandLine::new()?;
     for arguments in ["partitions", "partitions --partitions 12 one two three"] {
-        let told = lab.run(arguments)?;
-        for line in told.lines() {
-            ensure!(line.chars().count() <= 80, "too long: {line}");
+        let printed = lab.run(arguments)?;
+        for line in printed.lines() {
+            ensure!(
+                line.chars().count() <= 80,
+                "this line has more than 80 characters: {line}"
+            );
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The starters build without a warning, run, and fail exactly the checks that their holes are about.
+//! The starters build without a warning, run, and fail exactly the checks that their holes affect.
 
 use std::fs;
 
@@ -11,12 +11,15 @@ use libtest_mimic::Trial;
 use crate::bank::{expect, judge};
 use crate::{programs, trial};
 
-/// A file with holes, the program that it is, some of its holes left open and the others filled, and the checks that it
-/// fails then.
+/// A program with some holes open and the others filled, and the checks that it fails.
 struct Open {
+    /// The file with the holes.
     file: &'static str,
+    /// The program that the file belongs to.
     of: &'static str,
+    /// The holes that are open.
     holes: &'static [u32],
+    /// The ids of the checks that the program fails.
     fails: &'static [&'static str],
 }
 
@@ -30,7 +33,7 @@ const OPEN: &[Open] = &[
     Open {
         file: PRODUCER,
         of: "producer",
-        // librdkafka's own defaults are as good, and `flush` polls, too.
+        // librdkafka's defaults are good enough, and `flush` polls, too.
         holes: &[1, 4],
         fails: &[],
     },
@@ -126,7 +129,7 @@ const OPEN: &[Open] = &[
     Open {
         file: BILLING,
         of: "billing",
-        // What comes again is an error: the key is violated.
+        // A payment that is delivered again causes an error, because it violates the primary key.
         holes: &[2],
         fails: &[
             "billing.charges_duplicates_once",
@@ -156,7 +159,7 @@ const OPEN: &[Open] = &[
     Open {
         file: EXACTLY_ONCE,
         of: "exactly_once",
-        // Without a transactional id there is nothing to take, or to begin: the producer refuses.
+        // Without a transactional id, the producer refuses to claim one and to begin a transaction.
         holes: &[1],
         fails: EXACTLY_ONCE_ALL,
     },
@@ -169,27 +172,27 @@ const OPEN: &[Open] = &[
     Open {
         file: EXACTLY_ONCE,
         of: "exactly_once",
-        // What is sent before a transaction begins is refused, too.
+        // The producer also refuses records that are sent before a transaction has begun.
         holes: &[3],
         fails: EXACTLY_ONCE_ALL,
     },
     Open {
         file: EXACTLY_ONCE,
         of: "exactly_once",
-        // The first transaction never ends, and its records are never seen.
+        // The first transaction never ends, so nobody ever sees its records.
         holes: &[4],
         fails: EXACTLY_ONCE_ALL,
     },
     Open {
         file: EXACTLY_ONCE,
         of: "exactly_once",
-        // Whoever ends with the error is as right: the next run begins at the committed offset.
+        // A program that ends with the error is correct, too: its next run begins at the committed offset.
         holes: &[5],
         fails: &[],
     },
 ];
 
-/// The holes of this program hang together: with one left open it copies nothing.
+/// The checks that `exactly_once` fails if one of the holes 1 to 4 is open: then it copies nothing.
 const EXACTLY_ONCE_ALL: &[&str] = &[
     "exactly_once.copies_purchases",
     "exactly_once.resumes",
@@ -202,7 +205,8 @@ const EXACTLY_ONCE_ALL: &[&str] = &[
     "exactly_once.aborted_comes_again",
 ];
 
-/// What the starters as they are pass all the same: who is stopped stops, and a timer commits the next offset, too.
+/// The checks that the unchanged starters pass. For example, a starter stops when it is asked to, and librdkafka's timer
+/// commits the next offset, too.
 const STARTERS_PASS: &[&str] = &[
     "consumer.commits_next_offset",
     "consumer.stops_on_ctrl_c",
@@ -228,7 +232,10 @@ const STARTERS_PASS: &[&str] = &[
 pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
         trial("starters::build_without_a_warning", without_warnings),
-        trial("starters::their_points_are_in_the_guide", points_are_told),
+        trial(
+            "starters::their_points_are_in_the_guide",
+            points_are_documented,
+        ),
     ];
     for task in TASKS {
         let name = format!(
@@ -254,8 +261,8 @@ fn fails_all_but_what_starters_pass(task: &Task) -> Result<()> {
     expect(&judge(&starters, &[task]), &must_fail)
 }
 
-/// Whoever grades has to know what is had for nothing.
-fn points_are_told() -> Result<()> {
+/// Instructors need to know how many points a student gets without writing any code.
+fn points_are_documented() -> Result<()> {
     let points = |bonus: bool| -> u32 {
         let tasks = TASKS.iter().filter(|task| task.bonus == bonus);
         tasks
@@ -265,7 +272,7 @@ fn points_are_told() -> Result<()> {
             .sum()
     };
     let words = format!(
-        "has {} of the 100, and {} of the 50 beyond",
+        "scores {} of the 100 points, and {} of the 50 bonus points",
         points(false),
         points(true)
     );
@@ -305,10 +312,10 @@ fn without_warnings() -> Result<()> {
     );
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: serde_json::Value = serde_json::from_str(line)?;
-        let lab_crate = message["manifest_path"].as_str().unwrap_or_default();
+        let manifest = message["manifest_path"].as_str().unwrap_or_default();
         ensure!(
             message["reason"] != "compiler-message",
-            "{lab_crate}: {}",
+            "the compiler has a message for {manifest}: {}",
             message["message"]["rendered"].as_str().unwrap_or_default()
         );
     }

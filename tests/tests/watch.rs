@@ -1,4 +1,4 @@
-//! `cargo lab watch` tells what happens to a group.
+//! `cargo lab watch` shows what happens to a group.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use libtest_mimic::Trial;
 use crate::command_line::CommandLine;
 use crate::{programs, trial};
 
-/// A session times out 10 s after the last heartbeat, and B hears of it within 3 s; a busy machine takes longer.
+/// The longest wait for a line. A session times out 10 s after the last heartbeat, and B learns of it within 3 s. A busy
+/// machine takes longer.
 const LIMIT: Duration = Duration::from_secs(180);
 
 pub fn trials() -> Vec<Trial> {
@@ -50,10 +51,10 @@ fn rebalances() -> Result<()> {
     let moved = watch.lines().len();
     a.kill()?;
     wait(&mut watch, &["A left or timed out"])?;
-    watch.wait_for("what B takes over", LIMIT, |lines| {
+    watch.wait_for("the partitions that B takes over", LIMIT, |lines| {
         let new = lines.iter().skip(moved);
-        let mut told = new.filter(|line| line.text.contains("A → B, without an owner for"));
-        told.next().map(drop)
+        let mut moves = new.filter(|line| line.text.contains("A → B, without an owner for"));
+        moves.next().map(drop)
     })?;
     watch.interrupt()?;
     let status = watch.wait_for_end(LIMIT)?;
@@ -61,7 +62,7 @@ fn rebalances() -> Result<()> {
     Ok(())
 }
 
-/// Waits until one line has all these words.
+/// Waits until one line contains all these words.
 fn wait(watch: &mut Program, words: &[&str]) -> Result<()> {
     watch.wait_for(&format!("{words:?}"), LIMIT, |lines| {
         let has_all = |text: &str| words.iter().all(|word| text.contains(word));
@@ -79,12 +80,18 @@ fn once_or_until_its_reader_goes() -> Result<()> {
         .output()?;
     ensure!(input.status.success(), "nothing was published");
     lab.run("kafka-console-consumer --topic clickstream --group lab-group --from-beginning --max-messages 1")?;
-    let told = lab.run("watch lab-group --once")?;
-    ensure!(told.contains("lab-group: Empty; no members"), "{told}");
-    let all = told.lines().last().context("no lines")?;
+    let printed = lab.run("watch lab-group --once")?;
+    ensure!(
+        printed.contains("lab-group: Empty; no members"),
+        "{printed}"
+    );
+    let all = printed
+        .lines()
+        .last()
+        .context("the command printed nothing")?;
     let numbers: Vec<&str> = all.split_whitespace().collect();
-    ensure!(numbers.starts_with(&["all", "1", "1"]), "{told}");
-    // After the table nothing happens in the group any more, so only its reader can end this.
+    ensure!(numbers.starts_with(&["all", "1", "1"]), "{printed}");
+    // After the table, nothing more happens in the group. So the command can end only because its reader has ended.
     let mut watch = Program::run("watch", &mut lab.shell("\"$0\" watch lab-group | head -6"))?;
     watch.wait_for_end(LIMIT)?;
     ensure!(watch.texts().len() == 6, "{}", watch.last_lines());

@@ -1,6 +1,7 @@
-# Runs one command, ends it with its owner, and cleans up.  usage: sh keep.sh owned|kept FOLDER AFTER COMMAND…
-# `owned`: the owner holds the other end of standard input; when it closes it, or dies, the command is killed.
-# `kept`: the command goes on until somebody ends it. Then the shell command AFTER runs, and FOLDER is removed.
+# Runs a command. When the command has ended, runs the shell command AFTER and removes FOLDER.
+# usage: sh keep.sh owned|kept FOLDER AFTER COMMAND…
+# `owned`: the owner holds the other end of standard input. When the owner closes it or ends, the command is killed.
+# `kept`: the command runs until somebody ends it.
 mode=$1
 folder=$2
 after=$3

@@ -1,18 +1,18 @@
-//! A private Kafka on a free port.
+//! A private Kafka on free ports.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 use crate::Cache;
-use crate::jvm::{PortTaken, Process, reap};
+use crate::jvm::{Process, reap};
 use crate::keeper::{Folder, Lifetime};
-use crate::ports::{PORT_ATTEMPTS, Ports};
-use crate::prepared::Prepared;
+use crate::ports::{Ports, on_free_ports};
+use crate::prepare::prepare;
 use crate::request_log::{Request, read};
 use crate::way::Way;
 
-/// A Kafka that we started, for ourselves. It ends when this is dropped, or when this process dies.
+/// A Kafka of our own. It ends when this value is dropped or when this process ends.
 #[derive(Debug)]
 pub struct Broker {
     ports: Ports,
@@ -24,26 +24,27 @@ pub struct Broker {
 
 #[derive(Debug)]
 enum Inner {
-    /// A JVM, or a container that Docker runs for us.
+    /// A JVM process, or the process of `docker run`.
     Process(Process),
     #[cfg(feature = "testcontainers")]
     Container(Box<crate::private_container::PrivateContainer>),
 }
 
 impl Broker {
-    /// Starts one, in Docker where it answers (by testcontainers with the feature of that name), or else in a plain JVM.
+    /// Starts a Kafka: in Docker if Docker answers, otherwise in a plain JVM. With the feature `testcontainers`, it starts the
+    /// container with the crate of that name.
     ///
     /// # Errors
-    /// When neither can be had, or it does not become ready; on Ctrl-C.
+    /// If there is neither Docker nor Java, if Kafka does not become ready, or on Ctrl-C.
     pub fn start() -> Result<Self> {
         Self::start_with(None)
     }
 
-    /// As [`Broker::start`], with a second listener that tells clients to come to port `gate`, where something passes on
-    /// what they say to [`Broker::behind_gate`].
+    /// Starts a Kafka like [`Broker::start`], but with a second listener, whose port is [`Broker::behind_gate`]. This listener
+    /// tells clients to connect to the port `gate`. Something must listen there and pass on what the clients send.
     ///
     /// # Errors
-    /// As there.
+    /// If there is neither Docker nor Java, if Kafka does not become ready, or on Ctrl-C.
     pub fn start_behind(gate: u16) -> Result<Self> {
         Self::start_with(Some(gate))
     }
@@ -53,7 +54,7 @@ impl Broker {
         let start = Instant::now();
         let (ports, inner) = match &way {
             #[cfg(feature = "testcontainers")]
-            Way::Docker(_) => on_free_ports(gate, |ports| {
+            Way::Docker(_) => on_free_ports(None, gate, |ports| {
                 crate::private_container::PrivateContainer::start(ports)
                     .map(|container| Inner::Container(Box::new(container)))
             })?,
@@ -61,22 +62,22 @@ impl Broker {
             Way::Docker(docker) => {
                 let cache = Cache::open()?;
                 reap(&cache)?;
-                on_free_ports(gate, |ports| {
+                on_free_ports(None, gate, |ports| {
                     Process::start_container(docker, &cache, ports).map(Inner::Process)
                 })?
             }
             Way::Jvm(java) => {
                 let cache = Cache::open()?;
                 reap(&cache)?;
-                let prepared = Prepared::get(&cache, java.clone())?;
+                let prepared = prepare(&cache, java.clone())?;
                 let archive = prepared.use_archive();
-                on_free_ports(gate, |ports| {
+                on_free_ports(None, gate, |ports| {
                     let (folder, lifetime) = (Folder::Fresh, Lifetime::Owned);
                     Process::start(&prepared, &cache, folder, ports, lifetime, &archive)
                         .map(Inner::Process)
                 })?
             }
-            other => bail!("a private broker cannot be started in {other}"),
+            other => bail!("a private broker needs Docker or a JVM, not {other}"),
         };
         Ok(Self {
             ports,
@@ -87,21 +88,25 @@ impl Broker {
         })
     }
 
-    /// The port of the listener behind the gate, if there is one.
+    /// The port of the second listener; `None` if the broker was started without a gate.
     pub fn behind_gate(&self) -> Option<u16> {
         self.ports.gate.map(|gate| gate.inside)
     }
 
-    /// `127.0.0.1:PORT`: a name might stand for addresses that a container does not have.
+    /// The address for clients, `127.0.0.1:PORT`. It has no name, because a name such as `localhost` may also stand for an
+    /// address on which a container does not listen.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
 
-    /// What Kafka's request log holds from this place on, and the place where the next look begins. `wanted` is asked with
-    /// each line as it was logged: most of them are of requests of our own, and JSON is slow to read.
+    /// Reads Kafka's request log from the position `from` on, in bytes. Returns the requests, and the position from which to
+    /// read next time.
+    ///
+    /// `wanted` gets each line of the log and chooses which ones to parse. Most lines are about our own requests, and parsing
+    /// JSON is slow.
     ///
     /// # Errors
-    /// When the broker has gone.
+    /// If the broker no longer exists.
     pub fn requests(
         &self,
         from: usize,
@@ -118,7 +123,7 @@ impl Broker {
     }
 }
 
-/// In words: which Kafka, where, and how long it took.
+/// The version of Kafka, where it runs, and how long it took to start.
 impl std::fmt::Display for Broker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
@@ -140,16 +145,4 @@ impl Drop for Broker {
             Inner::Container(_) => {}
         }
     }
-}
-
-fn on_free_ports<T>(gate: Option<u16>, start: impl Fn(Ports) -> Result<T>) -> Result<(Ports, T)> {
-    for _ in 1..PORT_ATTEMPTS {
-        let ports = Ports::free(gate)?;
-        match start(ports) {
-            Err(error) if error.is::<PortTaken>() => {}
-            other => return Ok((ports, other?)),
-        }
-    }
-    let ports = Ports::free(gate)?;
-    Ok((ports, start(ports)?))
 }

@@ -1,4 +1,5 @@
-//! The folder outside the build where Kafka's jars, what was made from them, and running brokers lie.
+//! The cache: a folder outside the build, with Kafka's jars, the files that were made from them, and the files of running
+//! brokers.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -9,13 +10,13 @@ use tempfile::TempDir;
 
 use crate::wait;
 
-/// As long as it may take another process to fetch the jars.
+/// How long another process may hold a lock. It may be downloading the jars.
 const LOCK_LIMIT: Duration = Duration::from_secs(20 * 60);
 
-/// The file that tells that a scratch folder has an owner: as long as that lives it is locked.
+/// A file in each scratch folder. The owner of the folder holds a lock on it for as long as the owner lives.
 const IN_USE: &str = "in-use";
 
-/// A folder that is removed when this is dropped.
+/// A folder that is removed when this value is dropped.
 #[derive(Debug)]
 pub struct Scratch {
     folder: TempDir,
@@ -23,29 +24,31 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Where it lies.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
-/// `KAFKA_LAB_CACHE`, or `kafka-lab` in the user's cache folder.
+/// The cache. It is the folder `KAFKA_LAB_CACHE`, or `kafka-lab` in the user's cache folder if that variable is not set.
 #[derive(Clone, Debug)]
 pub struct Cache {
     root: PathBuf,
 }
 
 impl Cache {
-    /// Opens the cache, and makes it where it is missing.
+    /// Opens the cache. Makes its folder if it does not exist yet.
     ///
     /// # Errors
-    /// When the folder cannot be written to.
+    /// If the folder cannot be written to. The message says what to do.
     pub fn open() -> Result<Self> {
         let root = match std::env::var_os("KAFKA_LAB_CACHE") {
             Some(folder) => std::path::absolute(PathBuf::from(folder))?,
             None => directories::BaseDirs::new()
                 .ok_or_else(|| {
-                    anyhow!("you have no home folder; name a folder in KAFKA_LAB_CACHE")
+                    anyhow!(
+                        "you have no home folder for the cache; set KAFKA_LAB_CACHE to a folder"
+                    )
                 })?
                 .cache_dir()
                 .join("kafka-lab"),
@@ -54,23 +57,23 @@ impl Cache {
             .and_then(|()| tempfile::tempfile_in(&root).map(drop))
             .with_context(|| {
                 format!(
-                    "the lab cannot write to its cache, {}. Name another folder in KAFKA_LAB_CACHE",
+                    "`cargo lab` cannot write to its cache, {}. Set KAFKA_LAB_CACHE to another folder",
                     root.display()
                 )
             })?;
         Ok(Self { root })
     }
 
-    /// Where running brokers keep their folders, one each.
+    /// The folder with a folder for each running broker.
     pub fn run(&self) -> PathBuf {
         self.root.join("run")
     }
 
-    /// The folder `name`, complete: `make` fills it in a temporary folder first, which then gets the name. Only one
-    /// process makes at a time; a half-made folder is never seen under the name.
+    /// Returns the folder `name`. If it is not there and whole, `make` fills a temporary folder, which then gets the name. So a
+    /// folder under this name is never incomplete. Only one process at a time makes folders.
     ///
     /// # Errors
-    /// When `make` fails, or the disk does.
+    /// If `make` fails, if the cache cannot be written to, or if another process makes folders for more than 20 min.
     pub fn complete(
         &self,
         name: &str,
@@ -85,7 +88,7 @@ impl Cache {
         if is_whole(&folder) {
             return Ok(folder);
         }
-        // What a killed process left; nobody else is making anything now.
+        // These folders were left by killed processes, because no other process is making one now.
         for entry in fs::read_dir(&self.root)?.flatten() {
             if entry.file_name().to_string_lossy().starts_with("partial-") {
                 let _ = fs::remove_dir_all(entry.path());
@@ -103,10 +106,10 @@ impl Cache {
         Ok(folder)
     }
 
-    /// A folder for as long as the value lives. What a killed process left of its own is removed.
+    /// Makes a folder that exists for as long as the returned value. Also removes such folders of processes that were killed.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If the cache cannot be written to.
     pub fn scratch(&self) -> Result<Scratch> {
         let _turn = self.lock("scratch")?;
         let all = self.root.join("scratch");
@@ -127,19 +130,19 @@ impl Cache {
         })
     }
 
-    /// Is the folder `name` there and whole?
+    /// Whether the folder `name` is there and whole.
     pub fn has(&self, name: &str, is_whole: impl Fn(&Path) -> bool) -> bool {
         is_whole(&self.root.join(name))
     }
 
-    /// Waits until no other process holds the lock `name`, and takes it. It goes with the process that holds it.
+    /// Waits until no other process holds the lock `name`, and takes it. A process that ends gives up its locks.
     ///
     /// # Errors
-    /// When another process holds it for too long; on Ctrl-C.
+    /// If another process holds the lock for more than 20 min, or on Ctrl-C.
     pub(crate) fn lock(&self, name: &str) -> Result<File> {
         let path = self.root.join(format!("{name}.lock"));
         let file = File::create(&path)?;
-        let what = format!("another `cargo lab` to let go of {}", path.display());
+        let what = format!("another `cargo lab` to release {}", path.display());
         wait::until(&what, LOCK_LIMIT, || match file.try_lock() {
             Ok(()) => Ok(Some(())),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -1,4 +1,4 @@
-//! Running a helper command to its end.
+//! Runs a helper command and waits until it ends.
 
 use std::io::{Read, Seek};
 use std::os::unix::process::CommandExt;
@@ -11,11 +11,14 @@ use nix::unistd::Pid;
 
 use crate::wait;
 
-/// Runs `command` to its end and returns its status and what it printed. It gets a process group of its own, so that
-/// Ctrl-C reaches it only through us; on Ctrl-C and at the `limit` the whole group is killed.
+/// Runs `command` until it ends, and returns its status and what it printed.
+///
+/// The command gets a process group of its own, so Ctrl-C in the terminal does not reach it. On Ctrl-C, or if the command
+/// takes longer than `limit`, we kill the whole group.
 ///
 /// # Errors
-/// When it cannot be started, takes longer than `limit`, or on Ctrl-C. A status other than 0 is no error here.
+/// If the command cannot be started, if it takes longer than `limit`, or on Ctrl-C. It is not an error if the command's status
+/// is not 0.
 pub fn run(command: &mut Command, limit: Duration) -> Result<Output> {
     let mut err = tempfile::tempfile()?;
     let mut output = run_loud(command.stderr(err.try_clone()?), limit)?;
@@ -24,13 +27,14 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Output> {
     Ok(output)
 }
 
-/// As [`run`], but leaves standard error to the command, for its progress and its messages.
+/// Runs `command` like [`run`], but lets it print its progress and its messages to our standard error.
 ///
 /// # Errors
-/// As there.
+/// If the command cannot be started, if it takes longer than `limit`, or on Ctrl-C. It is not an error if the command's status
+/// is not 0.
 pub fn run_loud(command: &mut Command, limit: Duration) -> Result<Output> {
     let name = command.get_program().to_string_lossy().into_owned();
-    // A file, not a pipe: a full pipe would stop the command while nobody reads.
+    // This is a file and not a pipe. Nobody reads while the command runs, and a full pipe would stop it.
     let mut out = tempfile::tempfile()?;
     let mut child = command
         .stdin(Stdio::null())
@@ -55,7 +59,7 @@ pub fn run_loud(command: &mut Command, limit: Duration) -> Result<Output> {
     Ok(output)
 }
 
-/// The last lines of what a command printed, for an error message.
+/// The last lines of what a command printed, without empty ones. For error messages.
 pub fn last_lines(text: &[u8], lines: usize) -> String {
     let text = String::from_utf8_lossy(text);
     let all: Vec<&str> = text

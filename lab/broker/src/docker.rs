@@ -1,4 +1,4 @@
-//! Kafka in Docker: is there a daemon, and the lab's one container, as compose.yaml describes it.
+//! Kafka in Docker: finds the Docker daemon, and runs the shared Kafka's container that compose.yaml describes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,31 +10,34 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::command::{last_lines, run};
-use crate::ports::Ports;
+use crate::ports::{PortTaken, Ports};
 use crate::{IMAGE, wait};
 
-/// A daemon that is well answers within a millisecond, on a busy machine later. One that hangs must not hold up the choice.
+/// How long the daemon may take to answer. Usually it answers within a millisecond, on a busy machine later. If it hangs, we
+/// must not wait for it long, because a JVM may do instead.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 
+/// How long a short `docker` command may take.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
-/// Long enough for an image of 400 MB on a slow line.
+/// How long it may take to download the image, which has 400 MB, over a slow connection.
 const PULL_LIMIT: Duration = Duration::from_secs(15 * 60);
 
+/// How long the container may take to start, and then Kafka in it to become ready.
 const READY_LIMIT: Duration = Duration::from_secs(120);
 
 /// A Docker daemon that answers.
 #[derive(Clone, Debug)]
 pub struct Docker {
-    /// Such as `unix:///var/run/docker.sock`.
+    /// The daemon's address, such as `unix:///var/run/docker.sock`.
     pub host: String,
 }
 
 impl Docker {
-    /// Asks the daemon at `DOCKER_HOST`, or at its usual sockets.
+    /// Finds the daemon at `DOCKER_HOST`, or at one of the usual sockets if that variable is not set.
     ///
     /// # Errors
-    /// When none answers within three seconds; the message says how to get one.
+    /// If no daemon answers within three seconds. The message says what to do.
     pub fn find() -> Result<Self> {
         let hosts = match std::env::var("DOCKER_HOST") {
             Ok(host) if !host.is_empty() => vec![host],
@@ -54,15 +57,16 @@ impl Docker {
             }
         }
         bail!(
-            "no daemon answers ({}). Install Docker and start it, if you want Kafka in Docker",
+            "no daemon answers ({}). To use Kafka in Docker, install Docker and start it",
             reasons.join("; ")
         );
     }
 
-    /// Creates and starts the lab's container, and waits until Kafka in it is ready.
+    /// Creates and starts the shared Kafka's container `name`, and waits until Kafka is ready on `port`.
     ///
     /// # Errors
-    /// When the image cannot be had, the port is taken, or Kafka does not come up. The container is removed then.
+    /// [`PortTaken`] if the port is taken. Also if Docker cannot get the image, or if Kafka does not become ready. Then no
+    /// container is left.
     pub fn up(&self, name: &str, port: u16) -> Result<()> {
         if self.ask(&["image", "inspect", IMAGE]).is_err() {
             self.pull()?;
@@ -74,10 +78,10 @@ impl Docker {
         started
     }
 
-    /// All that a container has printed.
+    /// Everything that a container has printed.
     ///
     /// # Errors
-    /// When it has gone.
+    /// If the container no longer exists.
     pub fn output(&self, name: &str) -> Result<String> {
         self.ask(&["logs", name])
     }
@@ -90,16 +94,16 @@ impl Docker {
             .args(["-p", &format!("kafka-lab-{port}"), "up", "-d"])
             .env("KAFKA_LAB_PORT", port.to_string())
             .env("KAFKA_LAB_CONTAINER", name)
-            // Compose v1 puts these between itself and the daemon.
+            // `docker-compose`, the old version, needs this variable too.
             .env("DOCKER_HOST", &self.host);
         let output = run(&mut compose, READY_LIMIT)?;
         if !output.status.success() {
             let said = last_lines(&output.stderr, 6);
             if said.contains("address already in use") || said.contains("port is already allocated")
             {
-                bail!(crate::jvm::PortTaken(port));
+                bail!(PortTaken(port));
             }
-            bail!("Docker could not start {IMAGE}:\n{said}");
+            bail!("Docker could not start a container of {IMAGE}. It printed last:\n{said}");
         }
         wait::until("Kafka in Docker to be ready", READY_LIMIT, || {
             let log = self.output(name)?;
@@ -110,13 +114,13 @@ impl Docker {
                 return Ok(None);
             }
             bail!(
-                "Kafka ended before it was ready. Its last words:\n{}",
+                "Kafka ended before it was ready. It printed last:\n{}",
                 last_lines(log.as_bytes(), 8)
             )
         })
     }
 
-    /// The command that runs a private broker in the foreground, in a container of this name.
+    /// The command that runs a private broker in a container of this name. It runs for as long as the container.
     #[cfg(not(feature = "testcontainers"))]
     pub fn run_command(&self, name: &str, ports: Ports) -> Vec<std::ffi::OsString> {
         let mut command = vec![
@@ -136,10 +140,10 @@ impl Docker {
         command.into_iter().map(Into::into).collect()
     }
 
-    /// Does the container exist and run?
+    /// Whether the container exists and is running.
     ///
     /// # Errors
-    /// When Docker does not answer.
+    /// If Docker does not answer.
     pub fn running(&self, name: &str) -> Result<bool> {
         let filter = format!("name=^/{name}$");
         Ok(!self
@@ -148,10 +152,10 @@ impl Docker {
             .is_empty())
     }
 
-    /// Stops and removes the container with its data.
+    /// Stops and removes the container and its data. Does nothing if there is no such container.
     ///
     /// # Errors
-    /// When Docker refuses.
+    /// If Docker refuses.
     pub fn remove(&self, name: &str) -> Result<()> {
         let output = self
             .command()
@@ -166,7 +170,7 @@ impl Docker {
         bail!("Docker could not remove the container {name}: {said}")
     }
 
-    /// The `docker` command, set to this daemon.
+    /// The command `docker`, which will talk to this daemon.
     pub fn command(&self) -> Command {
         let mut command = Command::new("docker");
         command.env("DOCKER_HOST", &self.host);
@@ -174,19 +178,19 @@ impl Docker {
     }
 
     fn pull(&self) -> Result<()> {
-        eprintln!("Kafka: Docker fetches the image {IMAGE} (once) …");
+        eprintln!("Kafka: Docker downloads the image {IMAGE} (400 MB, only once) …");
         let output = run(self.command().args(["pull", IMAGE]), PULL_LIMIT)?;
         if !output.status.success() {
             bail!(
-                "Docker answers, but could not get the image {IMAGE}: {}\n\
-                 Check the network, or use a plain JVM instead: set KAFKA_LAB_BROKER=jvm",
+                "Docker answers, but could not download the image {IMAGE}: {}\n\
+                 Check your network connection. Or use a plain JVM instead of Docker: set KAFKA_LAB_BROKER=jvm",
                 last_lines(&output.stderr, 1)
             );
         }
         Ok(())
     }
 
-    /// Both streams of a docker command that must succeed.
+    /// Runs a docker command, which must succeed. Returns what it printed on standard output and standard error.
     fn ask(&self, arguments: &[&str]) -> Result<String> {
         let output = run(self.command().args(arguments), COMMAND_LIMIT)?;
         if !output.status.success() {
@@ -200,7 +204,7 @@ impl Docker {
     }
 }
 
-/// The official image's configuration for a private broker: a single node that says where it listens.
+/// The environment variables with which the official image runs a private broker: a single node with these ports.
 pub fn container_variables(ports: Ports) -> Vec<(&'static str, String)> {
     let fixed = [
         ("KAFKA_NODE_ID", "1"),
@@ -230,10 +234,10 @@ pub fn container_variables(ports: Ports) -> Vec<(&'static str, String)> {
     variables
 }
 
-/// `docker compose`, or its predecessor `docker-compose`.
+/// The command `docker compose`, or its predecessor `docker-compose`.
 ///
 /// # Errors
-/// When there is neither.
+/// If neither is installed.
 pub fn compose_command() -> Result<Command> {
     let answers = |command: &mut Command| {
         run(command.arg("version"), COMMAND_LIMIT).is_ok_and(|output| output.status.success())
@@ -247,11 +251,11 @@ pub fn compose_command() -> Result<Command> {
         return Ok(Command::new("docker-compose"));
     }
     Err(anyhow!(
-        "Docker answers, but has no compose: install its compose plugin (Debian: docker-compose)"
+        "Docker answers, but Docker Compose is missing: install its plugin (Debian: docker-compose)"
     ))
 }
 
-/// One request over plain HTTP: the daemon's `/_ping`.
+/// Asks the daemon whether it is there, with its HTTP request `/_ping`.
 fn ping(host: &str) -> Result<()> {
     if let Some(path) = host.strip_prefix("unix://") {
         let stream = UnixStream::connect(path)?;
@@ -264,15 +268,17 @@ fn ping(host: &str) -> Result<()> {
         stream.set_read_timeout(Some(PROBE_LIMIT))?;
         return ask_ping(stream);
     }
-    bail!("only unix:// and tcp:// are understood")
+    bail!("the address must begin with unix:// or tcp://")
 }
 
 fn ask_ping(mut stream: impl Read + Write) -> Result<()> {
     stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")?;
     let mut status = [0; 12];
-    stream.read_exact(&mut status).context("no answer")?;
+    stream
+        .read_exact(&mut status)
+        .context("the daemon does not answer")?;
     if &status[9..] != b"200" {
-        bail!("it answers {}", String::from_utf8_lossy(&status));
+        bail!("the daemon answers {}", String::from_utf8_lossy(&status));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Kafka's jars: those of `KAFKA_HOME`, or those that Maven resolves, kept in the cache.
+//! Kafka's jars. They are in `KAFKA_HOME`, or Maven downloads them into the cache.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,16 +12,19 @@ use crate::command::run;
 use crate::wait::Interrupted;
 use crate::{Cache, KAFKA_VERSION};
 
-/// The list of the jars and their sizes that stands beside them once all have arrived.
+/// A file beside the jars, with the name and the size of each. It is written when all of them have been downloaded.
 const MANIFEST: &str = "manifest.json";
 
-/// Maven downloads 54 MB; on a slow line that takes its time.
+/// What to do if Maven cannot be used.
+const HOW_TO_GET_JARS: &str = "Install Maven (Debian: maven), or set KAFKA_HOME to the folder of an unpacked Kafka distribution";
+
+/// How long Maven may take to download the jars, which have 54 MB, over a slow connection.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(15 * 60);
 
-/// The class path of Kafka and its tools.
+/// The class path of Kafka and its tools. Downloads the jars if necessary.
 ///
 /// # Errors
-/// When `KAFKA_HOME` holds no Kafka, or Maven is missing or fails; the message says what to do.
+/// If there is no Kafka in `KAFKA_HOME`, or if Maven is missing or fails. The message says what to do.
 pub fn class_path(cache: &Cache) -> Result<String> {
     let folder = match kafka_home() {
         Some(home) => home.join("libs"),
@@ -35,27 +38,24 @@ pub fn class_path(cache: &Cache) -> Result<String> {
     jars.sort();
     if !jars.iter().any(|jar| is_kafka(jar)) {
         bail!(
-            "{} holds no Kafka. KAFKA_HOME must name an unpacked Kafka distribution, or be unset",
+            "there is no Kafka in {}. Set KAFKA_HOME to the folder of an unpacked Kafka distribution, or unset it",
             folder.display()
         );
     }
     Ok(std::env::join_paths(jars)?.to_string_lossy().into_owned())
 }
 
-/// Is there any way to get jars, without trying it?
+/// Checks whether there is a way to get the jars. Does not download them.
 ///
 /// # Errors
-/// When there is none: no `KAFKA_HOME`, nothing cached, and no Maven.
+/// If `KAFKA_HOME` is not set, the cache has no jars, and there is no Maven. The message says what to do.
 pub fn available(cache: &Cache) -> Result<()> {
     if kafka_home().is_some() || cache.has(&format!("jars-{KAFKA_VERSION}"), is_whole) {
         return Ok(());
     }
     let maven = run(Command::new("mvn").arg("-v"), Duration::from_secs(60));
     if !maven.is_ok_and(|output| output.status.success()) {
-        bail!(
-            "no Maven to get Kafka's jars with: install it (Debian: maven), \
-             or name an unpacked Kafka in KAFKA_HOME"
-        );
+        bail!("Maven is needed to download Kafka's jars, but it does not run. {HOW_TO_GET_JARS}");
     }
     Ok(())
 }
@@ -84,7 +84,7 @@ fn list(folder: &Path) -> Result<BTreeMap<String, u64>> {
     Ok(jars)
 }
 
-/// Are all jars there, in the size that they arrived in?
+/// Whether all jars are there, and each still has the size that it had when it was downloaded.
 fn is_whole(folder: &Path) -> bool {
     let expected = fs::read(folder.join(MANIFEST))
         .ok()
@@ -92,22 +92,22 @@ fn is_whole(folder: &Path) -> bool {
     expected.is_some() && list(folder).ok() == expected
 }
 
-/// What Maven says first of what went wrong; the rest is about Maven.
+/// The first error that Maven printed. What follows is only about Maven itself.
 fn first_error(text: &str) -> &str {
     text.lines()
         .find(|line| line.contains("ERROR"))
-        .unwrap_or("nothing")
+        .unwrap_or("no error")
 }
 
-/// Has Maven resolve and check the jars, then writes down what came.
+/// Downloads the jars with Maven, which checks them. Then writes the list of their names and sizes.
 fn download(folder: &Path) -> Result<()> {
-    eprintln!("Kafka {KAFKA_VERSION}: fetching its jars with Maven (54 MB, once) …");
+    eprintln!("Kafka {KAFKA_VERSION}: downloading its jars with Maven (54 MB, only once) …");
     let pom = folder.join("pom.xml");
     fs::write(&pom, include_str!("../kafka/pom.xml"))?;
     let mut maven = Command::new("mvn");
     maven
         .current_dir(folder)
-        // -C: a download whose checksum is wrong is an error.
+        // -C makes a wrong checksum an error.
         .args([
             "-q",
             "-B",
@@ -118,15 +118,14 @@ fn download(folder: &Path) -> Result<()> {
         .arg(format!("-DoutputDirectory={}", folder.display()));
     let output = match run(&mut maven, DOWNLOAD_LIMIT) {
         Err(error) if !error.is::<Interrupted>() => bail!(
-            "no Maven to get Kafka's jars with ({error:#}): install it (Debian: maven), \
-             or name an unpacked Kafka in KAFKA_HOME"
+            "Maven is needed to download Kafka's jars, but it failed ({error:#}). {HOW_TO_GET_JARS}"
         ),
         other => other?,
     };
     if !output.status.success() {
         bail!(
-            "Maven could not fetch Kafka's jars. Check the network (and the proxy in ~/.m2/settings.xml) and try again; \
-             or name an unpacked Kafka in KAFKA_HOME. Maven said:\n{}",
+            "Maven could not download Kafka's jars. Check your network connection (and the proxy in ~/.m2/settings.xml) and \
+             try again. Or set KAFKA_HOME to the folder of an unpacked Kafka distribution. Maven printed:\n{}",
             first_error(&String::from_utf8_lossy(&output.stdout))
         );
     }

@@ -1,4 +1,4 @@
-//! A Java that can run Kafka.
+//! Finds a Java that can run Kafka.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,15 +16,15 @@ const OLDEST: u32 = 17;
 pub struct Java {
     /// The `java` executable.
     pub path: PathBuf,
-    /// The line of `java -version` that names it.
+    /// The line of `java -version` with the version.
     pub version: String,
 }
 
 impl Java {
-    /// `JAVA_HOME`'s Java, or the one on the `PATH`.
+    /// The Java in `JAVA_HOME`, or the one on the `PATH` if `JAVA_HOME` is not set.
     ///
     /// # Errors
-    /// When there is none, or it is older than 17; the message says how to get one.
+    /// If there is no Java, or it is older than 17. The message says what to do.
     pub fn find() -> Result<Self> {
         let path = match std::env::var_os("JAVA_HOME") {
             Some(home) if !home.is_empty() => PathBuf::from(home).join("bin/java"),
@@ -32,7 +32,7 @@ impl Java {
         };
         let output = run(Command::new(&path).arg("-version"), Duration::from_secs(60))
             .with_context(
-                || "no Java: install Java 17 or later (Debian: openjdk-17-jre-headless)",
+                || "Java was not found: install Java 17 or later (Debian: openjdk-17-jre-headless)",
             )?;
         let text = String::from_utf8_lossy(&output.stderr);
         match version(&text) {
@@ -41,7 +41,7 @@ impl Java {
                 version: version.to_string(),
             }),
             _ => bail!(
-                "Java {OLDEST} or later is needed; `{} -version` says: {}",
+                "Kafka needs Java {OLDEST} or later: install it (Debian: openjdk-17-jre-headless). `{} -version` says: {}",
                 path.display(),
                 text.trim()
             ),
@@ -49,8 +49,8 @@ impl Java {
     }
 }
 
-/// The major number, and the line that it is in: `openjdk version "17.0.15" 2025-04-15`. Other lines may come before it, such
-/// as `Picked up JAVA_TOOL_OPTIONS: -Xss1m`.
+/// Finds the version in the output of `java -version`. Returns its major number and the line that it is in, such as
+/// `openjdk version "17.0.15" 2025-04-15`. Other lines may come first, such as `Picked up JAVA_TOOL_OPTIONS: -Xss1m`.
 fn version(text: &str) -> Option<(u32, &str)> {
     text.lines().find_map(|line| {
         let quoted = line.split_once(" version \"")?.1;

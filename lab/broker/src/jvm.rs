@@ -1,4 +1,4 @@
-//! Kafka as a plain JVM process, under a keeper that ends it with its owner and removes what it wrote.
+//! Kafka as a process of a JVM or of `docker run`. A keeper ends it together with its owner and removes its files.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
@@ -14,65 +14,36 @@ use nix::unistd::Pid;
 use crate::Docker;
 use crate::command::last_lines;
 use crate::keeper::{Folder, Keeper, LOG, Lifetime, PID_OF_KEEPER, STARTING};
-use crate::ports::{PORT_ATTEMPTS, PRIVATE, Ports, free_port};
+use crate::ports::{PortTaken, Ports};
 use crate::prepared::{Prepared, define, properties_for};
 use crate::{Cache, wait};
 
-/// Seen 1.2 s on an idle machine, 6 s on a busy one.
+/// The error if a broker's files or its process are missing.
+const GONE: &str = "the broker has ended";
+
+/// How long Kafka may take to become ready. It took 1.2 s on an idle machine and 6 s on a busy one.
 const READY_LIMIT: Duration = Duration::from_secs(90);
 
-/// The port is in use by another process.
-#[derive(Debug, PartialEq, Eq)]
-pub struct PortTaken(pub u16);
-
-impl std::error::Error for PortTaken {}
-
-impl std::fmt::Display for PortTaken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "port {} is taken", self.0)
-    }
-}
-
-/// A running broker: its folder in the cache holds its data, its logs and its process id.
+/// A running broker.
 #[derive(Debug)]
 pub struct Process {
+    /// A folder in the cache with the broker's data, its logs and its process id.
     folder: PathBuf,
-    /// The keeper, where this process is the owner.
+    /// `None` if this process is not the broker's owner.
     keeper: Option<Keeper>,
 }
 
 impl Process {
-    /// Starts a broker and waits until it is ready. `archive` is the JVM option that uses or makes the class archive.
+    /// Starts a broker in a JVM and waits until it is ready. `archive` is the JVM option that uses or makes the class archive.
     ///
     /// # Errors
-    /// [`PortTaken`]; when the broker ends before it is ready; on Ctrl-C. Nothing is left behind then.
+    /// [`PortTaken`] if a port is taken. Also if the broker ends before it is ready, or on Ctrl-C. Then no process and no
+    /// folder is left.
     pub fn start(
         prepared: &Prepared,
         cache: &Cache,
         folder: Folder<'_>,
         ports: Ports,
-        lifetime: Lifetime,
-        archive: &str,
-    ) -> Result<Self> {
-        let mut left = PORT_ATTEMPTS;
-        loop {
-            let controller = free_port(PRIVATE)?;
-            left -= 1;
-            match Self::start_once(
-                prepared, cache, folder, ports, controller, lifetime, archive,
-            ) {
-                Err(error) if left > 0 && error.downcast_ref() == Some(&PortTaken(controller)) => {}
-                other => return other,
-            }
-        }
-    }
-
-    fn start_once(
-        prepared: &Prepared,
-        cache: &Cache,
-        folder: Folder<'_>,
-        ports: Ports,
-        controller: u16,
         lifetime: Lifetime,
         archive: &str,
     ) -> Result<Self> {
@@ -84,7 +55,7 @@ impl Process {
                 fs::copy(entry.path(), data.join(entry.file_name()))?;
             }
             let properties = folder.join("server.properties");
-            fs::write(&properties, properties_for(ports, controller, &data))?;
+            fs::write(&properties, properties_for(ports, &data))?;
             let mut java = vec![prepared.java.path.clone().into_os_string()];
             let options = [
                 "-Xmx256m",
@@ -102,20 +73,21 @@ impl Process {
         Self::wait_for(keeper, ports, lifetime)
     }
 
-    /// Starts a broker in a container that ends with us, and waits until it is ready.
+    /// Starts a broker in a container that ends with this process, and waits until it is ready.
     ///
     /// # Errors
-    /// As [`Process::start`].
+    /// [`PortTaken`] if a port is taken. Also if the broker ends before it is ready, or on Ctrl-C. Then no container and no
+    /// folder is left.
     #[cfg(not(feature = "testcontainers"))]
     pub fn start_container(docker: &Docker, cache: &Cache, ports: Ports) -> Result<Self> {
         let name = format!("kafka-lab-private-{}", ports.client);
-        // Where we end while Docker is still making the container, it is there only a moment later.
+        // If we end while Docker is still making the container, the container appears only a moment later.
         let after = format!(
             "for _ in 1 2 3 4 5 6 7 8 9 10; do docker --host '{}' rm -f -v {name} | grep -q . && break; sleep 0.5; done",
             docker.host
         );
         let keeper = Keeper::start(cache, Lifetime::Owned, Folder::Fresh, &after, |folder| {
-            // The container's folder is named so that a later start can tell whose process this is.
+            // The label names the folder. By this, a later start recognizes the process that belongs to the folder.
             let mut command = docker.run_command(&name, ports);
             let at = command.len() - 1;
             let label = format!("kafka-lab={}", folder.display());
@@ -139,10 +111,11 @@ impl Process {
         ready.map(|()| process)
     }
 
-    /// The request log from this byte on: a file of its own from a JVM; among what it prints from a container.
+    /// Reads the request log from this byte on. A JVM writes it to a file of its own. A container prints it together with
+    /// its other messages.
     ///
     /// # Errors
-    /// When the broker has gone.
+    /// If the broker no longer exists.
     pub fn request_log(&self, from: usize) -> Result<Vec<u8>> {
         let own = self.folder.join("requests.log");
         let log = if own.exists() {
@@ -150,14 +123,14 @@ impl Process {
         } else {
             self.folder.join(LOG)
         };
-        let mut log = File::open(log).context("the broker has gone")?;
+        let mut log = File::open(log).context(GONE)?;
         log.seek(SeekFrom::Start(from.try_into()?))?;
         let mut rest = Vec::new();
         log.read_to_end(&mut rest)?;
         Ok(rest)
     }
 
-    /// The broker that runs in this folder, if one does.
+    /// The broker that runs in this folder, if there is one.
     pub fn find(folder: &Path) -> Option<Self> {
         let process = Self {
             folder: folder.to_path_buf(),
@@ -175,22 +148,22 @@ impl Process {
     /// Sends the JVM a signal: SIGSTOP pauses the broker, SIGCONT resumes it.
     ///
     /// # Errors
-    /// When it has gone.
+    /// If the broker no longer exists.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = self.pid().context("the broker has gone")?;
-        kill(pid, signal).context("the broker has gone")
+        let pid = self.pid().context(GONE)?;
+        kill(pid, signal).context(GONE)
     }
 
     /// Waits until the JVM has ended by itself.
     ///
     /// # Errors
-    /// When it is still there after `limit`; on Ctrl-C.
+    /// If the JVM is still running after `limit`, or on Ctrl-C.
     pub fn wait_for_exit(&self, limit: Duration) -> Result<()> {
         let exit = self.folder.join("exit");
         wait::until("Kafka to stop", limit, || Ok(exit.exists().then_some(())))
     }
 
-    /// Kills the broker; its keeper then removes the folder. Waits for that also when Ctrl-C was pressed.
+    /// Kills the broker. Its keeper then removes the folder. Waits for this even if Ctrl-C was pressed.
     pub fn end(&mut self) {
         let pid = self.pid();
         if let Some(pid) = pid.filter(|&pid| is_running(pid, &self.folder)) {
@@ -212,7 +185,7 @@ impl Process {
 
 fn wait_until_ready(keeper: &mut Keeper, port: u16) -> Result<()> {
     wait::until("Kafka to be ready", READY_LIMIT, || {
-        // What it printed is looked at later than this, so that its last words are among it.
+        // This comes before reading what Kafka printed. If Kafka has ended, nothing that it printed is missed.
         let ended = keeper.has_ended()? || keeper.folder.join("exit").exists();
         let printed = keeper.printed()?;
         let text = String::from_utf8_lossy(&printed);
@@ -224,7 +197,7 @@ fn wait_until_ready(keeper: &mut Keeper, port: u16) -> Result<()> {
         }
         if ended {
             bail!(
-                "Kafka ended before it was ready. Its last words:\n{}",
+                "Kafka ended before it was ready. It printed last:\n{}",
                 last_lines(&printed, 8)
             );
         }
@@ -232,7 +205,8 @@ fn wait_until_ready(keeper: &mut Keeper, port: u16) -> Result<()> {
     })
 }
 
-/// The port that could not be listened on, by what Kafka or Docker has printed. Docker does not always name it: `port` then.
+/// The port that Kafka or Docker found taken, according to what it printed. Docker does not always name the port; then this is
+/// `port`.
 fn taken_port(text: &str, port: u16) -> Option<u16> {
     if let Some((_, rest)) = text.split_once("failed to bind to 127.0.0.1:") {
         let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
@@ -244,10 +218,10 @@ fn taken_port(text: &str, port: u16) -> Option<u16> {
         .then_some(port)
 }
 
-/// Ends what is left of brokers whose keeper was killed, and removes their folders.
+/// Ends brokers whose keeper was killed, and removes their folders.
 ///
 /// # Errors
-/// When the cache cannot be read.
+/// If the cache cannot be read.
 pub fn reap(cache: &Cache) -> Result<()> {
     let _guard = cache.lock(STARTING)?;
     for entry in fs::read_dir(cache.run())? {
@@ -269,12 +243,13 @@ fn read_pid(file: &Path) -> Option<Pid> {
     Some(Pid::from_raw(pid))
 }
 
-/// Is `pid` a live process that works in `folder`? (Process ids are used again.)
+/// Whether `pid` is a live process that works in `folder`. The process id alone says too little, because the system uses ids
+/// again.
 fn is_running(pid: Pid, folder: &Path) -> bool {
     command_line(pid).contains(&*folder.to_string_lossy())
 }
 
-/// What a process was started with; empty where there is none, or only its exit status is left.
+/// The command line of a process. It is empty if there is no such process, or if only its exit status is left.
 fn command_line(pid: Pid) -> String {
     let words = if Path::new("/proc/self/cmdline").exists() {
         fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Ending what we started when we end, however that happens.
+//! Ends what we have started when we end, even if we are killed.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -14,51 +14,54 @@ use nix::unistd::Pid;
 
 use crate::{Cache, wait};
 
-/// The file in which a keeper leaves its process id.
+/// The file, in the keeper's folder, with the keeper's process id.
 pub const PID_OF_KEEPER: &str = "keeper";
 
-/// The file in its folder that holds what a command prints.
+/// The file, in the keeper's folder, with everything that the command prints.
 pub const LOG: &str = "server.log";
 
-/// The lock that is held while a folder is filled and its keeper started.
+/// The lock that we hold while we fill a folder and start its keeper.
 pub const STARTING: &str = "starting";
 
+/// How long a keeper may take to start.
 const KEEPER_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long something that was started lives.
+/// How long a process that we start lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
-    /// It ends with the process that started it, also when that is killed.
+    /// It ends with the process that started it, even if that process is killed.
     Owned,
-    /// It goes on until someone ends it.
+    /// It runs until it is ended.
     Kept,
 }
 
-/// A small shell beside us that runs a command in a folder of its own and cleans up behind it.
+/// A small shell script, in a process beside us. It runs a command in a folder of its own, and cleans up when the command has
+/// ended.
 #[derive(Debug)]
 pub struct Keeper {
     shell: Child,
-    /// What the command prints. It is open, for the keeper removes it when the command has ended.
+    /// What the command prints. We keep this file open, because the keeper removes it when the command has ended.
     printed: File,
-    /// In it, while the command runs: `pid`, `server.log` with all that it prints, and in the end `exit`.
+    /// The command's folder, until the keeper removes it. It contains `pid` with the command's process id, `server.log` with
+    /// what the command prints, and `exit` with its exit status once it has ended.
     pub folder: PathBuf,
 }
 
-/// One folder that a keeper works in.
+/// The folder that a keeper works in.
 #[derive(Clone, Copy, Debug)]
 pub enum Folder<'a> {
-    /// Of this name: there can be only one.
+    /// The folder with this name. Only one keeper at a time can use it.
     Named(&'a str),
-    /// Of a name that nobody else has.
+    /// A folder with a new name.
     Fresh,
 }
 
 impl Keeper {
-    /// Makes a folder; `prepare` fills it and says what to run there. When that command has ended, the keeper runs the
-    /// shell command `after`, and removes the folder.
+    /// Makes a folder and starts a command in it. `prepare` fills the folder and returns the command. When the command has
+    /// ended, the keeper runs the shell command `after` and removes the folder.
     ///
     /// # Errors
-    /// When `prepare` fails, the named folder is in use, or there is no `sh`. No folder is left then.
+    /// If `prepare` fails, if the named folder is in use, or if there is no `sh`. Then no new folder is left.
     pub fn start(
         cache: &Cache,
         lifetime: Lifetime,
@@ -66,7 +69,7 @@ impl Keeper {
         after: &str,
         prepare: impl FnOnce(&Path) -> Result<Vec<OsString>>,
     ) -> Result<Self> {
-        // While we hold this, a folder without a keeper is one that we are filling.
+        // Other processes remove folders without a keeper, but not while we hold this lock. So ours is safe until it has one.
         let _guard = cache.lock(STARTING)?;
         let folder = match folder {
             Folder::Fresh => tempfile::Builder::new()
@@ -77,7 +80,7 @@ impl Keeper {
                 let folder = cache.run().join(name);
                 fs::create_dir(&folder).with_context(|| {
                     format!(
-                        "{} is in the way; `cargo lab down` ends what runs there",
+                        "the folder {} cannot be made. If a Kafka is running there, stop it with `cargo lab down`",
                         folder.display()
                     )
                 })?;
@@ -89,7 +92,7 @@ impl Keeper {
         if started.is_err() {
             let _ = fs::remove_dir_all(&folder);
         }
-        started.with_context(|| format!("nothing could be started in {}", folder.display()))
+        started.with_context(|| format!("could not start anything in {}", folder.display()))
     }
 
     fn spawn(lifetime: Lifetime, folder: &Path, after: &str, command: &[OsString]) -> Result<Self> {
@@ -108,7 +111,7 @@ impl Keeper {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Ctrl-C in the terminal is for its owner alone.
+            // Ctrl-C in the terminal must reach only us, not the keeper.
             .process_group(0)
             .spawn()
             .context("`sh` could not be started")?;
@@ -128,18 +131,18 @@ impl Keeper {
         })
     }
 
-    /// Has the command ended, and is all cleaned up?
+    /// Whether the command has ended and the keeper has cleaned up.
     ///
     /// # Errors
-    /// When the system cannot tell.
+    /// If the system does not say whether the keeper is running.
     pub fn has_ended(&mut self) -> Result<bool> {
         Ok(self.shell.try_wait()?.is_some())
     }
 
-    /// All that the command has printed so far; also when it has ended, and its folder is gone.
+    /// Everything that the command has printed so far. This works even when the folder has been removed.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If the file cannot be read.
     pub fn printed(&mut self) -> Result<Vec<u8>> {
         let mut text = Vec::new();
         self.printed.rewind()?;
@@ -147,7 +150,7 @@ impl Keeper {
         Ok(text)
     }
 
-    /// Lets go of an owned command, and waits until all is cleaned up.
+    /// Makes the keeper end an owned command, and waits until the keeper has cleaned up.
     pub fn end(mut self) {
         drop(self.shell.stdin.take());
         let _ = self.shell.wait();

@@ -1,9 +1,10 @@
-//! Real Kafka behind one type, and the choice of where it comes from.
+//! Starts a real Kafka, in Docker or in a plain JVM.
 //!
-//! - [`Way`] says whether Kafka is a cluster that you name, Docker, or a plain JVM.
-//! - [`shared`] is the one broker that students work with, on `localhost:9092`.
-//! - [`Broker::start`] starts a private one on a free port, which ends when the value is dropped or its owner dies.
-//! - [`tools`] runs Kafka's own command-line tools against either.
+//! - [`Way`] is where Kafka comes from: from the user's own cluster, from Docker, or from a plain JVM.
+//! - [`shared`] is the Kafka that students work with, on `localhost:9092`.
+//! - [`Broker::start`] starts a private Kafka on a free port. It ends when the value is dropped or its owner ends.
+//! - [`tools`] runs Kafka's own command-line tools on the shared Kafka.
+//! - [`wait`] waits for something to happen, up to a limit.
 
 mod broker;
 mod cache;
@@ -14,6 +15,7 @@ mod java;
 mod jvm;
 mod keeper;
 mod ports;
+mod prepare;
 mod prepared;
 #[cfg(feature = "testcontainers")]
 mod private_container;
@@ -36,5 +38,5 @@ pub use way::Way;
 /// The Kafka version of the image and of the jars.
 pub const KAFKA_VERSION: &str = "4.3.0";
 
-/// The official image.
+/// The official image of this Kafka.
 pub const IMAGE: &str = "apache/kafka:4.3.0";

@@ -1,4 +1,4 @@
-//! A private Kafka in Docker, by testcontainers.
+//! A private Kafka in Docker, started with the crate `testcontainers`.
 
 use std::time::Duration;
 
@@ -9,26 +9,25 @@ use testcontainers::{ContainerAsync, GenericImage, ImageExt};
 use tokio::runtime::Runtime;
 
 use crate::docker::container_variables;
-use crate::jvm::PortTaken;
-use crate::ports::Ports;
+use crate::ports::{PortTaken, Ports};
 
-/// A container ends itself after this many seconds, for its owner may have been killed. The tests keep theirs for as long as
-/// they run.
+/// After how many seconds a container ends by itself. This ends containers whose owner was killed. It is long, because the tests
+/// keep their containers for as long as they run.
 const LIFE: &str = "10800";
 
-/// The container. Dropping it removes it.
+/// A container with Kafka. Dropping this value removes the container.
 #[derive(Debug)]
 pub struct PrivateContainer {
-    /// Only `None` while it is dropped.
+    /// `None` only while this value is dropped.
     container: Option<ContainerAsync<GenericImage>>,
     runtime: Runtime,
 }
 
 impl PrivateContainer {
-    /// Starts Kafka with its listeners on these ports of loopback, and waits until it is ready.
+    /// Starts Kafka on these ports of loopback, and waits until it is ready.
     ///
     /// # Errors
-    /// [`PortTaken`]; when the image cannot be had, or Kafka does not come up.
+    /// [`PortTaken`] if a port is taken. Also if Docker cannot get the image, or if Kafka does not become ready.
     pub fn start(ports: Ports) -> Result<Self> {
         let (name, tag) = crate::IMAGE
             .rsplit_once(':')
@@ -71,16 +70,18 @@ impl PrivateContainer {
         })
     }
 
-    /// All that the broker has written so far; the request log is among it.
+    /// Everything that the broker has printed so far, including the request log.
     ///
     /// # Errors
-    /// When the container has gone.
+    /// If the container no longer exists.
     pub fn output(&self) -> Result<Vec<u8>> {
         Ok(self.runtime.block_on(self.container()?.stdout_to_vec())?)
     }
 
     fn container(&self) -> Result<&ContainerAsync<GenericImage>> {
-        self.container.as_ref().context("the container has gone")
+        self.container
+            .as_ref()
+            .context("the container has been removed")
     }
 }
 

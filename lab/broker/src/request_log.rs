@@ -1,4 +1,4 @@
-//! Kafka's own record of what it was asked: `kafka.request.logger` at DEBUG writes a line for each completed request.
+//! Kafka's request log: `kafka.request.logger` at level DEBUG writes a line for each request that the broker has answered.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,23 +10,24 @@ use serde_json::Value;
 /// A request that the broker has answered.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// When the answer was complete.
+    /// When the broker completed its answer.
     pub at: SystemTime,
-    /// As the broker logged it: `requestHeader`, `request`, `response`, `listener`, `totalTimeMs` and more.
+    /// What the broker logged: `requestHeader`, `request`, `response`, `listener`, `totalTimeMs` and more.
     pub logged: Arc<Value>,
 }
 
-/// What stands between the time and the JSON.
+/// The words between the time and the JSON.
 const MARK: &str = "Completed request:";
 
-/// The requests in a log that is known up to `from`, of those lines that are wanted; and how far it is known then.
+/// Reads the requests in a part of a log. `log` is that part, and it begins at the position `from` of the whole log. `wanted`
+/// chooses the lines to parse. Returns the requests, and the position up to which the log has been read.
 pub fn read(log: &[u8], from: usize, wanted: impl Fn(&str) -> bool) -> (Vec<Request>, usize) {
     let end = whole_lines(log);
     let requests = parse(&String::from_utf8_lossy(&log[..end]), wanted).collect();
     (requests, from + end)
 }
 
-/// The requests in these lines of a log. The last line may be half-written: then it is not there yet.
+/// The requests in these lines of a log. Lines that are incomplete are skipped.
 fn parse(text: &str, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Request> {
     text.lines()
         .filter(move |line| wanted(line))
@@ -39,14 +40,15 @@ fn parse(text: &str, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Requ
         })
 }
 
-/// How much of a log is whole lines, in bytes.
+/// The length in bytes of all complete lines of a log.
 fn whole_lines(text: &[u8]) -> usize {
     text.iter()
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |end| end + 1)
 }
 
-/// Our own configuration writes milliseconds since 1970; the official image `[2026-01-31 12:00:00,000] DEBUG `, in UTC.
+/// The time at the beginning of a line. With our own configuration, Kafka logs milliseconds since 1970. The official image logs
+/// `[2026-01-31 12:00:00,000] DEBUG `, in UTC.
 fn time(before: &str) -> Option<SystemTime> {
     if let Ok(millis) = before.trim().parse() {
         return Some(UNIX_EPOCH + Duration::from_millis(millis));

@@ -1,61 +1,61 @@
-//! The lab's Kafka: the one broker that students work with, on `localhost:9092`.
+//! The shared Kafka: the one that students work with, on `localhost:9092`.
 
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
-use crate::jvm::{PortTaken, Process, reap};
+use crate::jvm::{Process, reap};
 use crate::keeper::{Folder, Keeper, Lifetime};
-use crate::ports::Ports;
-use crate::prepared::Prepared;
+use crate::ports::{PortTaken, on_free_ports};
+use crate::prepare::prepare;
 use crate::request_log::{Request, read};
 use crate::way::bootstrap_servers;
 use crate::{Cache, Docker, Java, Way};
 
-/// A Kafka that runs for the lab.
+/// The shared Kafka, which is running.
 #[derive(Debug)]
 pub struct SharedKafka {
-    /// What a client connects to.
+    /// The address that clients connect to first.
     pub bootstrap: String,
-    /// Whether this call to [`SharedKafka::up`] started it, and how long that took.
+    /// How long it took to start; `None` if it was running before.
     pub started: Option<Duration>,
     place: Place,
-    /// Set where it must end with us.
+    /// Ends the container if this process is killed; `None` if nothing needs this.
     keeper: Option<Keeper>,
     lifetime: Lifetime,
 }
 
-/// Where the lab's Kafka runs.
+/// Where the shared Kafka runs.
 #[derive(Debug)]
 pub enum Place {
-    /// A cluster that the user named.
+    /// In the user's own cluster, which `BOOTSTRAP_SERVERS` names.
     Yours,
-    /// This container.
+    /// In this container.
     Docker { docker: Docker, container: String },
-    /// A plain JVM.
+    /// In a plain JVM.
     Jvm(Process),
 }
 
-/// The port of the lab's Kafka: `KAFKA_LAB_PORT`, or 9092.
+/// The port of the shared Kafka: `KAFKA_LAB_PORT`, or 9092 if that variable is not set.
 ///
 /// # Errors
-/// When the variable holds no port.
+/// If the variable does not contain a port.
 pub fn port() -> Result<u16> {
     match std::env::var("KAFKA_LAB_PORT") {
-        Ok(text) if !text.is_empty() => text
-            .parse()
-            .with_context(|| format!("KAFKA_LAB_PORT is `{text}`, which is no port")),
+        Ok(text) if !text.is_empty() => text.parse().with_context(|| {
+            format!("KAFKA_LAB_PORT is `{text}`, but must be a port number, from 1 to 65535")
+        }),
         _ => Ok(9092),
     }
 }
 
 impl SharedKafka {
-    /// The lab's Kafka, if it runs. A cluster that the user named is taken at their word.
+    /// The shared Kafka, if it is running. Does not check whether a cluster in `BOOTSTRAP_SERVERS` is running.
     ///
     /// # Errors
-    /// When the cache cannot be read or Docker does not answer as it should.
+    /// If the cache cannot be used, or Docker fails.
     pub fn find() -> Result<Option<Self>> {
         if let Some(servers) = bootstrap_servers() {
             return Ok(Some(Self::running(servers, Place::Yours)));
@@ -77,35 +77,35 @@ impl SharedKafka {
         Ok(None)
     }
 
-    /// The lab's Kafka, started if it does not run. `Lifetime::Owned`: what is started here ends with this process.
+    /// The shared Kafka. Starts it if it is not running. Then `lifetime` says whether it ends with this process.
     ///
     /// # Errors
-    /// When there is no way to start it, or its port is taken: a message that says what to do.
+    /// If there is no way to start it, or if its port is taken. The message says what to do.
     pub fn up(lifetime: Lifetime) -> Result<Self> {
         let cache = Cache::open()?;
-        // Two at once: the second finds what the first has started.
+        // If two processes get here at the same time, the second one finds the Kafka that the first one has started.
         let _guard = cache.lock("up")?;
         reap(&cache)?;
-        if let Some(lab) = Self::find()? {
-            return Ok(lab);
+        if let Some(running) = Self::find()? {
+            return Ok(running);
         }
         let port = port()?;
-        let way = Way::for_lab()?;
+        let way = Way::for_shared()?;
         let start = Instant::now();
         let started = match &way {
-            Way::Yours(_) => return Self::find()?.context("BOOTSTRAP_SERVERS changed"),
+            Way::Yours(_) => return Self::find()?.context("BOOTSTRAP_SERVERS is no longer set"),
             Way::Docker(docker) => Self::start_container(&cache, docker, port, lifetime),
             Way::Jvm(java) => Self::start_jvm(&cache, java, port, lifetime),
         };
-        let mut lab = started.map_err(|error| match error.downcast_ref::<PortTaken>() {
-            Some(PortTaken(port)) => anyhow::anyhow!(
-                "Port {port} is taken by another program. If that is a Kafka you want to use, set \
-                 BOOTSTRAP_SERVERS=localhost:{port}; otherwise stop it, or choose another port with KAFKA_LAB_PORT"
+        let mut shared = started.map_err(|error| match error.downcast_ref::<PortTaken>() {
+            Some(PortTaken(port)) => anyhow!(
+                "Port {port} is taken by another program. If that program is a Kafka that you want to use, set \
+                 BOOTSTRAP_SERVERS=localhost:{port}. Otherwise stop the program, or set KAFKA_LAB_PORT to another port"
             ),
             None => error,
         })?;
-        lab.started = Some(start.elapsed());
-        Ok(lab)
+        shared.started = Some(start.elapsed());
+        Ok(shared)
     }
 
     fn running(bootstrap: String, place: Place) -> Self {
@@ -119,22 +119,18 @@ impl SharedKafka {
     }
 
     fn start_jvm(cache: &Cache, java: &Java, port: u16, lifetime: Lifetime) -> Result<Self> {
-        // Before anything is downloaded or written: is the port free?
+        // If the port is taken, this fails before anything is downloaded or written.
         TcpListener::bind(("127.0.0.1", port)).map_err(|_| PortTaken(port))?;
-        let prepared = Prepared::get(cache, java.clone())?;
+        let prepared = prepare(cache, java.clone())?;
         let folder = jvm_folder(port);
         let archive = prepared.use_archive();
-        let process = Process::start(
-            &prepared,
-            cache,
-            Folder::Named(&folder),
-            Ports::client(port),
-            lifetime,
-            &archive,
-        )?;
-        let mut lab = Self::running(format!("localhost:{port}"), Place::Jvm(process));
-        lab.lifetime = lifetime;
-        Ok(lab)
+        let (_, process) = on_free_ports(Some(port), None, |ports| {
+            let folder = Folder::Named(&folder);
+            Process::start(&prepared, cache, folder, ports, lifetime, &archive)
+        })?;
+        let mut shared = Self::running(format!("localhost:{port}"), Place::Jvm(process));
+        shared.lifetime = lifetime;
+        Ok(shared)
     }
 
     fn start_container(
@@ -144,7 +140,7 @@ impl SharedKafka {
         lifetime: Lifetime,
     ) -> Result<Self> {
         let container = container()?;
-        // One that has stopped would be in the way.
+        // A stopped container of the same name would prevent the start.
         docker.remove(&container)?;
         let keeper = match lifetime {
             Lifetime::Kept => None,
@@ -162,25 +158,25 @@ impl SharedKafka {
         };
         let started = docker.up(&container, port);
         let docker = docker.clone();
-        let mut lab = Self::running(
+        let mut shared = Self::running(
             format!("localhost:{port}"),
             Place::Docker { docker, container },
         );
-        lab.keeper = keeper;
-        lab.lifetime = lifetime;
-        started.map(|()| lab)
+        shared.keeper = keeper;
+        shared.lifetime = lifetime;
+        started.map(|()| shared)
     }
 
-    /// Where it runs.
+    /// Where Kafka runs.
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// What its request log holds from this place on, and the place where the next look begins. A cluster of the user's has
-    /// none that we could read.
+    /// Reads Kafka's request log from the position `from` on, in bytes. Returns the requests, and the position from which to
+    /// read next time. From the user's own cluster it returns no requests, because we cannot read its log.
     ///
     /// # Errors
-    /// When it has gone.
+    /// If Kafka is no longer running.
     pub fn requests(&self, from: usize) -> Result<(Vec<Request>, usize)> {
         Ok(match &self.place {
             Place::Yours => (Vec::new(), from),
@@ -193,14 +189,14 @@ impl SharedKafka {
         })
     }
 
-    /// Stops it, and removes its data.
+    /// Stops Kafka and removes its data.
     ///
     /// # Errors
-    /// When it is the user's own cluster, or Docker refuses.
+    /// If it is the user's own cluster, or Docker refuses.
     pub fn down(&mut self) -> Result<()> {
         match &mut self.place {
             Place::Yours => bail!(
-                "{} is your own cluster (BOOTSTRAP_SERVERS); the lab does not stop it",
+                "{} is your own cluster (BOOTSTRAP_SERVERS), which `cargo lab` does not stop",
                 self.bootstrap
             ),
             Place::Docker { docker, container } => docker.remove(container),
@@ -223,7 +219,7 @@ impl Drop for SharedKafka {
     }
 }
 
-/// In words: which Kafka and where.
+/// The version of Kafka and where it runs.
 impl std::fmt::Display for SharedKafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let version = crate::KAFKA_VERSION;
@@ -247,7 +243,7 @@ impl std::fmt::Display for SharedKafka {
     }
 }
 
-/// `kafka-broker`, as the slides call it; with another port, a name of its own.
+/// The container's name. It is `kafka-broker`, as on the slides. If the port is not 9092, it ends with the port.
 fn container() -> Result<String> {
     Ok(match port()? {
         9092 => "kafka-broker".to_string(),
@@ -255,7 +251,7 @@ fn container() -> Result<String> {
     })
 }
 
-/// The name of the folder that the lab's JVM works in.
+/// The name of the folder in the cache that the JVM of the shared Kafka works in.
 fn jvm_folder(port: u16) -> String {
     format!("lab-{port}")
 }

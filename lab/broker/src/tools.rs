@@ -1,4 +1,4 @@
-//! Kafka's own command-line tools, under the slides' names and with the slides' arguments.
+//! Kafka's own command-line tools, with the names and the arguments that are on the slides.
 
 use std::io::IsTerminal;
 use std::os::unix::process::CommandExt;
@@ -6,11 +6,12 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::prepared::{Prepared, define};
+use crate::prepare::prepare;
+use crate::prepared::define;
 use crate::shared::{Place, SharedKafka};
 use crate::{Cache, Docker, IMAGE, Java};
 
-/// A tool: its name and its main class.
+/// The tools: the name and the main class of each.
 const TOOLS: &[(&str, &str)] = &[
     ("kafka-topics", "org.apache.kafka.tools.TopicCommand"),
     (
@@ -29,8 +30,8 @@ const TOOLS: &[(&str, &str)] = &[
     ("kafka-get-offsets", "org.apache.kafka.tools.GetOffsetShell"),
 ];
 
-/// Options that Kafka 4 renamed: the tool, the name on the slides, the new one. Kafka still takes the old names, but
-/// says so on *standard output*, between the messages.
+/// The options that Kafka 4 renamed: the tool, the name on the slides, and the new name. Kafka still accepts the old names. But
+/// then it prints a warning on *standard output*, among the messages.
 const RENAMED: &[(&str, &str, &str)] = &[
     ("kafka-console-producer", "--property", "--reader-property"),
     (
@@ -65,16 +66,16 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     TOOLS.iter().map(|(name, _)| *name)
 }
 
-/// The command that runs the tool `name` against `lab`: in its container, or in a JVM here. `--bootstrap-server` is
-/// added where it is missing.
+/// The command that runs the tool `name` on this Kafka: in Kafka's container, or in a JVM on this machine. Adds
+/// `--bootstrap-server` if it is missing.
 ///
 /// # Errors
-/// When there is no such tool, or neither Java nor Docker to run it with.
-pub fn command(lab: &SharedKafka, name: &str, arguments: &[String]) -> Result<Command> {
+/// If there is no such tool, or if there is neither Java nor Docker to run it.
+pub fn command(kafka: &SharedKafka, name: &str, arguments: &[String]) -> Result<Command> {
     let Some((_, class)) = TOOLS.iter().find(|(tool, _)| *tool == name) else {
         let known: Vec<_> = names().collect();
         bail!(
-            "there is no tool `{name}`; the lab knows {}",
+            "there is no tool `{name}`. The tools are {}",
             known.join(", ")
         );
     };
@@ -84,11 +85,11 @@ pub fn command(lab: &SharedKafka, name: &str, arguments: &[String]) -> Result<Co
     }
     let given = |argument: &String| argument.split('=').next() == Some("--bootstrap-server");
     if !all.iter().any(given) {
-        all.extend(["--bootstrap-server".to_string(), lab.bootstrap.clone()]);
+        all.extend(["--bootstrap-server".to_string(), kafka.bootstrap.clone()]);
     }
-    match lab.place() {
+    match kafka.place() {
         Place::Docker { docker, container } => {
-            let ends_with_input = ends_with_input(lab, name);
+            let ends_with_input = ends_with_input(kafka, name);
             Ok(in_container(docker, container, ends_with_input, name, &all))
         }
         Place::Jvm(_) => in_jvm(&Java::find()?, class, &all),
@@ -101,33 +102,36 @@ pub fn command(lab: &SharedKafka, name: &str, arguments: &[String]) -> Result<Co
                 Ok(command)
             }
             (Err(no_java), Err(no_docker)) => {
-                bail!("{name} needs Java or Docker. {no_java:#}; {no_docker:#}")
+                bail!("{name} needs Java or Docker.\n- Java: {no_java:#}\n- Docker: {no_docker:#}")
             }
         },
     }
 }
 
-/// Runs the tool `name` in this terminal and returns its exit status. Where it can, the tool takes our place, so that
-/// Ctrl-C, input and output are its own; then this does not return.
+/// Runs the tool `name` in this terminal, and returns its exit status. If possible, the tool replaces this process, so it gets
+/// Ctrl-C and our input and output. Then this does not return.
 ///
 /// # Errors
-/// As [`command`].
-pub fn run(lab: &SharedKafka, name: &str, arguments: &[String]) -> Result<ExitStatus> {
-    let mut command = command(lab, name, arguments)?;
+/// If there is no such tool, if there is neither Java nor Docker to run it, or if it cannot be started.
+pub fn run(kafka: &SharedKafka, name: &str, arguments: &[String]) -> Result<ExitStatus> {
+    let mut command = command(kafka, name, arguments)?;
     let failed = || format!("{name} could not be started");
-    if !ends_with_input(lab, name) {
+    if !ends_with_input(kafka, name) {
         return Err(command.exec()).with_context(failed);
     }
-    // We hold the other end of its input until it has ended, or until we end.
+    // We keep the other end of its input open until the tool has ended, or until we end.
     let mut child = command.stdin(Stdio::piped()).spawn().with_context(failed)?;
     let _held = child.stdin.take();
     Ok(child.wait()?)
 }
 
-/// In a container a tool would outlive us: `docker exec` passes no signal on. With a terminal it gets one of its own;
-/// without, a tool that reads no input is ended when our end of its input closes.
-fn ends_with_input(lab: &SharedKafka, name: &str) -> bool {
-    let in_container = matches!(lab.place(), Place::Docker { .. });
+/// Whether the tool must end when its input closes.
+///
+/// In a container, a tool would continue after we have ended, because `docker exec` does not pass on signals. If we have a
+/// terminal, the tool gets a terminal of its own, and Ctrl-C there ends it. Otherwise, a tool that reads no input must end when
+/// our end of its input closes.
+fn ends_with_input(kafka: &SharedKafka, name: &str) -> bool {
+    let in_container = matches!(kafka.place(), Place::Docker { .. });
     in_container && name == "kafka-console-consumer" && !has_terminal()
 }
 
@@ -156,7 +160,7 @@ fn script(name: &str) -> String {
 }
 
 fn in_jvm(java: &Java, class: &str, arguments: &[String]) -> Result<Command> {
-    let prepared = Prepared::get(&Cache::open()?, java.clone())?;
+    let prepared = prepare(&Cache::open()?, java.clone())?;
     let mut command = Command::new(&java.path);
     command
         .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
@@ -185,6 +189,7 @@ fn in_container(
     command
 }
 
+/// A shell script that runs a command, and kills it when standard input closes.
 const END_WITH_INPUT: &str = r#"exec 3<&0
 "$0" "$@" </dev/null 3<&- &
 tool=$!

@@ -1,4 +1,4 @@
-//! Waiting for something to be seen: with a deadline that says what it waited for, and an end on Ctrl-C.
+//! Waits until something is seen. Every wait has a time limit and ends on Ctrl-C.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
@@ -8,16 +8,17 @@ use anyhow::{Context, Result, bail};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// How soon to look again: the longer it has taken, the less soon, for each look costs whoever is looked at.
+/// The shortest and the longest pause between two looks. The longer a wait has lasted, the longer its pauses are, because each
+/// look makes work for the broker or the program.
 const PAUSE: Duration = Duration::from_millis(15);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Someone pressed Ctrl-C: every wait under way, and every later one, ends with [`Interrupted`].
+/// Takes note that Ctrl-C was pressed. Every wait in progress, and every later one, ends with [`Interrupted`].
 pub fn interrupt() {
     INTERRUPTED.store(true, Ordering::Relaxed);
 }
 
-/// Did someone press Ctrl-C?
+/// Whether Ctrl-C was pressed.
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
@@ -34,8 +35,10 @@ impl std::fmt::Display for Interrupted {
     }
 }
 
+/// Fails if Ctrl-C was pressed.
+///
 /// # Errors
-/// [`Interrupted`] if someone pressed Ctrl-C.
+/// [`Interrupted`] if Ctrl-C was pressed.
 pub fn check_interrupt() -> Result<()> {
     if interrupted() {
         bail!(Interrupted);
@@ -43,18 +46,18 @@ pub fn check_interrupt() -> Result<()> {
     Ok(())
 }
 
-/// Looks again and again until `look` sees something, and returns that.
+/// Calls `look` again and again until it sees something, and returns that.
 ///
 /// # Errors
-/// When `look` fails, on Ctrl-C, or when it has seen nothing for `limit`: `waited 30 s for {what}`.
+/// If `look` fails, on Ctrl-C, or if `look` has seen nothing after `limit`. In the last case, the message is `waited 30 s for {what}`.
 pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     up_to(limit, look)?.with_context(|| format!("waited {} s for {what}", limit.as_secs_f32()))
 }
 
-/// As [`until`], where it may as well not come: `None` when nothing has been seen for `limit`.
+/// Calls `look` again and again until it sees something, and returns that. Returns `None` if it has seen nothing after `limit`.
 ///
 /// # Errors
-/// When `look` fails, or on Ctrl-C. Neither says anything of what was waited for.
+/// If `look` fails, or on Ctrl-C. The message does not say what we waited for.
 pub fn up_to<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
     let start = Instant::now();
     loop {
@@ -71,7 +74,7 @@ pub fn up_to<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) ->
     }
 }
 
-/// Looks on for all of `period`: for what must *not* happen, or for what a person should have time to read.
+/// Waits for all of `period`, to see that something does *not* happen, or to give a person time to read.
 ///
 /// # Errors
 /// On Ctrl-C.
@@ -82,4 +85,53 @@ pub fn pass(period: Duration) -> Result<()> {
         sleep(PAUSE);
     }
     Ok(())
+}
+
+/// Calls `look` again and again, for as long as what it sees keeps changing.
+///
+/// `look` returns what it sees, and how long this may stay the same. If it stays the same for longer, the wait ends. Zero ends
+/// the wait at once. In any case, the wait ends after `most`.
+///
+/// # Errors
+/// If `look` fails, or on Ctrl-C.
+pub fn while_it_changes<T: PartialEq>(
+    most: Duration,
+    mut look: impl FnMut() -> Result<(T, Duration)>,
+) -> Result<()> {
+    let start = Instant::now();
+    let mut changed = start;
+    let mut last = None;
+    loop {
+        let (now, patience) = look()?;
+        if last.as_ref().is_some_and(|last| *last != now) {
+            changed = Instant::now();
+        }
+        last = Some(now);
+        if changed.elapsed() >= patience || start.elapsed() >= most {
+            return Ok(());
+        }
+        check_interrupt()?;
+        sleep((start.elapsed() / 10).clamp(PAUSE, LONGEST_PAUSE));
+    }
+}
+
+/// Waits like [`up_to`], but without pauses between two looks. This is for something that is over sooner than a pause.
+///
+/// # Errors
+/// If `look` fails, or on Ctrl-C.
+pub fn closely<T>(
+    limit: Duration,
+    mut look: impl FnMut() -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(seen) = look()? {
+            return Ok(Some(seen));
+        }
+        check_interrupt()?;
+        if Instant::now() >= end {
+            return Ok(None);
+        }
+        std::thread::yield_now();
+    }
 }

@@ -1,28 +1,32 @@
-//! Where Kafka comes from on this machine.
+//! The ways to get a Kafka on this machine.
 
 use anyhow::{Result, bail};
 
 use crate::docker::compose_command;
 use crate::{Cache, Docker, Java, jars};
 
-/// The ways to have a real Kafka.
+/// A way to get a real Kafka.
 #[derive(Clone, Debug)]
 pub enum Way {
-    /// The cluster that `BOOTSTRAP_SERVERS` names. Nothing is started or stopped.
+    /// The user's own cluster, which `BOOTSTRAP_SERVERS` names. We neither start nor stop it.
     Yours(String),
-    /// The official image.
+    /// The official image, in Docker.
     Docker(Docker),
-    /// A plain JVM.
+    /// A plain JVM, without Docker.
     Jvm(Java),
 }
 
 impl Way {
-    /// The way for the lab's Kafka: `BOOTSTRAP_SERVERS`; or else Docker, where it answers and has compose; or else a
-    /// plain JVM. `KAFKA_LAB_BROKER` set to `docker` or `jvm` insists on one of these two.
+    /// The way for the shared Kafka: the first of these three that works.
+    /// 1. The cluster in `BOOTSTRAP_SERVERS`.
+    /// 2. Docker, if it answers and Docker Compose is installed.
+    /// 3. A plain JVM.
+    ///
+    /// If `KAFKA_LAB_BROKER` is `docker` or `jvm`, it decides between the last two.
     ///
     /// # Errors
-    /// When there is no way at all: one message that names all three.
-    pub fn for_lab() -> Result<Self> {
+    /// If none of them works. The message names all three.
+    pub fn for_shared() -> Result<Self> {
         match bootstrap_servers() {
             Some(servers) => Ok(Self::Yours(servers)),
             None => own(
@@ -31,29 +35,29 @@ impl Way {
                     compose_command()?;
                     Ok(docker)
                 },
-                "\n- your own cluster: name its brokers in BOOTSTRAP_SERVERS",
+                "\n- your own cluster: set BOOTSTRAP_SERVERS to the addresses of its brokers",
             ),
         }
     }
 
-    /// The way for a private broker, on which programs are judged: as [`Way::for_lab`], but never `BOOTSTRAP_SERVERS`, and
-    /// without compose.
+    /// The way for a private broker, on which programs are judged: Docker if it answers, otherwise a plain JVM. If
+    /// `KAFKA_LAB_BROKER` is `docker` or `jvm`, it decides. Docker Compose is not needed.
     ///
     /// # Errors
-    /// When neither Docker nor Java can be had.
+    /// If neither works.
     pub fn for_private() -> Result<Self> {
         own(Docker::find, "")
     }
 }
 
-/// The cluster that the user names, if any.
+/// The user's own cluster, if `BOOTSTRAP_SERVERS` names one.
 pub fn bootstrap_servers() -> Option<String> {
     std::env::var("BOOTSTRAP_SERVERS")
         .ok()
         .filter(|servers| !servers.trim().is_empty())
 }
 
-/// Docker or a plain JVM; `besides` is what else would do.
+/// Docker or a plain JVM. `besides` names more ways, for the message of the error.
 fn own(docker: impl Fn() -> Result<Docker>, besides: &str) -> Result<Way> {
     let docker = || docker().map(Way::Docker);
     let jvm = || {
@@ -65,12 +69,12 @@ fn own(docker: impl Fn() -> Result<Docker>, besides: &str) -> Result<Way> {
         Ok("docker") => return docker(),
         Ok("jvm") => return jvm(),
         Ok("") | Err(_) => {}
-        Ok(other) => bail!("KAFKA_LAB_BROKER is `{other}`; it may be `docker` or `jvm`"),
+        Ok(other) => bail!("KAFKA_LAB_BROKER is `{other}`, but must be `docker` or `jvm`"),
     }
     docker().or_else(|no_docker| {
         jvm().or_else(|no_jvm: anyhow::Error| {
             bail!(
-                "No Kafka can be started here. Any one of these will do:\n\
+                "Kafka cannot be started on this machine. It needs one of the following:\n\
                  - Docker: {no_docker:#}\n\
                  - a plain JVM: {no_jvm:#}{besides}"
             )
@@ -81,7 +85,7 @@ fn own(docker: impl Fn() -> Result<Docker>, besides: &str) -> Result<Way> {
 impl std::fmt::Display for Way {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Yours(servers) => write!(f, "the cluster of BOOTSTRAP_SERVERS, {servers}"),
+            Self::Yours(servers) => write!(f, "your own cluster at {servers} (BOOTSTRAP_SERVERS)"),
             Self::Docker(_) => write!(f, "Docker, image {}", crate::IMAGE),
             Self::Jvm(java) => write!(f, "a plain JVM, {}", java.version),
         }

@@ -1,4 +1,4 @@
-//! `cargo lab check`: a student's own programs against the checks.
+//! `cargo lab check`: judges a student's own programs.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,35 +15,36 @@ use terminal::{ProgressBar, Usage, ensure_writable, exit_code, print_verdicts, s
 use crate::task_number;
 use crate::{progress, rejudge};
 
-/// What to judge.
-pub struct What {
+/// The tasks to judge, and where their programs are.
+pub struct Selection {
     tasks: Vec<&'static Task>,
+    /// The folder of the programs; `None` for the programs of this workspace.
     folder: Option<PathBuf>,
 }
 
-impl What {
-    /// This task, or all; the programs in this folder, or those of the workspace.
+impl Selection {
+    /// The task of this number, or all tasks; the programs in this folder, or those of this workspace.
     ///
     /// # Errors
-    /// When there is no such task.
+    /// [`Usage`], if there is no such task.
     pub fn new(task: Option<u32>, folder: Option<PathBuf>) -> Result<Self> {
         let tasks = task_number::tasks(task)?;
         Ok(Self { tasks, folder })
     }
 
-    /// Only the tasks of these programs.
+    /// The same selection, with only the tasks that have one of these programs.
     pub fn only(&self, programs: &[String]) -> Self {
-        let concerns = |task: &&&Task| {
+        let has_one = |task: &&&Task| {
             let mut of_task = task.programs.iter();
-            of_task.any(|program| programs.iter().any(|changed| changed == program))
+            of_task.any(|program| programs.iter().any(|wanted| wanted == program))
         };
         Self {
-            tasks: self.tasks.iter().filter(concerns).copied().collect(),
+            tasks: self.tasks.iter().filter(has_one).copied().collect(),
             folder: self.folder.clone(),
         }
     }
 
-    /// The programs of these tasks.
+    /// The names of the programs of its tasks.
     pub fn programs(&self) -> Vec<&'static str> {
         self.tasks
             .iter()
@@ -52,12 +53,12 @@ impl What {
             .collect()
     }
 
-    /// Is there nothing to judge?
+    /// Are there no tasks to judge?
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
 
-    /// The folder that was named, if one was.
+    /// The folder of the programs, if the user named one.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
@@ -72,77 +73,76 @@ impl What {
     }
 }
 
-/// How it is told.
-pub struct Told {
-    /// One JSON object on standard output.
+/// How the verdicts are presented.
+pub struct Output {
+    /// As one JSON object on standard output, instead of text.
     pub json: bool,
-    /// A page besides.
+    /// Also as a page in this file.
     pub page: Option<PathBuf>,
 }
 
-pub fn check(what: &What, told: &Told, watch: bool) -> Result<ExitCode> {
-    ensure_writable(told.page.as_deref())?;
+/// Judges the selection. With `watch`, judges its tasks again whenever one of their programs changes.
+pub fn check(selection: &Selection, output: &Output, watch: bool) -> Result<ExitCode> {
+    ensure_writable(output.page.as_deref())?;
     let pool = Pool::default();
     if watch {
-        return rejudge::rejudge(what, |what| run(&pool, what, told).map(drop));
+        return rejudge::rejudge(selection, |part| run(&pool, part, output).map(drop));
     }
-    run(&pool, what, told)
+    run(&pool, selection, output)
 }
 
-fn run(pool: &Pool, what: &What, told: &Told) -> Result<ExitCode> {
+fn run(pool: &Pool, selection: &Selection, output: &Output) -> Result<ExitCode> {
     let start = Instant::now();
     let submission = std::thread::scope(|scope| {
-        // A broker starts while Cargo builds.
+        // A broker starts while Cargo builds the programs.
         scope.spawn(|| pool.warm());
-        what.submission()
+        selection.submission()
     })?;
-    let all = what.tasks.iter().map(|task| task.checks.len()).sum();
+    let all = selection.tasks.iter().map(|task| task.checks.len()).sum();
     let bar = ProgressBar::new(all, "judged");
-    let judged = judge(pool, &submission, &what.tasks, |row| {
-        if !told.json && !wait::interrupted() {
+    let judged = judge(pool, &submission, &selection.tasks, |row| {
+        if !output.json && !wait::interrupted() {
             bar.println(format!("{} {}. {}", sign(row.verdict), row.task, row.title));
         }
         bar.one_more();
     });
     bar.clear();
     wait::check_interrupt()?;
-    if what.folder.is_none() {
-        progress::note_results(&what.tasks, &judged)?;
+    if selection.folder.is_none() {
+        progress::note_results(&selection.tasks, &judged)?;
     }
 
-    let name = what.folder.as_deref().unwrap_or(workspace());
+    let name = selection.folder.as_deref().unwrap_or(workspace());
     let report = Report::new(name.display().to_string(), start.elapsed(), judged);
-    if told.json {
+    if output.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         print_verdicts(&report.checks);
         println!("\n{}", style(&report).bold());
-        advise(what, &report.checks);
+        advise(selection, &report.checks);
     }
-    if let Some(page) = &told.page {
+    if let Some(page) = &output.page {
         write_page(page, &report_page(&report))?;
     }
     Ok(exit_code(&[report]))
 }
 
-/// What a student might do next.
-fn advise(what: &What, judged: &[Judged]) {
-    if what.folder.is_some() {
+/// Says what the student can do next.
+fn advise(selection: &Selection, judged: &[Judged]) {
+    if selection.folder.is_some() {
         return;
     }
-    let failed = what.tasks.iter().find(|task| {
+    let failed = selection.tasks.iter().find(|task| {
         let mut rows = judged.iter();
         rows.any(|row| row.task == task.number && row.verdict == Outcome::Failed)
     });
     match failed {
         Some(task) => println!(
-            "Stuck? `cargo lab hint {n}` gives a hint for task {n}.",
+            "If you are stuck, `cargo lab hint {n}` gives a hint for task {n}.",
             n = task.number
         ),
         None if judged.iter().all(Judged::passed) && workspace().join("solutions").exists() => {
-            println!(
-                "`cargo lab hint <task>` now shows how the solution differs from what you wrote."
-            );
+            println!("`cargo lab hint TASK` now shows how the solution differs from your program.");
         }
         None => {}
     }

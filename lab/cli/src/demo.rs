@@ -1,4 +1,4 @@
-//! `cargo lab demo`: the tasks with the solutions, told while they happen, and compared with the slides.
+//! `cargo lab demo`: runs the tasks with the solutions, explains what happens, and compares it with the slides.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use broker::Lifetime;
-use broker::shared::Place;
+use broker::shared::{Place, SharedKafka};
 use cluster::{Kafka, table};
 use judge::programs::{self, Version};
 use judge::{Finding, Stage, Task};
@@ -16,6 +16,8 @@ use terminal::{ensure_writable, write_page};
 
 use crate::{kafka, task_number};
 
+/// Runs the task of this number, or all tasks. `reset` allows it to empty the lab's topics on a cluster of the user's own. If
+/// there is a file `report`, writes a page to it.
 pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<ExitCode> {
     ensure_writable(report)?;
     let tasks = task_number::tasks(only)?;
@@ -27,31 +29,21 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
     let programs = programs::build(&names, Version::Solution)?;
     let starters = starters(&tasks)?;
 
-    let lab = kafka::start(Lifetime::Owned)?;
-    let cluster = Kafka::at(&lab.bootstrap);
-    if lab.started.is_some() {
+    let shared = kafka::start(Lifetime::Owned)?;
+    let cluster = Kafka::at(&shared.bootstrap);
+    if shared.started.is_some() {
         println!("It stops when the demo ends.");
     } else if kafka::is_used(&cluster)? {
-        if let (Place::Yours, false) = (lab.place(), reset) {
-            bail!(
-                "the lab's topics on {} hold events, and the demo starts with empty ones. \
-                 `cargo lab demo --reset` deletes them and the lab's groups first",
-                lab.bootstrap
-            );
-        }
-        println!(
-            "The demo starts with empty topics: those of the lab are made anew, its groups are forgotten."
-        );
-        kafka::empty(&cluster)?;
+        empty(&shared, &cluster, reset)?;
     }
 
     let stage = Stage::new(cluster, programs, |text| println!("{text}"));
     let mut stage = stage.with_starters(starters);
     let mut chapters = Vec::new();
-    // The log is only read where somebody will see it.
+    // The request log is needed only for the page.
     let mut log = 0;
     if report.is_some() {
-        (_, log) = lab.requests(log)?;
+        (_, log) = shared.requests(log)?;
     }
     for task in &tasks {
         let title = format!("Task {}. {}", task.number, task.title);
@@ -61,7 +53,7 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
         if report.is_none() {
             continue;
         }
-        let (requests, end) = lab.requests(log)?;
+        let (requests, end) = shared.requests(log)?;
         log = end;
         let findings = stage.findings().iter();
         chapters.push(Chapter {
@@ -75,23 +67,44 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
     }
     let code = summary(stage.findings());
     if let Some(report) = report {
-        let mut words = vec![format!("Seen on {lab}.")];
-        if let Place::Yours = lab.place() {
-            words.push(
-                "The request log of a cluster of your own is not ours to read, so the page shows what programs printed, and \
-                 neither owners nor commits."
-                    .to_string(),
-            );
-        }
+        let introduction = introduction(&shared);
         write_page(
             report,
-            &timeline_page("The demo, as it happened", &words, &chapters),
+            &timeline_page("What happened in the demo", &introduction, &chapters),
         )?;
     }
     Ok(code)
 }
 
-/// The tasks beyond the lecture's show the wrong way beside the right one, and the starters go it.
+/// Empties the lab's topics and deletes its groups. On a cluster of the user's own, it does so only if `reset`.
+fn empty(shared: &SharedKafka, cluster: &Kafka, reset: bool) -> Result<()> {
+    if let (Place::Yours, false) = (shared.place(), reset) {
+        bail!(
+            "the lab's topics on {} contain events, but the demo needs empty topics. `cargo lab demo --reset` first deletes \
+             the lab's topics and groups, and creates the topics again",
+            shared.bootstrap
+        );
+    }
+    println!(
+        "The demo needs empty topics, so it empties the lab's topics and deletes the lab's groups."
+    );
+    kafka::empty(cluster)
+}
+
+/// The paragraphs at the top of the page.
+fn introduction(shared: &SharedKafka) -> Vec<String> {
+    let mut paragraphs = vec![format!("Recorded on {shared}.")];
+    if let Place::Yours = shared.place() {
+        paragraphs.push(
+            "The lab cannot read the request log of your own cluster. This page therefore shows what the programs printed, \
+             but no owners and no commits."
+                .to_string(),
+        );
+    }
+    paragraphs
+}
+
+/// The starters of the bonus tasks: their demos also run the starter, to show what goes wrong without the solution.
 fn starters(tasks: &[&Task]) -> Result<BTreeMap<String, PathBuf>> {
     let bonus = tasks.iter().filter(|task| task.bonus);
     let names: Vec<&str> = bonus.flat_map(|task| task.programs).copied().collect();
@@ -101,7 +114,7 @@ fn starters(tasks: &[&Task]) -> Result<BTreeMap<String, PathBuf>> {
     programs::build(&names, Version::Own)
 }
 
-/// What was seen against what the slides say.
+/// Prints what the slides say next to what was seen. The exit status is 1 if they differ.
 fn summary(findings: &[Finding]) -> ExitCode {
     println!("\n── What the slides say, and what was seen ──\n");
     let rows = findings.iter().map(|finding| {
@@ -114,14 +127,21 @@ fn summary(findings: &[Finding]) -> ExitCode {
     });
     println!(
         "{}",
-        table(&["task", "what should be", "what was seen", ""], &[], rows)
+        table(
+            &["task", "what should happen", "what was seen", ""],
+            &[],
+            rows
+        )
     );
     let differ = findings.iter().filter(|finding| !finding.holds).count();
     if differ == 0 {
-        println!("\nAll as the slides say.");
+        println!("\nEverything happened as the slides say.");
         ExitCode::SUCCESS
     } else {
-        println!("\n{differ} of {} differ from the slides.", findings.len());
+        println!(
+            "\n{differ} of {} findings differ from the slides. They are marked ✗ above.",
+            findings.len()
+        );
         ExitCode::FAILURE
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo lab doctor`: the slides' environment check, with the mend for each miss.
+//! `cargo lab doctor`: checks what the lab needs, and says how to install what is missing.
 
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -11,18 +11,19 @@ use common::{CLICKSTREAM, TOPICS};
 
 use crate::kafka;
 
+/// How long a program may take to print its version.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Looks at everything; the exit status is 1 where something is missing that the lab needs.
+/// Prints a line for each thing that is checked. The exit status is 1 if something is missing that the lab needs.
 pub fn doctor() -> Result<ExitCode> {
     let mut healthy = true;
-    let mut report = |needed: bool, what: &str, seen: Result<String>| match seen {
-        Ok(seen) => println!("✓ {what}: {seen}"),
-        Err(miss) if needed => {
+    let mut report = |needed: bool, what: &str, found: Result<String>| match found {
+        Ok(found) => println!("✓ {what}: {found}"),
+        Err(problem) if needed => {
             healthy = false;
-            println!("✗ {what}: {miss:#}");
+            println!("✗ {what}: {problem:#}");
         }
-        Err(miss) => println!("- {what}: {miss:#}"),
+        Err(problem) => println!("- {what}: {problem:#}"),
     };
 
     report(
@@ -47,30 +48,30 @@ pub fn doctor() -> Result<ExitCode> {
         "Maven",
         version(
             "mvn",
-            "install it (Debian: maven); only a Kafka without Docker needs it",
+            "install Maven (Debian: maven) if you want to run Kafka without Docker",
         ),
     );
-    let way = Way::for_lab();
-    // With a cluster of one's own one can do all but let programs be judged.
+    let way = Way::for_shared();
+    // On a cluster of the user's own, everything works except the checks.
     let is_yours = matches!(way, Ok(Way::Yours(_)));
     report(
         true,
-        "a way to a real Kafka",
+        "Kafka for your programs",
         way.map(|way| way.to_string()),
     );
     report(
         !is_yours,
-        "a Kafka that programs are judged on",
+        "Kafka for the checks",
         Way::for_private().map(|way| way.to_string()),
     );
 
     match SharedKafka::find() {
-        Ok(Some(lab)) => {
-            let kafka = Kafka::at(&lab.bootstrap);
+        Ok(Some(shared)) => {
+            let kafka = Kafka::at(&shared.bootstrap);
             report(
                 true,
-                "Kafka",
-                kafka.partitions(CLICKSTREAM).map(|_| lab.to_string()),
+                "running Kafka",
+                kafka.partitions(CLICKSTREAM).map(|_| shared.to_string()),
             );
             for (name, partitions) in TOPICS {
                 let what = format!("topic {name}");
@@ -79,10 +80,10 @@ pub fn doctor() -> Result<ExitCode> {
         }
         Ok(None) => report(
             false,
-            "Kafka",
-            Ok("none runs yet; `cargo lab up` starts it".to_string()),
+            "running Kafka",
+            Ok("none; `cargo lab up` starts it".to_string()),
         ),
-        Err(error) => report(true, "Kafka", Err(error)),
+        Err(error) => report(true, "running Kafka", Err(error)),
     }
     Ok(if healthy {
         ExitCode::SUCCESS
@@ -91,16 +92,19 @@ pub fn doctor() -> Result<ExitCode> {
     })
 }
 
-/// The first line that `program --version` prints.
-fn version(program: &str, mend: &str) -> Result<String> {
-    // Maven colours its words even for a pipe.
+/// The first line that `program --version` prints. `install` says how to install the program.
+///
+/// # Errors
+/// When the program is not installed or does not work; the error says `install`.
+fn version(program: &str, install: &str) -> Result<String> {
+    // Maven prints colors even to a pipe.
     let flags: &[&str] = if program == "mvn" {
         &["-Dstyle.color=never"]
     } else {
         &[]
     };
     let output = broker::run(Command::new(program).args(flags).arg("--version"), LIMIT);
-    let output = output.with_context(|| mend.to_string())?;
+    let output = output.with_context(|| install.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text
         .lines()
@@ -108,18 +112,22 @@ fn version(program: &str, mend: &str) -> Result<String> {
         .unwrap_or_default()
         .replace("\u{1b}[0m", "");
     if !output.status.success() || line.is_empty() {
-        bail!("`{program} --version` fails; {mend}");
+        bail!("`{program} --version` fails: {install}");
     }
     Ok(line)
 }
 
+/// The number of partitions of a topic, in words.
+///
+/// # Errors
+/// When the topic does not exist or has another number of partitions.
 fn topic(kafka: &Kafka, name: &str, partitions: i32) -> Result<String> {
     match kafka.partitions(name)? {
         Some(found) if found == partitions => Ok(kafka::partitions(found)),
         Some(found) => bail!(
-            "{found} instead of {}; `cargo lab reset` makes it anew",
-            kafka::partitions(partitions)
+            "it has {}, but the lab needs {partitions}. `cargo lab reset` deletes it and creates it again",
+            kafka::partitions(found)
         ),
-        None => bail!("missing; `cargo lab up` creates it"),
+        None => bail!("it does not exist. `cargo lab up` creates it"),
     }
 }

@@ -1,5 +1,5 @@
-//! Commands that are executables of their own. Most students never need them, so they are built when somebody first does,
-//! and `cargo lab up` is ready sooner.
+//! Commands that are executables of their own. Students rarely need them, so they are built only when somebody uses them. That
+//! makes the first build of `cargo lab` faster.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -9,30 +9,30 @@ use anyhow::{Context, Result, bail};
 use judge::programs::{cargo, workspace};
 use terminal::Usage;
 
-/// An executable, and the crate in `lab/` that it is built from.
+/// An executable, and the package in `lab/` that it is built from.
 #[derive(Clone, Copy)]
 pub struct Extra {
     package: &'static str,
     executable: &'static str,
 }
 
-/// `cargo lab watch`.
+/// The executable of `cargo lab watch`.
 pub const WATCH: Extra = Extra {
     package: "watch",
     executable: "lab-watch",
 };
 
-/// `cargo lab grade`, `review`, `export` and `package`.
+/// The executable of `cargo lab grade`, `review`, `export` and `package`.
 pub const GRADING: Extra = Extra {
     package: "grading",
     executable: "lab-grading",
 };
 
-/// Builds the executable if it is not up to date, and lets it take the place of this process: Ctrl-C, kill and the exit
-/// status are its own.
+/// Builds the executable if it is not up to date, and replaces this process by it: then it gets Ctrl-C and other signals
+/// itself, and its exit status is the command's.
 ///
 /// # Errors
-/// [`Usage`], if this workspace does not have the crate; or when Cargo cannot be started.
+/// [`Usage`], if this workspace does not contain the package; or when Cargo cannot be started.
 pub fn become_extra(extra: Extra, words: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
     let Extra {
         package,
@@ -41,11 +41,12 @@ pub fn become_extra(extra: Extra, words: impl IntoIterator<Item = OsString>) -> 
     let manifest = workspace().join("lab").join(package).join("Cargo.toml");
     if !manifest.exists() {
         bail!(Usage(format!(
-            "this workspace was made for students and has no lab/{package}; use the repository that it was exported from"
+            "this command is for instructors: it needs lab/{package}, which this workspace for students does not contain. Use \
+             the repository that the workspace was exported from"
         )));
     }
     let mut run = cargo("run");
-    // Paths among the words are relative to the folder that the user is in.
+    // Paths on the command line are relative to the folder that the user is in.
     run.current_dir(std::env::current_dir()?)
         .arg("--manifest-path")
         .arg(workspace().join("Cargo.toml"))

@@ -1,4 +1,4 @@
-//! `cargo lab hint`: one hint after the other; and once the task passes, how the solution differs.
+//! `cargo lab hint`: gives one hint after another. After the task has passed, it shows how the solution differs.
 
 use std::fs;
 use std::process::ExitCode;
@@ -12,9 +12,10 @@ use similar::{ChangeTag, TextDiff};
 use crate::progress::{Progress, files};
 use crate::task_number;
 
-/// Lines around a difference.
+/// The number of lines that are shown before and after a difference.
 const CONTEXT: usize = 2;
 
+/// Prints the next hint for the task of this number.
 pub fn hint(number: u32) -> Result<ExitCode> {
     let task = task_number::task(number)?;
     let mut progress = Progress::load();
@@ -26,36 +27,34 @@ pub fn hint(number: u32) -> Result<ExitCode> {
     let shown = progress.hints.entry(number).or_default();
     if *shown < hints.len() {
         *shown += 1;
-        tell(*shown, &hints);
+        print_hint(*shown, &hints);
         progress.save()?;
     } else {
         for number in 1..=hints.len() {
-            tell(number, &hints);
+            print_hint(number, &hints);
         }
         println!(
-            "\nThese are all. `cargo lab check {number}` says what your program does now, and what it was expected to do."
+            "\nThese are all hints for task {number}. `cargo lab check {number}` shows what your program does, and what is expected \
+             of it."
         );
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(number: usize, hints: &[&str]) {
-    let head = format!("Hint {number} of {}.", hints.len());
-    println!("{} {}", style(head).bold(), hints[number - 1]);
+fn print_hint(number: usize, hints: &[&str]) {
+    let heading = format!("Hint {number} of {}.", hints.len());
+    println!("{} {}", style(heading).bold(), hints[number - 1]);
 }
 
 fn show_solution(task: &Task) -> Result<()> {
     if !workspace().join("solutions").exists() {
         println!(
-            "Task {} passes. Whoever gave you this workspace has the solution.",
+            "Task {} has passed. Your instructor has the solution.",
             task.number
         );
         return Ok(());
     }
-    println!(
-        "Task {} passes. The solution differs from yours in this:",
-        task.number
-    );
+    println!("Task {} has passed.", task.number);
     let mut differs = false;
     for file in files(task) {
         let path = file.strip_prefix(workspace())?;
@@ -67,18 +66,19 @@ fn show_solution(task: &Task) -> Result<()> {
         differs |= show_differences(&path.display().to_string(), &yours, &ours);
     }
     if !differs {
-        println!("in nothing.");
+        println!("Your program is the same as the solution.");
     }
     Ok(())
 }
 
+/// Prints the differences in a file. Returns whether there are any.
 fn show_differences(name: &str, yours: &str, ours: &str) -> bool {
     let diff = TextDiff::from_lines(yours, ours);
     let groups = diff.grouped_ops(CONTEXT);
     if !groups.is_empty() {
         println!(
             "\n{}",
-            style(format!("{name}  (- yours, + the solution)")).bold()
+            style(format!("{name}  (- your program, + the solution)")).bold()
         );
     }
     for (number, group) in groups.iter().enumerate() {

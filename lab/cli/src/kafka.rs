@@ -1,4 +1,4 @@
-//! `cargo lab up`, `down`, `status` and `reset`: Kafka for the lab.
+//! `cargo lab up`, `down`, `status` and `reset`: the lab's Kafka.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,35 +10,41 @@ use cluster::{GroupTable, Kafka, table};
 use common::{CLICKSTREAM, GROUPS, TOPICS};
 use terminal::running;
 
-/// A program that was killed stays a member for its session timeout: 10 s, or librdkafka's 45 s where it sets none.
+/// How long to wait until a group has no members. A program that was killed stays a member until its session times out: after
+/// 10 s, or after librdkafka's default of 45 s if it sets no session timeout.
 const MEMBERS_LIMIT: Duration = Duration::from_secs(60);
 
+/// Starts the lab's Kafka and creates its topics.
 pub fn up() -> Result<ExitCode> {
-    let lab = start(Lifetime::Kept)?;
+    let shared = start(Lifetime::Kept)?;
     for (topic, partitions) in TOPICS {
         println!("Topic {topic}, {}.", self::partitions(*partitions));
     }
-    if let Place::Docker { .. } | Place::Jvm(_) = lab.place() {
-        println!("It runs until `cargo lab down`, which also removes its data.");
+    if let Place::Docker { .. } | Place::Jvm(_) = shared.place() {
+        println!("It runs until you stop it with `cargo lab down`, which also deletes its data.");
     }
     if let Ok(port) = std::env::var("KAFKA_LAB_PORT") {
         println!(
-            "Every terminal needs KAFKA_LAB_PORT={port}; programs started without `cargo lab`, BOOTSTRAP_SERVERS={}.",
-            lab.bootstrap
+            "Set KAFKA_LAB_PORT={port} in every terminal in which you use `cargo lab`. If you start a program without \
+             `cargo lab`, set BOOTSTRAP_SERVERS={}.",
+            shared.bootstrap
         );
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The lab's Kafka with its topics, started if it does not run; says so in a line.
+/// Starts the lab's Kafka if it is not running, and creates the topics that are missing. Prints a line that says where it runs.
+///
+/// # Errors
+/// When Kafka cannot be started or does not answer, or when a topic has the wrong number of partitions.
 pub fn start(lifetime: Lifetime) -> Result<SharedKafka> {
-    let lab = SharedKafka::up(lifetime)?;
-    let kafka = Kafka::at(&lab.bootstrap);
-    // A cluster that does not answer should not be called running.
+    let shared = SharedKafka::up(lifetime)?;
+    let kafka = Kafka::at(&shared.bootstrap);
+    // Fails if a cluster of the user's own does not answer: then it must not be called running.
     kafka.partitions(CLICKSTREAM)?;
-    match lab.started {
-        Some(after) => println!("{lab}, started in {:.1} s.", after.as_secs_f32()),
-        None => println!("{lab}, running."),
+    match shared.started {
+        Some(after) => println!("{shared}, started in {:.1} s.", after.as_secs_f32()),
+        None => println!("{shared}, already running."),
     }
     let mut missing = Vec::new();
     for (topic, partitions) in TOPICS {
@@ -46,7 +52,7 @@ pub fn start(lifetime: Lifetime) -> Result<SharedKafka> {
             None => missing.push((*topic, *partitions)),
             Some(found) if found == *partitions => {}
             Some(found) => bail!(
-                "topic {topic} has {}, but the lab needs {partitions}: `cargo lab reset` makes it anew",
+                "topic {topic} has {}, but the lab needs {partitions}. `cargo lab reset` deletes it and creates it again",
                 self::partitions(found)
             ),
         }
@@ -54,10 +60,10 @@ pub fn start(lifetime: Lifetime) -> Result<SharedKafka> {
     if !missing.is_empty() {
         kafka.create_topics(&missing)?;
     }
-    Ok(lab)
+    Ok(shared)
 }
 
-/// So many partitions, in words.
+/// A number of partitions, in words.
 pub fn partitions(count: i32) -> String {
     match count {
         1 => "1 partition".to_string(),
@@ -65,33 +71,38 @@ pub fn partitions(count: i32) -> String {
     }
 }
 
-/// The lab's Kafka, which must run and have this topic; and how many partitions that has.
+/// The lab's Kafka, and the number of partitions of this topic.
+///
+/// # Errors
+/// When Kafka is not running, or the topic does not exist.
 pub fn with_topic(topic: &str) -> Result<(Kafka, i32)> {
     let kafka = Kafka::at(&running()?.bootstrap);
     let Some(partitions) = kafka.partitions(topic)? else {
-        bail!("there is no topic {topic}; `cargo lab up` creates it");
+        bail!("there is no topic {topic}. `cargo lab up` creates it");
     };
     Ok((kafka, partitions))
 }
 
+/// Stops the lab's Kafka, if it is running.
 pub fn down() -> Result<ExitCode> {
     match SharedKafka::find()? {
-        Some(mut lab) => {
-            lab.down()?;
-            println!("Kafka has stopped, and its data is gone.");
+        Some(mut shared) => {
+            shared.down()?;
+            println!("Kafka is stopped, and its data is deleted.");
         }
-        None => println!("No Kafka runs for the lab."),
+        None => println!("No Kafka is running for the lab."),
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Shows the lab's topics and groups. The exit status is 1 if no Kafka is running.
 pub fn status() -> Result<ExitCode> {
-    let Some(lab) = SharedKafka::find()? else {
-        println!("No Kafka runs for the lab; `cargo lab up` starts one.");
+    let Some(shared) = SharedKafka::find()? else {
+        println!("No Kafka is running for the lab. `cargo lab up` starts one.");
         return Ok(ExitCode::FAILURE);
     };
-    println!("{lab}");
-    let kafka = Kafka::at(&lab.bootstrap);
+    println!("{shared}");
+    let kafka = Kafka::at(&shared.bootstrap);
     let mut rows = Vec::new();
     for (topic, _) in TOPICS {
         rows.push(match kafka.partitions(topic)? {
@@ -102,7 +113,7 @@ pub fn status() -> Result<ExitCode> {
             }
             None => [
                 topic.to_string(),
-                "missing: `cargo lab up`".to_string(),
+                "none: create it with `cargo lab up`".to_string(),
                 String::new(),
             ],
         });
@@ -117,20 +128,22 @@ pub fn status() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Empties the lab's topics and deletes its groups. On a cluster of the user's own, it does so only if `yes`.
 pub fn reset(yes: bool) -> Result<ExitCode> {
-    let lab = running()?;
-    if let (Place::Yours, false) = (lab.place(), yes) {
+    let shared = running()?;
+    if let (Place::Yours, false) = (shared.place(), yes) {
         bail!(
-            "this would delete topics and groups on your own cluster at {}; `cargo lab reset --yes` does",
-            lab.bootstrap
+            "this would delete the lab's topics and groups on your own cluster at {}. If you want that, run \
+             `cargo lab reset --yes`",
+            shared.bootstrap
         );
     }
-    empty(&Kafka::at(&lab.bootstrap))?;
-    println!("The lab's topics are empty, and its groups are forgotten.");
+    empty(&Kafka::at(&shared.bootstrap))?;
+    println!("The lab's topics are empty, and its groups are deleted.");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Does the cluster hold events or groups of the lab?
+/// Are there events in the lab's topics, or any of the lab's groups?
 pub fn is_used(kafka: &Kafka) -> Result<bool> {
     for (topic, _) in TOPICS {
         if kafka.partitions(topic)?.is_some() && kafka.ends(topic)?.iter().sum::<i64>() > 0 {
@@ -140,7 +153,7 @@ pub fn is_used(kafka: &Kafka) -> Result<bool> {
     Ok(!groups(kafka)?.is_empty())
 }
 
-/// The lab's groups that have a member, or have committed something.
+/// The lab's groups that have a member or have committed an offset.
 fn groups(kafka: &Kafka) -> Result<Vec<GroupTable>> {
     let mut groups = Vec::new();
     for (group, topic) in GROUPS {
@@ -155,7 +168,10 @@ fn groups(kafka: &Kafka) -> Result<Vec<GroupTable>> {
     Ok(groups)
 }
 
-/// Deletes the lab's groups, and makes its topics anew.
+/// Deletes the lab's groups and topics, and creates the topics again.
+///
+/// # Errors
+/// When a group still has members after 60 s, or Kafka refuses a request.
 pub fn empty(kafka: &Kafka) -> Result<()> {
     for (group, topic) in GROUPS {
         let members = kafka.members(group, topic)?;
@@ -165,7 +181,8 @@ pub fn empty(kafka: &Kafka) -> Result<()> {
                 .map(|member| member.client_id.as_str())
                 .collect();
             println!(
-                "{group} has a member, {}: stop it with Ctrl-C. (One that crashed goes by itself after its session timeout: 10 s, or 45 s where it sets none.)",
+                "Group {group} still has members: {}. Stop them with Ctrl-C. (A program that crashed stays a member until its \
+                 session times out: 10 s, or 45 s if it sets no session timeout.)",
                 names.join(" and ")
             );
         }

@@ -1,4 +1,4 @@
-//! `cargo lab`: Kafka for the lab, its programs, and the demo.
+//! `cargo lab`: Kafka for the lab, its programs, their checks, and the demo.
 
 mod check;
 mod demo;
@@ -23,116 +23,138 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use terminal::run_command;
 
+use crate::check::{Output, Selection};
 use crate::extras::{GRADING, WATCH, become_extra};
 
-const TOOLS: &str = "Kafka's own tools, with the slides' arguments (--bootstrap-server is filled in):
+const TOOLS: &str = "\
+Kafka's own tools, with the same arguments as on the slides (--bootstrap-server is added for you):
   kafka-topics, kafka-console-producer, kafka-console-consumer, kafka-consumer-groups, kafka-configs, kafka-get-offsets";
 
-/// Kafka in practice: starts a real Kafka, runs the lab's programs, and shows what they do to each other.
+const EXIT_STATUS: &str = "\
+The exit status is 0 if everything was judged, whatever the score; 2 for a usage error; and 3 if something could not be judged.";
+
+/// Kafka in practice: starts a real Kafka, runs the lab's programs, and checks what they do
 #[derive(Parser)]
-#[command(name = "cargo lab", bin_name = "cargo lab", version, after_help = TOOLS)]
+#[command(name = "cargo lab", bin_name = "cargo lab", version, after_help = TOOLS, disable_help_subcommand = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
+/// The commands, in the order in which the help lists them. Those that students need first come first.
 #[derive(Subcommand)]
 enum Command {
-    /// Runs the tasks with the solutions and tells what happens; starts Kafka if none runs, and stops it then
-    Demo {
-        /// Only this task
-        task: Option<u32>,
-        /// On a cluster of your own: delete and recreate the lab's topics and groups there first
+    /// Checks that everything the lab needs is installed, and says how to install what is missing
+    Doctor,
+    /// Starts Kafka on localhost:9092, and creates the lab's topics
+    Up,
+    /// Builds a lab program and runs it in the current folder: your program, or the solution
+    Run {
+        /// The name of the program
+        #[arg(value_parser = judge::programs::PROGRAMS.to_vec())]
+        program: String,
+        /// Runs the solution instead of your program
         #[arg(long)]
-        reset: bool,
-        /// Writes a page that shows what happened: partitions over time, commits, kills, what came again
-        #[arg(long, value_name = "FILE")]
-        report: Option<PathBuf>,
+        solution: bool,
     },
-    /// Judges your programs by what they do: every check with its points, what it expected, saw, and a hint
+    /// Judges your programs by what they do. A check that fails says what it expected and saw, and gives a hint
+    #[command(after_help = EXIT_STATUS)]
     Check {
-        /// Only this task
+        /// The number of the task to judge; by default all tasks
         task: Option<u32>,
-        /// A folder of executables or Python scripts with the programs' names, instead of your crates
+        /// Judges the executables or Python scripts in this folder instead of your crates; they must have the programs'
+        /// names
         #[arg(long, value_name = "DIR")]
         programs: Option<PathBuf>,
-        /// One JSON object on standard output
+        /// Prints the report as one JSON object
         #[arg(long)]
         json: bool,
-        /// Goes on: judges a task again whenever you save one of its programs
+        /// Keeps running, and judges a task again whenever you save one of its programs
         #[arg(long, conflicts_with = "json")]
         watch: bool,
-        /// Writes a page with the verdicts, and what happened where a check failed
+        /// Also writes a page with the verdicts, and with what happened in each check that failed
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
     },
-    /// For instructors: grades submissions: workspaces, folders of programs, or archives of either
-    Grade(Words),
-    /// For instructors: grades submissions and shows starter, submission and solution side by side, as pages
-    Review(Words),
-    /// For instructors: makes the repository to hand out, without solutions
-    Export(Words),
-    /// For instructors: makes the autograder for a platform, such as Gradescope
-    Package(Words),
-    /// Gives the next hint for a task; once it passes, shows how the solution differs from what you wrote
-    Hint { task: u32 },
-    /// Checks that all is there: compiler, Docker or Java, Kafka, the topics
-    Doctor,
-    /// Starts Kafka on localhost:9092 with the lab's topics
-    Up,
-    /// Stops it, and removes its data
-    Down,
-    /// Says which Kafka runs, and what its topics and groups hold
+    /// Gives the next hint for a task; once the task passes, shows how the solution differs from your program
+    Hint {
+        /// The number of the task
+        task: u32,
+    },
+    /// Shows which Kafka is running, and its topics, groups, owners, committed offsets, and lag
     Status,
-    /// Empties the lab's topics and forgets its groups
+    /// Shows a consumer group live: who owns which partition, committed offsets, lag, and every rebalance
+    Watch(Words),
+    /// Empties the lab's topics, and deletes the lab's groups
     Reset {
-        /// On a cluster of your own, too
+        /// Allows this on a cluster of your own (BOOTSTRAP_SERVERS), too
         #[arg(long)]
         yes: bool,
     },
-    /// Publishes random events to clickstream, as the producer does once it works
-    Publish {
-        #[arg(value_name = "N", default_value_t = 100)]
-        events: u64,
+    /// Stops Kafka, and deletes its data
+    Down,
+    /// Runs the tasks with the solutions and explains what happens; starts Kafka if none is running, and stops it at the end
+    Demo {
+        /// The number of the task to run; by default all tasks
+        task: Option<u32>,
+        /// On a cluster of your own: first empties the lab's topics, and deletes the lab's groups
+        #[arg(long)]
+        reset: bool,
+        /// Also writes a page that shows what happened: partitions over time, commits, kills, and records that were sent
+        /// again
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
     },
-    /// Publishes random payments for billing, and says what each user is to be charged
-    Pay {
-        #[arg(value_name = "N", default_value_t = 50)]
-        payments: u64,
-        /// So many of them twice, the second time in any partition
-        #[arg(long, value_name = "K", default_value_t = 0)]
-        duplicates: usize,
-        /// So many messages besides that are no payments
-        #[arg(long, value_name = "K", default_value_t = 0)]
-        malformed: usize,
-    },
-    /// Shows a consumer group live: who owns which partition, committed offsets, lag, and every rebalance
-    Watch(Words),
     /// Shows why 100 events are not spread 33-33-34: which key goes to which partition, and what one more partition changes
     ///
-    /// Needs no Kafka. The shares are what to expect if every key has equally many events; how many it really has is chance.
+    /// This command needs no Kafka. It shows the shares that you can expect if all keys have the same number of events. How
+    /// many events a key really has is random.
     Partitions {
         /// The keys; by default user_1 to user_20
         #[arg(value_name = "KEY")]
         keys: Vec<String>,
-        /// How many partitions the topic has
+        /// The number of partitions that the topic has
         #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
         partitions: u32,
     },
-    /// Builds and runs a lab program in this folder: yours, or its solution
-    Run {
-        #[arg(value_parser = judge::programs::PROGRAMS.to_vec())]
-        program: String,
-        /// The solution instead of yours
-        #[arg(long)]
-        solution: bool,
+    /// Publishes random events to clickstream, as your producer will when it works
+    Publish {
+        /// The number of events
+        #[arg(value_name = "N", default_value_t = 100)]
+        events: u64,
+    },
+    /// Publishes random payments for task 5, and shows what each user must be charged
+    Pay {
+        /// The number of payments
+        #[arg(value_name = "N", default_value_t = 50)]
+        payments: u64,
+        /// How many of the payments are published twice, the second time to a random partition
+        #[arg(long, value_name = "K", default_value_t = 0)]
+        duplicates: usize,
+        /// How many messages that are not payments are published as well
+        #[arg(long, value_name = "K", default_value_t = 0)]
+        malformed: usize,
+    },
+    /// For instructors: grades submissions, whose programs run confined
+    Grade(Words),
+    /// For instructors: grades submissions and shows them as pages: starter, submission and solution side by side
+    Review(Words),
+    /// For instructors: makes the repository to hand out, without solutions
+    Export(Words),
+    /// For instructors: makes the autograder for Gradescope
+    Package(Words),
+    /// Shows this help, or the help of a command
+    Help {
+        /// The command to explain
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
     },
     /// One of Kafka's own tools
     #[command(external_subcommand)]
     Tool(Vec<String>),
 }
 
-/// The words of a command that is an executable of its own, which knows what they mean.
+/// The arguments of a command that is an executable of its own. That executable parses them, and prints the command's help.
 #[derive(Args)]
 #[command(disable_help_flag = true)]
 struct Words {
@@ -158,8 +180,10 @@ fn run(command: Command) -> Result<ExitCode> {
             json,
             watch,
             report,
-        } => check::What::new(task, programs)
-            .and_then(|what| check::check(&what, &check::Told { json, page: report }, watch)),
+        } => {
+            let output = Output { json, page: report };
+            check::check(&Selection::new(task, programs)?, &output, watch)
+        }
         Command::Grade(words) => grading("grade", words),
         Command::Review(words) => grading("review", words),
         Command::Export(words) => grading("export", words),
@@ -179,8 +203,15 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Watch(Words { words }) => become_extra(WATCH, words),
         Command::Partitions { keys, partitions } => Ok(partitions::partitions(keys, partitions)),
         Command::Run { program, solution } => run::run(&program, solution),
+        Command::Help { command } => help(command),
         Command::Tool(words) => tool::tool(&words),
     }
+}
+
+/// Does the same as the command with `--help`, so that executables of their own and Kafka's tools print their help themselves.
+fn help(command: Option<String>) -> Result<ExitCode> {
+    let words = ["cargo lab".to_string()].into_iter().chain(command);
+    run(Arguments::parse_from(words.chain(["--help".to_string()])).command)
 }
 
 fn grading(command: &str, Words { words }: Words) -> Result<ExitCode> {

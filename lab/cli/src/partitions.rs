@@ -1,17 +1,17 @@
-//! `cargo lab partitions`: why events are not spread evenly, and what one more partition does.
+//! `cargo lab partitions`: shows why events are not spread evenly, and what changes with one more partition.
 
 use std::process::ExitCode;
 
 use cluster::{Partitioner, table};
 
-/// So many users has the lab, and so many events does its producer publish.
+/// The number of users in the lab, and the number of events that its producer publishes.
 const USERS: u32 = 20;
 const EVENTS: f64 = 100.0;
 
-/// How long the longest bar is.
+/// The length of the longest bar, in characters.
 const BAR: usize = 36;
 
-/// What to call a partitioner's hash, and whose it is.
+/// Each partitioner, the name of its hash function, and the clients that use it by default.
 const PARTITIONERS: [(Partitioner, &str, &str); 2] = [
     (
         Partitioner::Crc32,
@@ -21,6 +21,7 @@ const PARTITIONERS: [(Partitioner, &str, &str); 2] = [
     (Partitioner::Murmur2, "murmur2", "Java"),
 ];
 
+/// Prints where the keys go in a topic with this number of partitions.
 pub fn partitions(keys: Vec<String>, partitions: u32) -> ExitCode {
     let keys = if keys.is_empty() {
         (1..=USERS).map(|number| format!("user_{number}")).collect()
@@ -28,8 +29,8 @@ pub fn partitions(keys: Vec<String>, partitions: u32) -> ExitCode {
         keys
     };
     println!(
-        "A record goes to partition hash(key) mod {partitions}: all events of a user to one\n\
-         partition, in order. That they are many here and few there, nobody prevents.\n"
+        "A record goes to partition hash(key) mod {partitions}. So all events of a user go to one\n\
+         partition, in order. Nothing guarantees that the partitions are equally full.\n"
     );
     println!("{}", places(&keys, partitions));
     for (partitioner, hash, client) in PARTITIONERS {
@@ -40,7 +41,7 @@ pub fn partitions(keys: Vec<String>, partitions: u32) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Where each key goes, and where it would go with one more partition.
+/// A table of the partition of each key, and of its partition if the topic had one more.
 fn places(keys: &[String], partitions: u32) -> String {
     let of = |count: u32| format!("of {count}");
     let (now, then) = (of(partitions), of(partitions + 1));
@@ -63,7 +64,7 @@ fn places(keys: &[String], partitions: u32) -> String {
     table(&header, &[1, 2, 3, 4, 5, 6], rows)
 }
 
-/// How many keys each partition gets, as bars, and how many events that makes if every key has as many.
+/// A bar for each partition: the number of its keys, and its number of events if all keys have the same number of events.
 fn shares(partitioner: Partitioner, keys: &[String], partitions: u32) -> String {
     let counts: Vec<usize> = (0..partitions)
         .map(|partition| {
@@ -75,31 +76,31 @@ fn shares(partitioner: Partitioner, keys: &[String], partitions: u32) -> String 
     let most = counts.iter().copied().max().unwrap_or(0).max(1);
     let lines = counts.iter().enumerate().map(|(partition, count)| {
         let bar = "█".repeat(count * BAR / most);
-        // A command line holds far fewer keys than a float counts.
+        // A float is exact for any number of keys that fits on a command line.
         #[allow(clippy::cast_precision_loss)]
         let events = EVENTS * *count as f64 / keys.len() as f64;
-        format!("  {partition:>3}  {bar:BAR$}  {count:>2} keys, {events:>3.0} of 100 events\n")
+        let noun = if *count == 1 { "key, " } else { "keys," };
+        format!("  {partition:>3}  {bar:BAR$}  {count:>2} {noun} {events:>3.0} of 100 events\n")
     });
     lines.collect()
 }
 
-/// What becomes of the keys when the topic gets one more partition.
+/// How many keys go to another partition if the topic gets one more partition, and what follows from that.
 fn one_more(keys: &[String], partitions: u32) -> String {
-    let all = keys.len();
-    let moved = PARTITIONERS.map(|(partitioner, hash, _)| {
+    let [by_crc32, by_murmur2] = PARTITIONERS.map(|(partitioner, ..)| {
         let moves = |key: &&String| {
             let place = |count| partitioner.partition(key.as_bytes(), count);
             place(partitions) != place(partitions + 1)
         };
-        let count = keys.iter().filter(moves).count();
-        format!("{count} by {hash}")
+        keys.iter().filter(moves).count()
     });
     format!(
-        "One partition more, {}: of {all} keys, {} go elsewhere (→).\n\
-         What was published stays where it is. So such a user's events are in two\n\
-         partitions, which two consumers may read: their order is lost. Choose the\n\
-         number of partitions before the first event.",
+        "With {} partitions, {by_crc32} of {} keys go to another partition (→) by CRC32,\n\
+         and {by_murmur2} by murmur2. Records that were published before stay where they are.\n\
+         So the events of such a user are in two partitions, which two consumers may\n\
+         read, and their order is lost. Choose the number of partitions before the first\n\
+         event.",
         partitions + 1,
-        moved.join(", "),
+        keys.len(),
     )
 }

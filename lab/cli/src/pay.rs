@@ -1,4 +1,4 @@
-//! `cargo lab pay`: payments for billing, and what each user is to be charged in the end.
+//! `cargo lab pay`: publishes payments for task 5, and says what each user must be charged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use rand::seq::IndexedRandom;
 
 use crate::kafka;
 
+/// Publishes `count` payments, `duplicates` of them a second time, and `malformed` messages that are not payments.
 pub fn pay(count: u64, duplicates: usize, malformed: usize) -> Result<ExitCode> {
     let (cluster, partitions) = kafka::with_topic(PAYMENTS)?;
     let payments = as_payloads(&random_payments(count))?;
@@ -23,16 +24,18 @@ pub fn pay(count: u64, duplicates: usize, malformed: usize) -> Result<ExitCode> 
     }
     cluster.send(PAYMENTS, None, &malformed_payments(malformed))?;
     println!(
-        "Published to {PAYMENTS}: {count} payments, {} of them twice, and {malformed} messages that are none.",
+        "Published to {PAYMENTS}: {count} payments, {} of them twice, and {malformed} messages that are not payments.",
         duplicates.min(payments.len())
     );
-    println!("Of all that {PAYMENTS} holds now, the database should have in the end:");
+    println!("When billing has processed everything in {PAYMENTS}, the database must contain:");
     println!("{}", bills(&cluster)?);
-    println!("What it has: SELECT user_id, count(*), sum(amount) FROM charges GROUP BY user_id;");
+    println!(
+        "To see what it contains, run: SELECT user_id, count(*), sum(amount) FROM charges GROUP BY user_id;"
+    );
     Ok(ExitCode::SUCCESS)
 }
 
-/// What each user is to be charged: every event once.
+/// A table of what each user must be charged for all payments in the topic, each `event_id` once.
 fn bills(cluster: &Kafka) -> Result<String> {
     let mut known = BTreeSet::new();
     let mut bills: BTreeMap<String, (u64, f64)> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What a student has done so far: hints taken, tasks passed.
+//! What a student has done so far: which hints were shown, and which tasks have passed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,27 +9,28 @@ use judge::programs::workspace;
 use judge::{Judged, Task};
 use serde::{Deserialize, Serialize};
 
-/// By task number.
+/// The progress in each task, by task number.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Progress {
-    /// How many hints were shown.
+    /// The number of hints that were shown.
     pub hints: BTreeMap<u32, usize>,
-    /// The sources with which every check of the task passed.
+    /// The source files with which every check of the task passed.
     passed: BTreeMap<u32, Vec<String>>,
 }
 
 impl Progress {
-    /// Reads it. What cannot be read is forgotten: it is worth a few hints.
+    /// Reads the progress from its file. If the file is missing or not valid, there is no progress: then a few hints are shown a
+    /// second time.
     pub fn load() -> Self {
         let text = fs::read_to_string(file()).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// Keeps it.
+    /// Writes the progress to its file.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub fn save(&self) -> Result<()> {
         let file = file();
         if let Some(folder) = file.parent() {
@@ -39,16 +40,16 @@ impl Progress {
             .with_context(|| format!("{} could not be written", file.display()))
     }
 
-    /// Did every check of this task pass, with the programs as they are now?
+    /// Did every check of this task pass with the current source files?
     pub fn has_passed(&self, task: &Task) -> bool {
         self.passed.get(&task.number) == Some(&sources(task))
     }
 }
 
-/// Remembers which of these tasks passed.
+/// Remembers which of these tasks have passed.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the file of the progress cannot be written.
 pub fn note_results(tasks: &[&Task], judged: &[Judged]) -> Result<()> {
     let mut progress = Progress::load();
     for task in tasks {
@@ -66,7 +67,7 @@ fn file() -> PathBuf {
     workspace().join("target/lab/progress.json")
 }
 
-/// The source files of a task's programs.
+/// The paths of the source files of a task's programs.
 pub fn files(task: &Task) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for program in task.programs {
@@ -78,6 +79,7 @@ pub fn files(task: &Task) -> Vec<PathBuf> {
     files
 }
 
+/// The texts of the source files of a task's programs.
 fn sources(task: &Task) -> Vec<String> {
     let files = files(task).into_iter();
     files

@@ -1,4 +1,4 @@
-//! `cargo lab publish`: events for whoever goes on before the producer works.
+//! `cargo lab publish`: publishes events, for students who want to continue before their producer works.
 
 use std::process::ExitCode;
 
@@ -8,6 +8,7 @@ use judge::random_events;
 
 use crate::kafka;
 
+/// Publishes `count` random events to clickstream.
 pub fn publish(count: u64) -> Result<ExitCode> {
     let (cluster, _) = kafka::with_topic(CLICKSTREAM)?;
     cluster.publish(CLICKSTREAM, &random_events(0, count))?;

@@ -1,4 +1,4 @@
-//! `cargo lab check --watch`: judges the tasks whose programs have changed, each time they do.
+//! `cargo lab check --watch`: judges a task again whenever one of its programs changes.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,28 +13,35 @@ use judge::programs::{PROGRAMS, workspace};
 use notify_debouncer_mini::notify::RecursiveMode;
 use notify_debouncer_mini::{DebounceEventResult, new_debouncer};
 
-use crate::check::What;
+use crate::check::Selection;
 
-/// Editors write a file in several steps; so long after the last one it counts as written.
+/// Editors write a file in several steps. This long after the last step, the file counts as written.
 const SETTLED: Duration = Duration::from_millis(200);
 
-/// How often Ctrl-C is looked for.
+/// How often the loop checks for Ctrl-C.
 const GLANCE: Duration = Duration::from_millis(100);
 
-pub fn rejudge(what: &What, judge: impl Fn(&What) -> Result<()>) -> Result<ExitCode> {
+/// Judges the selection. Then, until Ctrl-C, judges each of its tasks again whenever one of its programs changes.
+///
+/// # Errors
+/// When the files of the programs cannot be watched, and on Ctrl-C while a task is judged.
+pub fn rejudge(
+    selection: &Selection,
+    judge: impl Fn(&Selection) -> Result<()>,
+) -> Result<ExitCode> {
     let (changes, changed) = channel();
     let mut debouncer = new_debouncer(SETTLED, move |result: DebounceEventResult| {
-        // Nobody listens any more: we are about to end.
+        // Sending fails only if nobody receives any more, because this process is about to end.
         let _ = changes.send(result);
     })?;
-    for folder in folders(what) {
+    for folder in folders(selection) {
         debouncer
             .watcher()
             .watch(&folder, RecursiveMode::Recursive)
-            .with_context(|| format!("{} cannot be watched", folder.display()))?;
+            .with_context(|| format!("{} cannot be watched for changes", folder.display()))?;
     }
 
-    let mut next = what.only(&owned(&what.programs()));
+    let mut next = selection.only(&owned(&selection.programs()));
     loop {
         if let Err(error) = judge(&next) {
             wait::check_interrupt()?;
@@ -42,13 +49,14 @@ pub fn rejudge(what: &What, judge: impl Fn(&What) -> Result<()>) -> Result<ExitC
         }
         println!(
             "\n{}",
-            style("Waiting for you to save a program. Ctrl-C ends this.").dim()
+            style("Waiting for you to save a program. Press Ctrl-C to end.").dim()
         );
         next = loop {
             let paths = match changed.recv_timeout(GLANCE) {
                 Ok(Ok(events)) => events.into_iter().map(|event| event.path).collect(),
                 Ok(Err(error)) => {
-                    return Err(error).context("the files cannot be watched any more");
+                    return Err(error)
+                        .context("the files of your programs can no longer be watched; run the command again");
                 }
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
@@ -56,9 +64,9 @@ pub fn rejudge(what: &What, judge: impl Fn(&What) -> Result<()>) -> Result<ExitC
             if wait::interrupted() {
                 return Ok(ExitCode::SUCCESS);
             }
-            let concerned = what.only(&programs_of(&paths));
-            if !concerned.is_empty() {
-                break concerned;
+            let changed = selection.only(&programs_of(&paths));
+            if !changed.is_empty() {
+                break changed;
             }
         };
         println!(
@@ -68,17 +76,18 @@ pub fn rejudge(what: &What, judge: impl Fn(&What) -> Result<()>) -> Result<ExitC
     }
 }
 
-fn folders(what: &What) -> Vec<PathBuf> {
-    if let Some(folder) = what.folder() {
+/// The folders whose changes matter.
+fn folders(selection: &Selection) -> Vec<PathBuf> {
+    if let Some(folder) = selection.folder() {
         return vec![folder.to_path_buf()];
     }
-    let crates = what.programs().into_iter().chain(["common"]);
+    let crates = selection.programs().into_iter().chain(["common"]);
     crates
         .map(|name| workspace().join(name).join("src"))
         .collect()
 }
 
-/// The programs that these files belong to. What all of them share belongs to all.
+/// The names of the programs that these files belong to. The files of `common` belong to all programs.
 fn programs_of(paths: &[PathBuf]) -> Vec<String> {
     let mut programs: BTreeSet<&&str> = BTreeSet::new();
     for path in paths {

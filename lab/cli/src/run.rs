@@ -1,4 +1,4 @@
-//! `cargo lab run`: a lab program in this terminal.
+//! `cargo lab run`: runs a lab program in this terminal.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use judge::programs::{self, Version};
 
+/// Builds the program, and replaces this process by it. So this function returns only if something fails.
 pub fn run(program: &str, solution: bool) -> Result<ExitCode> {
     let version = if solution {
         Version::Solution
@@ -13,11 +14,13 @@ pub fn run(program: &str, solution: bool) -> Result<ExitCode> {
         Version::Own
     };
     let built = programs::build(&[program], version)?;
-    let executable = built.get(program).context("it was not built")?;
-    let lab = terminal::running()?;
+    let executable = built
+        .get(program)
+        .with_context(|| format!("Cargo did not build {program}"))?;
+    let shared = terminal::running()?;
     let mut command = Command::new(executable);
-    command.env("BOOTSTRAP_SERVERS", &lab.bootstrap);
-    // The program takes our place, so that Ctrl-C and the exit status are its own.
+    command.env("BOOTSTRAP_SERVERS", &shared.bootstrap);
+    // The program then gets Ctrl-C itself, and its exit status is the command's.
     let error = command.exec();
     Err(error).with_context(|| format!("{} could not be started", executable.display()))
 }

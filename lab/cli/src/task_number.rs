@@ -1,4 +1,4 @@
-//! The number of a task, as it stands on the command line.
+//! Tasks by their numbers on the command line.
 
 use judge::{TASKS, Task};
 use terminal::Usage;
@@ -6,19 +6,21 @@ use terminal::Usage;
 /// The task of this number.
 ///
 /// # Errors
-/// [`Usage`], when there is none.
+/// [`Usage`], if there is no such task.
 pub fn task(number: u32) -> Result<&'static Task, Usage> {
     let task = TASKS.iter().find(|task| task.number == number);
     task.ok_or_else(|| {
         let last = TASKS.len();
-        Usage(format!("there is no task {number}: they are 1 to {last}"))
+        Usage(format!(
+            "there is no task {number}. The tasks are 1 to {last}"
+        ))
     })
 }
 
-/// Only the task of this number, or all.
+/// The task of this number; or all tasks, if no number is given.
 ///
 /// # Errors
-/// As [`task`].
+/// [`Usage`], if there is no task of this number.
 pub fn tasks(only: Option<u32>) -> Result<Vec<&'static Task>, Usage> {
     match only {
         Some(number) => Ok(vec![task(number)?]),

@@ -1,4 +1,4 @@
-//! `cargo lab kafka-…`: Kafka's own tools, and a word where they answer with a stack trace or with nothing.
+//! `cargo lab kafka-…`: runs Kafka's own tools, and explains their answers when they print a stack trace or nothing.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
@@ -6,24 +6,25 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use anyhow::{Context, Result};
 use broker::tools;
 
+/// Runs a tool; the first word is its name.
 pub fn tool(words: &[String]) -> Result<ExitCode> {
     let (name, arguments) = words.split_first().context("no tool was named")?;
     if !tools::names().any(|tool| tool == name) {
         let known: Vec<_> = tools::names().collect();
         anyhow::bail!(
-            "there is no command `{name}`. `cargo lab --help` lists them; Kafka's tools here are {}",
+            "there is no command `{name}`. `cargo lab --help` lists all commands; Kafka's tools are {}",
             known.join(", ")
         );
     }
-    let lab = terminal::running()?;
+    let shared = terminal::running()?;
     match name.as_str() {
-        "kafka-consumer-groups" => groups(tools::command(&lab, name, arguments)?, arguments),
-        // These are talked to, or read from as they go.
+        "kafka-consumer-groups" => groups(tools::command(&shared, name, arguments)?, arguments),
+        // These are interactive: they read standard input, or print as records arrive.
         "kafka-console-producer" | "kafka-console-consumer" => {
-            Ok(code(tools::run(&lab, name, arguments)?))
+            Ok(code(tools::run(&shared, name, arguments)?))
         }
         _ => {
-            let output = tools::command(&lab, name, arguments)?
+            let output = tools::command(&shared, name, arguments)?
                 .stdin(Stdio::null())
                 .output()?;
             print!("{}", without_trace(&output.stdout));
@@ -33,14 +34,14 @@ pub fn tool(words: &[String]) -> Result<ExitCode> {
                 .windows(20)
                 .any(|part| part == b"TopicExistsException")
             {
-                eprintln!("The topic is there already. (`cargo lab up` makes those of the lab.)");
+                eprintln!("The topic already exists. (`cargo lab up` creates the lab's topics.)");
             }
             Ok(code(output.status))
         }
     }
 }
 
-/// What a tool printed, less Java's stack traces.
+/// What a tool printed, without Java's stack traces.
 fn without_trace(text: &[u8]) -> String {
     let is_trace = |line: &str| {
         let line = line.trim_start();
@@ -51,13 +52,13 @@ fn without_trace(text: &[u8]) -> String {
     kept.map(|line| format!("{line}\n")).collect()
 }
 
-/// The same exit status for us; 128 and its number after a signal, as shells have it.
+/// The tool's exit status as our own. If a signal ended it, the exit status is 128 plus the signal's number, as in shells.
 fn code(status: ExitStatus) -> ExitCode {
     let code = status.code().or_else(|| Some(128 + status.signal()?));
     ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
-/// Runs `kafka-consumer-groups` and explains what it leaves unexplained.
+/// Runs `kafka-consumer-groups`, and explains three answers: there is no such group, no rows, and `-` as an offset.
 fn groups(mut command: Command, arguments: &[String]) -> Result<ExitCode> {
     let output = command.stdin(Stdio::null()).output()?;
     let out = String::from_utf8_lossy(&output.stdout);
@@ -75,12 +76,13 @@ fn groups(mut command: Command, arguments: &[String]) -> Result<ExitCode> {
         let all_committed = !out.lines().any(uncommitted);
         if !has_rows {
             println!(
-                "Group {group} has no members and has committed nothing, so Kafka has no rows to show: every record \
-                 is still to be read."
+                "Group {group} has no members and has committed nothing, so Kafka has no rows to show. For Kafka, the \
+                 group has not processed any record yet."
             );
         } else if !all_committed {
             println!(
-                "`-` in CURRENT-OFFSET means that nothing was committed there. That is not offset 0, and not lag 0."
+                "`-` in CURRENT-OFFSET means that the group has committed no offset for this partition. That is not offset 0, \
+                 and not lag 0."
             );
         }
     }
@@ -89,7 +91,7 @@ fn groups(mut command: Command, arguments: &[String]) -> Result<ExitCode> {
     ))
 }
 
-/// A row of a partition whose third column after the group and topic, CURRENT-OFFSET, is `-`.
+/// Is this a row for a partition without a committed offset? Its columns begin with GROUP, TOPIC, PARTITION, CURRENT-OFFSET.
 fn uncommitted(line: &str) -> bool {
     let columns: Vec<&str> = line.split_whitespace().collect();
     columns.len() > 4 && columns[2].parse::<i32>().is_ok() && columns[3] == "-"

@@ -1,4 +1,4 @@
-//! The end offsets of whole topics, asked of the leaders of their partitions.
+//! The end offsets of topics. The leader of each partition knows them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,23 +12,24 @@ use kafka_protocol::protocol::StrBytes;
 use crate::group_description::TopicPartition;
 use crate::wire::Brokers;
 
-/// Asks for the end, where a time could stand.
+/// The timestamp that stands for the end of a partition.
 const LATEST: i64 = -1;
 
-/// No replica asks, but a client.
+/// The replica id of a client, which is no replica.
 const CLIENT: BrokerId = BrokerId(-1);
 
-/// The end offset of each partition of these topics, of those that exist: one question for all, and one for each leader.
-/// `None` for a partition that has no leader at the moment.
+/// The end offset of each partition of those of these topics that exist. `None` if a partition has no leader at the moment.
+///
+/// This takes one request for all topics together, and one request to each leader.
 ///
 /// # Errors
-/// When a broker does not answer within `limit`.
+/// If a broker does not answer within `limit`.
 pub fn ends(
     brokers: &mut Brokers,
     topics: &BTreeSet<String>,
     limit: Duration,
 ) -> Result<BTreeMap<TopicPartition, Option<i64>>> {
-    /// The first that can forbid to create what is asked for.
+    /// The first version in which a client can say that the question must not create the topic.
     const METADATA: i16 = 4;
     const LIST_OFFSETS: i16 = 1;
     let asked = topics

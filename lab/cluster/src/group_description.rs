@@ -1,4 +1,4 @@
-//! A consumer group as its coordinator describes it, and all that it has committed.
+//! A consumer group as its coordinator describes it, and the group's committed offsets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -30,48 +30,49 @@ pub struct GroupDescription {
     pub members: Vec<GroupMember>,
 }
 
-/// A member of it.
+/// A member of a consumer group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupMember {
-    /// The client's `client.id`; `rdkafka` where it sets none.
+    /// The member's `client.id`; `rdkafka` if it has set none.
     pub client_id: String,
-    /// The id that the group coordinator gave it.
+    /// The id that the group's coordinator has given to the member.
     pub member_id: String,
-    /// What it owns, by the coordinator's account. While a classic group rebalances, Kafka 4 goes on naming what it owned
-    /// before.
+    /// The partitions that it owns, according to the coordinator. During the rebalance of a classic group, Kafka 4 still
+    /// reports the partitions that the member owned before.
     pub partitions: BTreeSet<TopicPartition>,
 }
 
 /// What a group is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupState {
-    /// Classic: waits until all members have joined again.
+    /// Classic protocol: the coordinator waits until all members have joined again.
     PreparingRebalance,
-    /// Classic: all have joined; the leader of the group decides who gets what.
+    /// Classic protocol: all members have joined, and the group's leader assigns the partitions.
     CompletingRebalance,
-    /// KIP-848: the coordinator decides who gets what.
+    /// Protocol of KIP-848: the coordinator assigns the partitions.
     Assigning,
-    /// KIP-848: members give up and take up partitions.
+    /// Protocol of KIP-848: the members give up old partitions and take new ones.
     Reconciling,
+    /// The group is not in a rebalance.
     Stable,
-    /// There are commits, but no members.
+    /// The group has commits, but no members.
     Empty,
 }
 
-/// By which protocol the members find together.
+/// The protocol by which partitions are assigned to the members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupProtocol {
-    /// The clients share the partitions out among themselves.
+    /// `group.protocol=classic`: one of the members assigns them.
     Classic,
-    /// KIP-848, `group.protocol=consumer`: the coordinator does.
+    /// `group.protocol=consumer` (KIP-848): the coordinator assigns them.
     Consumer,
 }
 
 impl GroupState {
-    /// By its name. `None` for a group that is dead: that is what brokers call one that is not there.
+    /// The state with this name. `None` for the state `Dead`, which brokers report for a group that does not exist.
     ///
     /// # Errors
-    /// When Kafka has no such state.
+    /// If the name is unknown.
     fn named(name: &str) -> Result<Option<Self>> {
         Ok(Some(match name {
             "PreparingRebalance" => Self::PreparingRebalance,
@@ -81,27 +82,27 @@ impl GroupState {
             "Stable" => Self::Stable,
             "Empty" => Self::Empty,
             "Dead" => return Ok(None),
-            other => bail!("a group in state {other} is not known here"),
+            other => bail!("Kafka reports a group state that this program does not know: {other}"),
         }))
     }
 
-    /// Is it in the middle of a rebalance?
+    /// Whether the group is in a rebalance.
     pub fn is_rebalancing(self) -> bool {
         !matches!(self, Self::Stable | Self::Empty)
     }
 }
 
-/// As Kafka's tools name it.
+/// The name that Kafka's tools use.
 impl fmt::Display for GroupState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }
 }
 
-/// What a group is; `None` where there is none of that name.
+/// Describes a group of either protocol; `None` if there is no such group.
 ///
 /// # Errors
-/// When the coordinator does not answer within `limit`, or refuses.
+/// If the coordinator does not answer within `limit` or refuses.
 pub fn describe(
     brokers: &mut Brokers,
     group: &str,
@@ -113,7 +114,7 @@ pub fn describe(
         answer.groups.first().map_or(0, |group| group.error_code)
     })?;
     let Some(described) = answer.groups.into_iter().next() else {
-        bail!("Kafka does not describe group {group}");
+        bail!("Kafka's answer does not describe group {group}");
     };
     refuse(group, described.error_code)?;
     let Some(state) = GroupState::named(&described.group_state)? else {
@@ -131,7 +132,7 @@ pub fn describe(
     }))
 }
 
-/// The same for a group by the protocol of KIP-848, which to the older question is dead.
+/// Describes a group of the protocol of KIP-848. `DescribeGroups`, the older request, reports such a group as dead.
 fn describe_new(
     brokers: &mut Brokers,
     group: &str,
@@ -172,17 +173,17 @@ fn describe_new(
     }))
 }
 
-/// The committed offsets of a group, in all topics. A partition without a commit is not among them.
+/// The committed offsets of a group, in all topics. A partition without a commit is left out.
 ///
 /// # Errors
-/// When the coordinator does not answer within `limit`, or refuses.
+/// If the coordinator does not answer within `limit` or refuses.
 pub fn commits(
     brokers: &mut Brokers,
     group: &str,
     limit: Duration,
 ) -> Result<BTreeMap<TopicPartition, i64>> {
     const VERSION: i16 = 2;
-    // No topics means all of them.
+    // `None` asks for all topics.
     let question = OffsetFetchRequest::default()
         .with_group_id(id(group))
         .with_topics(None);
@@ -201,8 +202,8 @@ pub fn commits(
     Ok(commits.filter(|(_, offset)| *offset >= 0).collect())
 }
 
-/// What an assignment of the consumer protocol says: a version, and then what that version holds. An empty one is no
-/// assignment yet; `None` where it is of another protocol.
+/// Decodes an assignment of the consumer protocol: a version, followed by the partitions. No bytes mean that the member has
+/// no partitions yet. `None` if the bytes are not such an assignment.
 pub fn assignment(bytes: &[u8]) -> Option<BTreeSet<TopicPartition>> {
     let mut bytes = Bytes::copy_from_slice(bytes);
     if bytes.is_empty() {
@@ -218,8 +219,8 @@ pub fn assignment(bytes: &[u8]) -> Option<BTreeSet<TopicPartition>> {
     Some(all.collect())
 }
 
-/// Does it announce no more than it holds? Any member that leads a group may write one, and the decoder makes room for what is
-/// announced.
+/// Whether the assignment holds as many elements as it announces. Any member that leads a group can write one, and the decoder
+/// reserves memory for as many elements as are announced.
 fn is_plausible(assignment: &Bytes) -> bool {
     let mut rest = assignment.clone();
     let mut walk = || -> Option<()> {
@@ -249,6 +250,6 @@ fn id(group: &str) -> GroupId {
 fn refuse(group: &str, code: i16) -> Result<()> {
     match ResponseError::try_from_code(code) {
         None => Ok(()),
-        Some(error) => bail!("group {group}: {error}"),
+        Some(error) => bail!("Kafka refuses a question about group {group}: {error}"),
     }
 }

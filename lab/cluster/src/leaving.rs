@@ -1,16 +1,15 @@
-//! Leaving a group in another member's name; clients offer no call for that.
+//! Leaves a group in another member's name. Client libraries offer no call for this.
 
 use anyhow::Result;
 use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, GroupId, LeaveGroupRequest};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::wire::ANSWER_LIMIT;
-use crate::wire::Brokers;
+use crate::wire::{ANSWER_LIMIT, Brokers};
 
-/// Sends LeaveGroup, whatever the answer says.
+/// Makes a member of a classic group leave: sends `LeaveGroup`. Does not check whether the coordinator accepts it.
 ///
 /// # Errors
-/// When the coordinator does not answer.
+/// If the coordinator does not answer.
 pub fn leave_group(brokers: &mut Brokers, group: &str, member: &str) -> Result<()> {
     const VERSION: i16 = 1;
     let leave = LeaveGroupRequest::default()
@@ -23,10 +22,11 @@ pub fn leave_group(brokers: &mut Brokers, group: &str, member: &str) -> Result<(
         .map(drop)
 }
 
-/// The same for a member of a group by the protocol of KIP-848: a heartbeat whose epoch says goodbye.
+/// Makes a member of a group of the protocol of KIP-848 leave: sends a heartbeat with the epoch that means leaving. Does not
+/// check whether the coordinator accepts it.
 ///
 /// # Errors
-/// As there.
+/// If the coordinator does not answer.
 pub fn leave_consumer_group(brokers: &mut Brokers, group: &str, member: &str) -> Result<()> {
     const VERSION: i16 = 0;
     const LEAVE_EPOCH: i32 = -1;

@@ -1,5 +1,5 @@
-//! A Kafka cluster seen from outside: records, consumer groups, offsets, rebalances. Nothing here knows of a task, a
-//! submission or a verdict.
+//! A Kafka cluster, seen from outside: records, consumer groups, offsets and rebalances. Nothing here knows about tasks,
+//! submissions or verdicts.
 
 mod end_offsets;
 mod group_description;
@@ -17,7 +17,7 @@ mod wire;
 pub use group_description::{
     GroupDescription, GroupMember, GroupProtocol, GroupState, TopicPartition, assignment,
 };
-pub use kafka::{Isolation, Kafka, Member, Payload, Record};
+pub use kafka::{Isolation, Kafka, Payload, Record, TopicMember};
 pub use live_group::{GroupEvent, LiveGroup};
 pub use offset_table::{Grid, GroupOffsets, GroupTable, is_past, offsets, sum, topics_of};
 pub use partitioner::Partitioner;

@@ -1,4 +1,4 @@
-//! A consumer group as it is watched: how it stands, and what has happened to it since.
+//! A consumer group that is being watched: its present state, and what has happened to it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,55 +8,95 @@ use crate::offset_table::{Grid, GroupOffsets, GroupTable};
 use crate::rate::GroupProgress;
 use crate::rebalances::Rebalances;
 
-/// How many events are kept.
+/// How many events are kept. The oldest are dropped.
 const MOST_EVENTS: usize = 500;
 
-/// What is known of a group from looking at it again and again.
+/// What is known about a group from looking at it again and again.
 #[derive(Debug)]
 pub struct LiveGroup {
     group: String,
-    /// `None` until it was looked at.
-    description: Option<Option<GroupDescription>>,
-    /// Since when it is in its state; `None` when it was so from the first look on.
-    in_state_since: Option<Instant>,
-    /// `None` until they were looked at.
+    last_look: LastLook,
+    /// When Kafka stopped answering; `None` while it answers.
+    silent_since: Option<Instant>,
+    /// `None` until they are known.
     offsets: Option<GroupOffsets>,
     progress: GroupProgress,
     rebalances: Rebalances,
     events: VecDeque<GroupEvent>,
-    /// Since when Kafka does not answer, and what is to be said of that.
-    silence: Option<(Instant, String)>,
+}
+
+/// What the last look that Kafka answered has shown.
+#[derive(Debug)]
+enum LastLook {
+    /// There was no look yet.
+    Never,
+    /// The group does not exist.
+    Absent,
+    /// The group exists.
+    Present {
+        description: GroupDescription,
+        /// When it was first seen in its present state; `None` if it was in this state at the first look of all.
+        in_state_since: Option<Instant>,
+    },
 }
 
 /// Something that happened to the group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupEvent {
     pub at: Instant,
-    /// In a line.
+    /// One line.
     pub what: String,
-    /// What belongs to it, a line each.
+    /// More lines, if there is more to say.
     pub details: Vec<String>,
 }
 
+impl LastLook {
+    /// The look after this one, at the time `at`. It showed `description`, or no group.
+    fn next(&self, at: Instant, description: Option<GroupDescription>) -> Self {
+        let Some(description) = description else {
+            return Self::Absent;
+        };
+        let in_state_since = match self {
+            Self::Never => None,
+            Self::Present {
+                description: before,
+                in_state_since,
+            } if before.state == description.state => *in_state_since,
+            Self::Absent | Self::Present { .. } => Some(at),
+        };
+        Self::Present {
+            description,
+            in_state_since,
+        }
+    }
+
+    fn state(&self) -> Option<GroupState> {
+        match self {
+            Self::Never | Self::Absent => None,
+            Self::Present { description, .. } => Some(description.state),
+        }
+    }
+}
+
 impl LiveGroup {
-    /// Nothing is known of it yet.
+    /// A group that nothing is known about yet.
     pub fn new(group: &str) -> Self {
         Self {
             group: group.to_string(),
-            description: None,
-            in_state_since: None,
+            last_look: LastLook::Never,
+            silent_since: None,
             offsets: None,
             progress: GroupProgress::default(),
             rebalances: Rebalances::default(),
             events: VecDeque::new(),
-            silence: None,
         }
     }
 
-    /// The group looked like this; `None`: there was no such group. Returns what has happened, if anything.
+    /// Takes note of what the group looked like at `at`; `None` if there was no such group. Returns what has happened since
+    /// the look before.
     pub fn saw(&mut self, at: Instant, description: Option<GroupDescription>) -> Vec<GroupEvent> {
         let mut new = Vec::new();
-        if let Some((since, _)) = self.silence.take() {
+        if let Some(since) = self.silent_since.take() {
             let silent = (at - since).as_secs_f32();
             new.push(event(
                 at,
@@ -70,66 +110,72 @@ impl LiveGroup {
                 details: over.moves().collect(),
             });
         }
-        let state = description.as_ref().map(|description| description.state);
-        if self.description.is_some() && self.state() != state {
-            self.in_state_since = Some(at);
-        }
-        if self.state().is_some() && state.is_none() {
+        let look = self.last_look.next(at, description);
+        if let (LastLook::Present { .. }, LastLook::Absent) = (&self.last_look, &look) {
             new.push(event(
                 at,
-                "the group is no more: deleted, or empty without a commit",
+                "the group no longer exists: it was deleted, or its last member left and it had no commits",
             ));
         }
-        self.description = Some(description);
-        self.events.extend(new.iter().cloned());
-        let surplus = self.events.len().saturating_sub(MOST_EVENTS);
-        self.events.drain(..surplus);
+        self.last_look = look;
+        self.keep(&new);
         new
     }
 
-    /// These were its offsets.
+    /// Takes note of the group's offsets at `at`.
     pub fn saw_offsets(&mut self, at: Instant, offsets: GroupOffsets) {
         self.progress.add(at, offsets.committed.clone());
         self.offsets = Some(offsets);
     }
 
-    /// Kafka did not answer, for this reason. Returns what has happened, if it is the first time.
+    /// Takes note that Kafka did not answer at `at`, for this reason. Returns an event if Kafka answered before.
     pub fn heard_nothing(&mut self, at: Instant, reason: &str) -> Option<GroupEvent> {
-        if self.silence.is_some() {
+        if self.silent_since.is_some() {
             return None;
         }
-        self.silence = Some((at, reason.to_string()));
+        self.silent_since = Some(at);
         let new = event(at, reason);
-        self.events.push_back(new.clone());
+        self.keep(std::slice::from_ref(&new));
         Some(new)
     }
 
-    fn state(&self) -> Option<GroupState> {
-        Some(self.description.as_ref()?.as_ref()?.state)
+    fn keep(&mut self, new: &[GroupEvent]) {
+        self.events.extend(new.iter().cloned());
+        let surplus = self.events.len().saturating_sub(MOST_EVENTS);
+        self.events.drain(..surplus);
     }
 
-    /// Does Kafka answer, and is there a group that does not rebalance?
+    /// Whether Kafka answers and the group exists and is not rebalancing.
     pub fn is_settled(&self) -> bool {
-        self.silence.is_none() && self.state().is_some_and(|state| !state.is_rebalancing())
+        let state = self.last_look.state();
+        self.silent_since.is_none() && state.is_some_and(|state| !state.is_rebalancing())
     }
 
-    /// How it stands, in a line.
+    /// The present state, in one line.
     pub fn headline(&self, now: Instant) -> String {
         let group = &self.group;
-        if let Some((since, _)) = &self.silence {
-            let age = age(now - *since);
+        if let Some(since) = self.silent_since {
+            let age = age(now - since);
             return format!("{group}: Kafka has not answered for {age}; trying again");
         }
-        let Some(description) = &self.description else {
-            return group.clone();
-        };
-        let Some(description) = description else {
-            return format!("{group}: there is no such group yet; waiting for it");
-        };
+        match &self.last_look {
+            LastLook::Never => group.clone(),
+            LastLook::Absent => format!("{group}: there is no such group yet; waiting for it"),
+            LastLook::Present {
+                description,
+                in_state_since,
+            } => {
+                let age = in_state_since.map(|since| age(now.saturating_duration_since(since)));
+                self.headline_of(description, age)
+            }
+        }
+    }
+
+    /// The state of the group, for how long it has been in this state if that is known, and its members.
+    fn headline_of(&self, description: &GroupDescription, age: Option<String>) -> String {
+        let group = &self.group;
         let state = description.state;
-        let age = self.in_state_since.map_or(String::new(), |since| {
-            format!(" for {}", age(now.saturating_duration_since(since)))
-        });
+        let age = age.map_or(String::new(), |age| format!(" for {age}"));
         let mut names: Vec<String> = description
             .members
             .iter()
@@ -149,16 +195,19 @@ impl LiveGroup {
         format!("{group}: {state}{age}; {members}{protocol}")
     }
 
-    /// Who owns what, and how far it is; `None` until that is known.
+    /// The owner and the offsets of each partition; `None` until they are known.
     pub fn table(&self) -> Option<GroupTable> {
-        let members = self.description.as_ref()?.as_ref();
-        let members = members.map_or(&[][..], |description| &description.members);
+        let members = match &self.last_look {
+            LastLook::Never => return None,
+            LastLook::Absent => &[][..],
+            LastLook::Present { description, .. } => &description.members,
+        };
         let names = self.rebalances.names();
         let offsets = self.offsets.as_ref()?;
         Some(GroupTable::new(&self.group, members, names, offsets))
     }
 
-    /// The same as cells, with the rate of each partition, and a last row for all of them.
+    /// The cells of [`LiveGroup::table`], with a rate for each partition and a last row for all partitions together.
     pub fn grid(&self) -> Option<Grid> {
         let table = self.table()?;
         let mut grid = table.grid_with_totals();
@@ -176,7 +225,7 @@ impl LiveGroup {
         Some(grid)
     }
 
-    /// What has happened, the oldest first.
+    /// What has happened, in order of time.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &GroupEvent> {
         self.events.iter()
     }
@@ -199,7 +248,7 @@ fn per_second(rate: Option<f64>) -> String {
     }
 }
 
-/// `0.7 s`, `12 s`, `5 min`.
+/// A duration such as `0.7 s`, `12 s` or `5 min`.
 fn age(age: Duration) -> String {
     match age.as_secs() {
         0..10 => format!("{:.1} s", age.as_secs_f32()),
@@ -235,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn two_topics_are_named_and_no_commit_is_no_lag_of_zero() {
+    fn two_topics_are_named_and_a_lag_without_a_commit_is_unknown() {
         let mut live = LiveGroup::new("shop");
         let now = Instant::now();
         live.saw(now, Some(owned_by("one")));
@@ -259,13 +308,16 @@ mod tests {
                 "||all|8|16|≥ 1|2.0",
             ]
         );
-        let told = live.saw(now, Some(owned_by("two")));
-        assert_eq!(told[0].what, "rdkafka·2 joined; rdkafka left or timed out");
-        assert!(told[0].details[0].starts_with("orders 0; payments 1: rdkafka → rdkafka·2"));
+        let events = live.saw(now, Some(owned_by("two")));
+        assert_eq!(
+            events[0].what,
+            "rdkafka·2 joined; rdkafka left or timed out"
+        );
+        assert!(events[0].details[0].starts_with("orders 0; payments 1: rdkafka → rdkafka·2"));
     }
 
     #[test]
-    fn silence_is_told_once_and_its_end() {
+    fn silence_and_its_end_are_reported_once() {
         let mut live = LiveGroup::new("shop");
         let now = Instant::now();
         live.saw(now, Some(owned_by("one")));
@@ -273,8 +325,8 @@ mod tests {
         assert!(live.heard_nothing(now, "nobody answers").is_none());
         let later = now + Duration::from_secs(12);
         assert!(live.headline(later).contains("not answered for 12 s"));
-        let told = live.saw(later, Some(owned_by("one")));
-        assert_eq!(told[0].what, "Kafka answers again, after 12.0 s");
-        assert_eq!(told.len(), 1, "nothing has moved");
+        let events = live.saw(later, Some(owned_by("one")));
+        assert_eq!(events[0].what, "Kafka answers again, after 12.0 s");
+        assert_eq!(events.len(), 1, "nothing has moved");
     }
 }

@@ -1,23 +1,23 @@
-//! What to call the members of a group.
+//! Names for the members of a group.
 
 use std::collections::BTreeMap;
 
 use crate::GroupMember;
 
-/// The `client.id` of a member; from the second living one of the same `client.id` on, with a number: `rdkafka·2`. A name
-/// stays while its member does.
+/// The names of a group's members, by member id. A member's name is its `client.id`. If that name is taken, a number is
+/// added: `rdkafka·2`. A member keeps its name for as long as it is in the group.
 #[derive(Clone, Debug, Default)]
 pub struct MemberNames(BTreeMap<String, String>);
 
 impl MemberNames {
-    /// The names among these members.
+    /// Names for these members.
     pub fn of(members: &[GroupMember]) -> Self {
         let mut names = Self::default();
         names.update(members);
         names
     }
 
-    /// These are the members now. Whoever is new gets a name that nobody had up to now.
+    /// Takes note of the present members. A new member does not get the name of a member that has just left.
     pub fn update(&mut self, members: &[GroupMember]) {
         let mut members: Vec<&GroupMember> = members.iter().collect();
         members.sort_by_key(|member| &member.member_id);
@@ -39,7 +39,7 @@ impl MemberNames {
             .retain(|id, _| members.iter().any(|member| member.member_id == *id));
     }
 
-    /// The name of the member with this id. One that nobody has told of goes by its id.
+    /// The name of the member with this id. If the member is unknown, its name is the id.
     pub fn name(&self, member_id: &str) -> String {
         let name = self.0.get(member_id).map_or(member_id, String::as_str);
         name.to_string()
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stays_while_its_member_does() {
+    fn a_member_keeps_its_name() {
         let (first, second, third) = (
             member("x", "rdkafka"),
             member("a", "rdkafka"),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_as_another_goes_is_another() {
+    fn a_new_member_does_not_get_the_name_of_one_that_has_just_left() {
         let mut names = MemberNames::of(&[member("x", "A")]);
         names.update(&[member("y", "A")]);
         assert_eq!(names.name("y"), "A·2");

@@ -1,4 +1,4 @@
-//! A consumer group at one moment: who owns which partition, and how far the commits are.
+//! A consumer group at one moment: the owner and the offsets of each partition.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,8 +11,8 @@ use crate::member_names::MemberNames;
 use crate::table::table;
 use crate::wire::ANSWER_LIMIT;
 
-/// What `kafka-consumer-groups --describe` shows, for every partition of a topic, whether or not anything was committed
-/// there and whether or not anyone is left in the group.
+/// What `kafka-consumer-groups --describe` shows. Unlike that tool, this table has every partition of a topic, even if
+/// nothing was committed there and if the group has no members.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupTable {
     pub group: String,
@@ -25,18 +25,18 @@ pub struct Row {
     pub partition: TopicPartition,
     /// The name of the member that owns it.
     pub owner: Option<String>,
-    /// The offset the group would go on at. Without a commit there is none; that is not 0.
+    /// The offset at which the group would continue. `None` if there is no commit, which is not the same as 0.
     pub committed: Option<i64>,
-    /// That of the next record. Unknown while the partition has no leader.
+    /// The offset of the next record. `None` while the partition has no leader.
     pub end: Option<i64>,
 }
 
-/// How far a group has come, and how far it could.
+/// The committed offsets of a group and the end offsets of its topics.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupOffsets {
-    /// The offset the group would go on at, of each partition with a commit.
+    /// The committed offset of each partition that has one.
     pub committed: BTreeMap<TopicPartition, i64>,
-    /// The end offset of every partition that the table is to show; `None` while it has no leader.
+    /// The end offset of each partition that the table shows; `None` while the partition has no leader.
     pub ends: BTreeMap<TopicPartition, Option<i64>>,
 }
 
@@ -61,17 +61,17 @@ pub fn topics_of(
 }
 
 impl Row {
-    /// How many records the group has yet to read: end less committed.
+    /// The lag: the end offset minus the committed offset.
     pub fn lag(&self) -> Option<i64> {
         Some(self.end? - self.committed?)
     }
 }
 
 impl GroupTable {
-    /// Asks Kafka, for the partitions of one topic. Where there is no such topic, there are none.
+    /// Asks Kafka about the partitions of one topic. If there is no such topic, the table has no rows.
     ///
     /// # Errors
-    /// When the cluster does not answer.
+    /// If the cluster does not answer.
     pub fn read(kafka: &Kafka, group: &str, topic: &str) -> Result<Self> {
         let topics = BTreeSet::from([topic.to_string()]);
         let offsets = GroupOffsets {
@@ -88,7 +88,7 @@ impl GroupTable {
         ))
     }
 
-    /// A row for each partition with an end.
+    /// A table with a row for each partition in `offsets.ends`.
     pub fn new(
         group: &str,
         members: &[GroupMember],
@@ -110,7 +110,7 @@ impl GroupTable {
         }
     }
 
-    /// Its cells. The topic is named where there are several.
+    /// The table's cells. There is a column for the topic only if there are several topics.
     pub fn grid(&self) -> Grid {
         let topics: BTreeSet<&str> = self
             .rows
@@ -141,8 +141,8 @@ impl GroupTable {
         }
     }
 
-    /// The same, with a last row for all of them together. Where an end or a lag is unknown, theirs is
-    /// at least that of the others.
+    /// The table's cells, with a last row for all partitions together. If some ends or lags are unknown, the sum of the others
+    /// is marked with `≥`.
     pub fn grid_with_totals(&self) -> Grid {
         let sum = |of: fn(&Row) -> Option<i64>| {
             let known: Vec<i64> = self.rows.iter().filter_map(of).collect();
@@ -167,13 +167,13 @@ impl GroupTable {
 }
 
 impl Grid {
-    /// Is this a column of numbers?
+    /// Whether the column with this header holds numbers.
     pub fn is_number(header: &str) -> bool {
         !matches!(header, "topic" | "owner")
     }
 }
 
-/// Indented by two blanks.
+/// The cells in aligned columns, indented by two spaces.
 impl fmt::Display for Grid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = 0..self.header.len();
@@ -190,20 +190,20 @@ impl fmt::Display for GroupTable {
     }
 }
 
-/// Are the committed offsets at the end of each partition? One that is empty needs no commit.
+/// Whether the committed offsets are at the end of each partition. An empty partition needs no commit.
 pub fn is_past(committed: &[Option<i64>], ends: &[i64]) -> bool {
     let committed = committed.iter().map(|committed| committed.unwrap_or(0));
     committed.eq(ends.iter().copied())
 }
 
-/// Committed offsets of all partitions together; a partition without a commit counts as 0.
+/// The sum of all committed offsets. A partition without a commit counts as 0.
 pub fn sum(committed: &[Option<i64>]) -> i64 {
-    // A program may commit any offset.
+    // A program can commit any offset, so the sum could overflow.
     let offsets = committed.iter().flatten();
     offsets.fold(0, |sum, offset| sum.saturating_add(*offset))
 }
 
-/// Committed offsets by partition: `21, 47, no commit`.
+/// The committed offset of each partition as text: `21, 47, no commit`.
 pub fn offsets(committed: &[Option<i64>]) -> String {
     let offsets: Vec<String> = committed.iter().copied().map(offset).collect();
     offsets.join(", ")

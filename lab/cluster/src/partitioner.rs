@@ -1,32 +1,32 @@
-//! Which partition a record goes to, by its key.
+//! Which partition a record goes to because of its key.
 
-/// How a producer chooses. One that has no key, or an empty one, chooses at random.
+/// How a producer chooses a partition by the key. Without a key, or with an empty one, it chooses at random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Partitioner {
     /// librdkafka's default, `partitioner=consistent_random`: zlib's CRC32 of the key.
     Crc32,
-    /// Java's default: murmur2 of the key. librdkafka does so with `partitioner=murmur2_random`.
+    /// The default of the Java client: murmur2 of the key. In librdkafka, this is `partitioner=murmur2_random`.
     Murmur2,
 }
 
 impl Partitioner {
-    /// The hash of a key, as the partitioner uses it.
+    /// The hash of a key.
     pub fn hash(self, key: &[u8]) -> u32 {
         match self {
             Self::Crc32 => crc32fast::hash(key),
-            // `Utils.toPositive` drops the sign.
+            // Kafka's `Utils.toPositive` clears the sign bit.
             Self::Murmur2 => murmur2(key) & 0x7fff_ffff,
         }
     }
 
-    /// The partition, of so many.
+    /// The partition of a key, if the topic has this many partitions.
     pub fn partition(self, key: &[u8], partitions: u32) -> u32 {
         self.hash(key) % partitions
     }
 }
 
-/// `org.apache.kafka.common.utils.Utils.murmur2`: Austin Appleby's `MurmurHash2` with Kafka's seed. Java has signed numbers;
-/// the bits are the same.
+/// `org.apache.kafka.common.utils.Utils.murmur2`: Austin Appleby's `MurmurHash2` with Kafka's seed. Java computes with signed
+/// numbers, but gets the same bits.
 fn murmur2(data: &[u8]) -> u32 {
     const SEED: u32 = 0x9747_b28c;
     const M: u32 = 0x5bd1_e995;
@@ -72,7 +72,7 @@ mod tests {
         }
     }
 
-    /// The check value of the CRC catalogues.
+    /// The check value that catalogs of CRCs give.
     #[test]
     fn crc32_is_zlibs() {
         assert_eq!(Partitioner::Crc32.hash(b"123456789"), 0xcbf4_3926);

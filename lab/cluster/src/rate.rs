@@ -1,4 +1,4 @@
-//! How fast a group gets on, told from its commits.
+//! How fast a group processes records, computed from its commits.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -7,16 +7,16 @@ use crate::TopicPartition;
 
 type Commits = BTreeMap<TopicPartition, i64>;
 
-/// The commits of the last seconds.
+/// The commits of the last [`GroupProgress::WINDOW`].
 #[derive(Debug, Default)]
 pub struct GroupProgress(VecDeque<(Instant, Commits)>);
 
 impl GroupProgress {
-    /// Over how long a rate is taken. A client's timer commits every 5 s (`auto.commit.interval.ms`), and a shorter time
-    /// would see either a burst or nothing.
+    /// The time over which a rate is computed. By default, a client commits every 5 s (`auto.commit.interval.ms`). A shorter
+    /// window would show either a burst or nothing.
     pub const WINDOW: Duration = Duration::from_secs(10);
 
-    /// The group had committed this.
+    /// Takes note of the group's committed offsets at `at`.
     pub fn add(&mut self, at: Instant, commits: Commits) {
         self.0.push_back((at, commits));
         while self
@@ -28,8 +28,8 @@ impl GroupProgress {
         }
     }
 
-    /// Records a second that the group has committed of a partition, over the window. Unknown before its second look, and
-    /// where nothing was committed.
+    /// How many records of a partition the group has committed per second, over the window. `None` if the window does not
+    /// hold at least two looks at which the partition had a commit.
     pub fn rate(&self, partition: &TopicPartition) -> Option<f64> {
         let mut known = self
             .0
@@ -37,7 +37,7 @@ impl GroupProgress {
             .filter_map(|(at, commits)| Some((*at, *commits.get(partition)?)));
         let (from, first) = known.next()?;
         let (to, last) = known.next_back()?;
-        // Offsets of partitions stay far below what a float counts exactly.
+        // A float holds whole numbers up to 2^53 exactly, and offsets are far smaller.
         #[allow(clippy::cast_precision_loss)]
         Some((last - first) as f64 / (to - from).as_secs_f64())
     }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_of_the_last_ten_seconds() {
+    fn a_rate_covers_the_last_ten_seconds() {
         let partition = TopicPartition {
             topic: "clickstream".to_string(),
             partition: 0,

@@ -1,75 +1,80 @@
-//! The rebalances of a group, told from looking at it again and again.
+//! The rebalances of a group, found by looking at the group again and again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::group_description::{GroupDescription, GroupState, TopicPartition};
+use crate::group_description::{GroupDescription, GroupMember, GroupState, TopicPartition};
 use crate::member_names::MemberNames;
 
 /// Follows a group from look to look.
 ///
-/// A rebalance is told when it is over: when the group is stable again or empty. What came and went between two looks is
-/// not seen.
+/// A rebalance is reported when it is over: when the group is stable again or empty. What begins and ends between two looks
+/// is not seen.
 #[derive(Debug, Default)]
 pub struct Rebalances {
     names: MemberNames,
-    /// How the group stood when it was settled last.
-    settled: Option<Settled>,
-    /// When it began to rebalance, if it does.
-    begun: Option<Between>,
-    /// When it was looked at last.
+    /// When the group was last looked at; `None` before the first look.
     looked: Option<Instant>,
-    /// Who owned what then, by member id.
-    owners: Owners,
-    /// Partitions that have lost their owner.
-    idle: BTreeMap<TopicPartition, Between>,
-    /// Partitions that have found one again, since the group was settled last.
-    resumed: BTreeMap<TopicPartition, Span>,
+    ownership: Ownership,
+    /// When the present rebalance began; `None` if there is none.
+    begun: Option<Between>,
+    /// The group when it was last settled, that is, not in a rebalance.
+    settled: Option<Settled>,
 }
 
+/// The member id of each partition's owner.
 type Owners = BTreeMap<TopicPartition, String>;
 
-/// It happened after the one look and before the other.
+/// When something happened: after the first of these two looks, and before the second.
 type Between = (Instant, Instant);
 
+/// Who owns each partition, and how long partitions have been without an owner.
+#[derive(Debug, Default)]
+struct Ownership {
+    owners: Owners,
+    /// The partitions without an owner, and when each lost its last one.
+    idle: BTreeMap<TopicPartition, Between>,
+    /// The partitions that have found an owner again, and how long each was without one.
+    gaps: BTreeMap<TopicPartition, Span>,
+}
+
+/// A group that is settled.
 #[derive(Debug)]
 struct Settled {
     owners: Owners,
-    /// The names of the members, by their ids.
+    /// The name of each member, by member id.
     members: BTreeMap<String, String>,
 }
 
 /// A rebalance that is over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rebalance {
-    /// When it was seen to be over.
-    pub at: Instant,
-    /// From the first who joined or went until the group was stable again; unknown where that was between two looks.
+    /// From the first change of members until the group was settled again. Unknown if all of it was between two looks.
     pub took: Option<Span>,
-    /// Who joined.
+    /// The names of the members that joined.
     pub joined: Vec<String>,
-    /// Who is a member no more.
+    /// The names of the members that left or timed out.
     pub gone: Vec<String>,
-    /// What became of partitions. One that stayed where it was, and was owned all the time, is not among them.
+    /// The partitions that changed their owner, or had none for a while.
     pub shifts: Vec<Shift>,
-    /// Do all partitions that the group owns belong to one topic? Then it need not be named.
+    /// Whether all partitions of the group belong to one topic. Then its name can be left out.
     pub of_one_topic: bool,
 }
 
-/// Partitions that went the same way.
+/// Partitions that had the same owner before and have the same owner now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shift {
     pub partitions: Vec<TopicPartition>,
-    /// Who owned them before.
+    /// The owner before.
     pub from: Option<String>,
-    /// Who owns them now.
+    /// The owner now.
     pub to: Option<String>,
-    /// How long nobody did. Unknown where nobody did before we looked, or nobody does yet.
+    /// How long the partitions had no owner. Unknown if they had none at the first look, or if they have none yet.
     pub idle: Option<Span>,
 }
 
-/// How long something was so. Looks are apart, so this is certain only within bounds.
+/// How long something lasted. There is a time between looks, so only bounds are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
     pub least: Duration,
@@ -83,147 +88,173 @@ impl Span {
             most: end.1 - begin.0,
         }
     }
+
+    /// For something that began and ended between the same two looks.
+    fn within((before, after): Between) -> Self {
+        Self {
+            least: Duration::ZERO,
+            most: after - before,
+        }
+    }
 }
 
-impl Rebalances {
-    /// The group looked like this; `None`: there was no such group. Returns the rebalance that is over, if one is.
-    pub fn look(&mut self, at: Instant, group: Option<&GroupDescription>) -> Option<Rebalance> {
-        let members = group.map_or(&[][..], |group| &group.members);
-        let state = group.map_or(GroupState::Empty, |group| group.state);
-        self.names.update(members);
-        let owners: Owners = members
-            .iter()
-            .flat_map(|member| {
-                let owned = member.partitions.iter().cloned();
-                owned.map(|partition| (partition, member.member_id.clone()))
-            })
-            .collect();
-
-        let since = (self.looked.unwrap_or(at), at);
+impl Ownership {
+    /// Takes note of who owns what at the second of these two looks.
+    fn update(&mut self, owners: Owners, looks: Between) {
         for partition in self.owners.keys() {
             if !owners.contains_key(partition) {
-                self.idle.entry(partition.clone()).or_insert(since);
-            }
-        }
-        for partition in owners.keys() {
-            if let Some(lost) = self.idle.remove(partition) {
-                self.resumed
-                    .insert(partition.clone(), Span::of(lost, since));
+                self.idle.entry(partition.clone()).or_insert(looks);
             }
         }
         for (partition, owner) in &owners {
-            let before = self.owners.get(partition);
-            if before.is_some_and(|before| before != owner) {
-                // It had none, if at all, between the two looks.
-                self.resumed.insert(
-                    partition.clone(),
-                    Span {
-                        least: Duration::ZERO,
-                        most: since.1 - since.0,
-                    },
-                );
-            }
+            let gap = if let Some(lost) = self.idle.remove(partition) {
+                Span::of(lost, looks)
+            } else if self.owners.get(partition).is_some_and(|old| old != owner) {
+                Span::within(looks)
+            } else {
+                continue;
+            };
+            self.gaps.insert(partition.clone(), gap);
         }
-        self.looked = Some(at);
-        self.owners.clone_from(&owners);
+        self.owners = owners;
+    }
 
+    /// Takes the partitions that have found an owner again since the last call, and how long each was without one.
+    fn take_gaps(&mut self) -> BTreeMap<TopicPartition, Span> {
+        std::mem::take(&mut self.gaps)
+    }
+}
+
+impl Settled {
+    /// The names of the members that are not in `other`.
+    fn members_not_in(&self, other: &Self) -> Vec<String> {
+        self.members
+            .iter()
+            .filter(|(id, _)| !other.members.contains_key(*id))
+            .map(|(_, name)| name.clone())
+            .collect()
+    }
+}
+
+impl Rebalances {
+    /// Takes note of what the group looked like at `at`; `None` if there was no such group. Returns the rebalance that is
+    /// now over, if there is one.
+    pub fn look(&mut self, at: Instant, group: Option<&GroupDescription>) -> Option<Rebalance> {
+        let members = group.map_or(&[][..], |group| &group.members);
+        let state = group.map_or(GroupState::Empty, |group| group.state);
+        let looks = (self.looked.replace(at).unwrap_or(at), at);
+        self.names.update(members);
+        self.ownership.update(owners(members), looks);
         if state.is_rebalancing() {
-            self.begun.get_or_insert(since);
+            self.begun.get_or_insert(looks);
             return None;
         }
-        let took = self.begun.take().map(|begun| Span::of(begun, since));
-        let ids = members.iter().map(|member| member.member_id.as_str());
-        let now = Settled {
-            owners,
-            members: ids
-                .map(|id| (id.to_string(), self.names.name(id)))
-                .collect(),
-        };
-        let before = self.settled.replace(now)?;
-        let resumed = std::mem::take(&mut self.resumed);
-        let rebalance = self.rebalance(at, &before, &resumed)?;
-        Some(Rebalance { took, ..rebalance })
+        let took = self.begun.take().map(|begun| Span::of(begun, looks));
+        let now = self.settled(members);
+        let rebalance = self.settled.take().and_then(|before| {
+            let gaps = self.ownership.take_gaps();
+            Rebalance::between(&before, &now, took, &gaps)
+        });
+        self.settled = Some(now);
+        rebalance
     }
 
-    /// What has become of the group since it was settled before.
-    fn rebalance(
-        &self,
-        at: Instant,
-        before: &Settled,
-        resumed: &BTreeMap<TopicPartition, Span>,
-    ) -> Option<Rebalance> {
-        let now = self.settled.as_ref()?;
-        let only_in = |these: &Settled, those: &Settled| -> Vec<String> {
-            let only = these
-                .members
-                .iter()
-                .filter(|(id, _)| !those.members.contains_key(*id));
-            only.map(|(_, name)| name.clone()).collect()
-        };
-        let name = |id: &String| {
-            let names = [now, before].map(|settled| settled.members.get(id));
-            names.into_iter().flatten().next().unwrap_or(id).clone()
-        };
-        let mut shifts: BTreeMap<_, Vec<TopicPartition>> = BTreeMap::new();
-        let partitions: BTreeSet<_> = before.owners.keys().chain(now.owners.keys()).collect();
-        let topics: BTreeSet<_> = partitions
-            .iter()
-            .map(|partition| &partition.topic)
-            .collect();
-        for partition in partitions.iter().copied() {
-            let (from, to) = (before.owners.get(partition), now.owners.get(partition));
-            let idle = resumed.get(partition).copied();
-            if from != to || idle.is_some() {
-                shifts
-                    .entry((from.map(name), to.map(name), idle))
-                    .or_default()
-                    .push(partition.clone());
-            }
+    /// The group as it is now, which is settled.
+    fn settled(&self, members: &[GroupMember]) -> Settled {
+        let ids = members.iter().map(|member| &member.member_id);
+        Settled {
+            owners: self.ownership.owners.clone(),
+            members: ids.map(|id| (id.clone(), self.names.name(id))).collect(),
         }
-        let mut shifts: Vec<Shift> = shifts
-            .into_iter()
-            .map(|((from, to, idle), partitions)| Shift {
-                partitions,
-                from,
-                to,
-                idle,
-            })
-            .collect();
-        // What has moved comes first.
-        shifts.sort_by_key(|shift| (shift.from == shift.to, shift.partitions.clone()));
-        let rebalance = Rebalance {
-            at,
-            took: None,
-            joined: only_in(now, before),
-            gone: only_in(before, now),
-            of_one_topic: topics.len() == 1,
-            shifts,
-        };
-        let nothing =
-            rebalance.joined.is_empty() && rebalance.gone.is_empty() && rebalance.shifts.is_empty();
-        (!nothing).then_some(rebalance)
     }
 
-    /// The names of the members as they are now.
+    /// The present members' names.
     pub fn names(&self) -> &MemberNames {
         &self.names
     }
 }
 
+fn owners(members: &[GroupMember]) -> Owners {
+    members
+        .iter()
+        .flat_map(|member| {
+            let owned = member.partitions.iter().cloned();
+            owned.map(|partition| (partition, member.member_id.clone()))
+        })
+        .collect()
+}
+
+/// What became of the partitions. Those come first that have moved.
+fn shifts(before: &Settled, now: &Settled, gaps: &BTreeMap<TopicPartition, Span>) -> Vec<Shift> {
+    let name = |id: &String| {
+        let name = now.members.get(id).or_else(|| before.members.get(id));
+        name.unwrap_or(id).clone()
+    };
+    let mut alike: BTreeMap<_, Vec<TopicPartition>> = BTreeMap::new();
+    for partition in partitions(before, now) {
+        let (from, to) = (before.owners.get(partition), now.owners.get(partition));
+        let idle = gaps.get(partition).copied();
+        if from != to || idle.is_some() {
+            let way = (from.map(name), to.map(name), idle);
+            alike.entry(way).or_default().push(partition.clone());
+        }
+    }
+    let mut shifts: Vec<Shift> = alike
+        .into_iter()
+        .map(|((from, to, idle), partitions)| Shift {
+            partitions,
+            from,
+            to,
+            idle,
+        })
+        .collect();
+    shifts.sort_by_key(|shift| (shift.from == shift.to, shift.partitions.clone()));
+    shifts
+}
+
+/// All partitions that have or had an owner.
+fn partitions<'a>(before: &'a Settled, now: &'a Settled) -> BTreeSet<&'a TopicPartition> {
+    before.owners.keys().chain(now.owners.keys()).collect()
+}
+
 impl Rebalance {
-    /// Why, if that can be told from outside, and how long it took: `B joined; the rebalance took 2.9 s ± 0.3 s`.
+    /// The rebalance that took the group from `before` to `now`; `None` if nothing has changed. `gaps` is how long partitions
+    /// had no owner.
+    fn between(
+        before: &Settled,
+        now: &Settled,
+        took: Option<Span>,
+        gaps: &BTreeMap<TopicPartition, Span>,
+    ) -> Option<Self> {
+        let topics: BTreeSet<&String> = partitions(before, now)
+            .into_iter()
+            .map(|partition| &partition.topic)
+            .collect();
+        let rebalance = Self {
+            took,
+            joined: now.members_not_in(before),
+            gone: before.members_not_in(now),
+            shifts: shifts(before, now, gaps),
+            of_one_topic: topics.len() == 1,
+        };
+        let is_empty =
+            rebalance.joined.is_empty() && rebalance.gone.is_empty() && rebalance.shifts.is_empty();
+        (!is_empty).then_some(rebalance)
+    }
+
+    /// Who joined or went, and how long the rebalance took: `B joined; the rebalance took 2.9 s ± 0.3 s`.
     pub fn headline(&self) -> String {
         let mut parts = Vec::new();
         if !self.joined.is_empty() {
             parts.push(format!("{} joined", self.joined.join(" and ")));
         }
         if !self.gone.is_empty() {
-            // The coordinator tells nobody which of the two it was.
+            // The coordinator does not say which of the two happened.
             let gone = self.gone.join(" and ");
             parts.push(format!("{gone} left or timed out"));
         }
         if parts.is_empty() {
-            parts.push("the same members shared anew".to_string());
+            parts.push("partitions were reassigned among the same members".to_string());
         }
         if let Some(took) = self.took {
             parts.push(format!("the rebalance took {took}"));
@@ -231,7 +262,7 @@ impl Rebalance {
         parts.join("; ")
     }
 
-    /// What moved, a line each: `partition 2: A → B, without an owner for 1.7 s ± 0.3 s`.
+    /// The shifts, one line each: `partition 2: A → B, without an owner for 1.7 s ± 0.3 s`.
     pub fn moves(&self) -> impl Iterator<Item = String> {
         self.shifts.iter().map(|shift| {
             let owner = |owner: &Option<String>| owner.as_deref().unwrap_or("nobody").to_string();
@@ -249,7 +280,7 @@ impl Rebalance {
         })
     }
 
-    /// `partitions 0, 1`; with topics `clickstream 0, 1; orders 2`.
+    /// The numbers of partitions: `partitions 0, 1`, or with topics `clickstream 0, 1; orders 2`.
     fn numbers(&self, partitions: &[TopicPartition]) -> String {
         let mut by_topic: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
         for TopicPartition { topic, partition } in partitions {
@@ -267,7 +298,7 @@ impl Rebalance {
     }
 }
 
-/// In seconds: `1.7 s ± 0.3 s`.
+/// A span in seconds, such as `1.7 s ± 0.3 s` or `less than 0.3 s`.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (least, most) = (self.least.as_secs_f64(), self.most.as_secs_f64());
@@ -279,7 +310,7 @@ impl fmt::Display for Span {
     }
 }
 
-/// `0, 1, 4`, and `0–7` for more than three in a row.
+/// A list of numbers, such as `0, 1, 4`. Four or more numbers in a row are shortened to `0–7`.
 fn ranges(numbers: &[i32]) -> String {
     let runs = numbers.chunk_by(|one, next| one + 1 == *next);
     let texts = runs.map(|run| match run {
@@ -293,7 +324,7 @@ fn ranges(numbers: &[i32]) -> String {
     texts.collect::<Vec<_>>().join(", ")
 }
 
-/// Rounded up: an error is not made to look smaller.
+/// Rounds up to tenths, so that an error does not look smaller than it is.
 fn tenths(seconds: f64) -> String {
     format!("{:.1}", (seconds * 10.0).ceil() / 10.0)
 }
@@ -303,7 +334,7 @@ mod tests {
     use super::*;
     use crate::group_description::{GroupMember, GroupProtocol};
 
-    /// Looks a quarter of a second apart.
+    /// Looks at a group every 250 ms.
     struct Looks {
         rebalances: Rebalances,
         at: Instant,
@@ -335,10 +366,10 @@ mod tests {
                 protocol: GroupProtocol::Classic,
                 members: members.collect(),
             };
-            let told = self.rebalances.look(self.at, Some(&group));
-            told.map_or(Vec::new(), |told| {
-                std::iter::once(told.headline())
-                    .chain(told.moves())
+            let rebalance = self.rebalances.look(self.at, Some(&group));
+            rebalance.map_or(Vec::new(), |rebalance| {
+                std::iter::once(rebalance.headline())
+                    .chain(rebalance.moves())
                     .collect()
             })
         }
@@ -349,7 +380,7 @@ mod tests {
     const NOTHING: &[String] = &[];
 
     #[test]
-    fn tells_who_joined_what_moved_and_how_long_nobody_owned_it() {
+    fn reports_who_joined_what_moved_and_how_long_it_had_no_owner() {
         let mut looks = Looks::new();
         assert_eq!(looks.look(Stable, &[("A", &[0, 1, 2])]), NOTHING);
         for _ in 0..4 {
@@ -373,12 +404,12 @@ mod tests {
         assert_eq!(
             looks.look(Stable, &[("A", &[0, 1]), ("B", &[2])]),
             NOTHING,
-            "it is told once"
+            "it is reported once"
         );
     }
 
     #[test]
-    fn a_rebalance_between_two_looks_took_less_than_their_distance() {
+    fn a_rebalance_between_two_looks_took_less_than_the_time_between_them() {
         let mut looks = Looks::new();
         looks.look(Stable, &[("A", &[0, 1]), ("B", &[2])]);
         assert_eq!(
@@ -391,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_group_leaves_its_partitions_to_nobody_until_someone_comes() {
+    fn the_partitions_of_an_empty_group_have_no_owner_until_a_member_joins() {
         let mut looks = Looks::new();
         looks.look(Stable, &[("A", &[0])]);
         assert_eq!(
@@ -411,19 +442,19 @@ mod tests {
     }
 
     #[test]
-    fn what_was_under_way_at_the_first_look_is_not_told() {
+    fn a_rebalance_in_progress_at_the_first_look_is_not_reported() {
         let mut looks = Looks::new();
         assert_eq!(looks.look(PreparingRebalance, &[("A", &[])]), NOTHING);
         assert_eq!(looks.look(Stable, &[("A", &[0])]), NOTHING);
     }
 
     #[test]
-    fn many_partitions_are_told_in_short() {
+    fn many_partitions_are_shortened() {
         assert_eq!(ranges(&[0, 1, 2, 4, 6, 7, 8, 9]), "0, 1, 2, 4, 6–9");
     }
 
     #[test]
-    fn a_group_that_is_not_there_begins_with_who_joins() {
+    fn a_group_that_does_not_exist_yet_begins_with_the_first_member() {
         let mut looks = Looks::new();
         assert_eq!(looks.rebalances.look(looks.at, None), None);
         assert_eq!(
@@ -433,14 +464,14 @@ mod tests {
     }
 
     #[test]
-    fn the_same_members_may_share_anew() {
+    fn the_same_members_may_get_other_partitions() {
         let mut looks = Looks::new();
         looks.look(Stable, &[("A", &[0]), ("B", &[])]);
         looks.look(PreparingRebalance, &[("A", &[]), ("B", &[])]);
         assert_eq!(
             looks.look(Stable, &[("A", &[]), ("B", &[0])]),
             [
-                "the same members shared anew; the rebalance took less than 0.5 s",
+                "partitions were reassigned among the same members; the rebalance took less than 0.5 s",
                 "partition 0: A → B, without an owner for less than 0.5 s",
             ]
         );

@@ -1,13 +1,14 @@
-//! How every table looks: columns, no lines.
+//! The look of every table: aligned columns, without lines between them.
 
 use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
 use console::Term;
 
-/// Wide enough for a row of users, narrow enough for a projector. In a narrower terminal, tables are as wide as it.
+/// The width of a table, in characters: wide enough for a row of users, and narrow enough for a projector. If the terminal is
+/// narrower, the table fits the terminal.
 const WIDTH: u16 = 110;
 
-/// A table with this header and these rows. The columns in `numbers` are aligned to the right. Every line is indented by
-/// two spaces.
+/// A table with this header and these rows. `numbers` are the indices of the columns to align to the right. Every line is
+/// indented by two spaces.
 pub fn table<R: Into<Row>>(
     header: &[&str],
     numbers: &[usize],

@@ -1,7 +1,7 @@
-//! Questions in Kafka's own protocol, for what rdkafka offers no call for.
+//! Sends requests over Kafka's wire protocol, for queries that rdkafka does not support.
 //!
-//! librdkafka could describe a group (`rd_kafka_DescribeConsumerGroups`), but aborts the whole process when the broker goes
-//! away meanwhile (its issues 3663 and 4605). These connections just fail, and the next question opens new ones.
+//! librdkafka can describe a group (`rd_kafka_DescribeConsumerGroups`). But if the broker goes away in the meantime, it aborts
+//! the whole process (its issues 3663 and 4605). These connections only fail, and the next request opens a new one.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{Read, Write};
@@ -17,18 +17,18 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
-/// How long the cluster may take to answer one question, once it was reached: a machine that starts four of them at a time
-/// is slow.
+/// How long the cluster may take to answer one request. It is long, because a machine that starts four brokers at the same
+/// time is slow.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
-/// What we call ourselves as a client, and as a group where we ask in no other's name: without a name librdkafka lets a
-/// consumer read nothing.
+/// Our `client.id`. It is also our `group.id`, because without one librdkafka does not let a consumer read. We never join or
+/// commit under it.
 pub const OBSERVER: &str = "lab-observer";
 
-/// No answer that we ask for is longer: a broker that says so is none.
+/// The longest answer that we accept, in bytes. A longer one cannot come from Kafka.
 const LONGEST: usize = 100 << 20;
 
-/// The brokers of a cluster, and what is known of them.
+/// The brokers of a cluster, and our connections to them.
 #[derive(Debug)]
 pub struct Brokers {
     bootstrap: String,
@@ -40,13 +40,14 @@ pub struct Brokers {
 #[derive(Debug)]
 struct Connection {
     stream: TcpStream,
+    /// The number of the last request.
     asked: i32,
-    /// The questions that it understands.
+    /// The keys of the requests that the broker understands.
     apis: HashSet<i16>,
 }
 
 impl Brokers {
-    /// Those of the cluster at `bootstrap`. Nothing is asked of them yet.
+    /// The brokers of the cluster whose clients start from the addresses `bootstrap`. Does not connect to them yet.
     pub fn at(bootstrap: &str) -> Self {
         Self {
             bootstrap: bootstrap.to_string(),
@@ -55,11 +56,13 @@ impl Brokers {
         }
     }
 
-    /// Asks the broker at this address; once more, where it has closed the connection since the last question. (A broker
-    /// closes one that was idle for ten minutes: its `connections.max.idle.ms`.) So a request may come twice.
+    /// Sends a request to the broker at this address, and returns the answer.
+    ///
+    /// A broker closes a connection that was idle for ten minutes (its `connections.max.idle.ms`). If it has closed ours since
+    /// the last request, the request is sent again over a new connection. So the broker may get the same request twice.
     ///
     /// # Errors
-    /// When it does not answer within `limit`.
+    /// If the broker does not answer within `limit`.
     pub fn ask<R: Request>(
         &mut self,
         address: &str,
@@ -91,17 +94,17 @@ impl Brokers {
         answer
     }
 
-    /// Asks whichever of the brokers to start from answers first.
+    /// Sends a request to the bootstrap brokers, one after the other, until one answers.
     ///
     /// # Errors
-    /// When none of them answers within `limit`.
+    /// If none of them answers within `limit`.
     pub fn ask_any<R: Request>(
         &mut self,
         request: &R,
         version: i16,
         limit: Duration,
     ) -> Result<R::Response> {
-        let mut answer = Err(Error::msg("no broker is named"));
+        let mut answer = Err(Error::msg("no bootstrap broker is given"));
         for address in self.bootstrap.clone().split(',') {
             answer = self.ask(address.trim(), request, version, limit);
             if answer.is_ok() {
@@ -111,11 +114,11 @@ impl Brokers {
         answer
     }
 
-    /// Asks the coordinator of a group, and waits for it where it is moving or not ready yet. `error` is the code that the
-    /// answer bears.
+    /// Sends a request to the coordinator of a group. If the coordinator is moving to another broker or is not ready yet, waits
+    /// for it. `error` takes the error code out of the answer.
     ///
     /// # Errors
-    /// When it does not answer within `limit`.
+    /// If the coordinator does not answer within `limit`.
     pub fn ask_coordinator<R: Request>(
         &mut self,
         group: &str,
@@ -139,10 +142,10 @@ impl Brokers {
         })
     }
 
-    /// Does the coordinator of a group understand this question?
+    /// Whether the coordinator of a group understands the request `R`.
     ///
     /// # Errors
-    /// When it does not answer within `limit`.
+    /// If the coordinator does not answer within `limit`.
     pub fn coordinator_knows<R: Request>(&mut self, group: &str, limit: Duration) -> Result<bool> {
         let address = self.coordinator(group, limit)?;
         Ok(self.connection(&address, limit)?.apis.contains(&R::KEY))
@@ -155,8 +158,8 @@ impl Brokers {
         }
         let question =
             FindCoordinatorRequest::default().with_key(StrBytes::from_string(group.to_string()));
-        // The first who asks of a new cluster makes it create the topic of commits.
-        let what = format!("a coordinator of group {group}");
+        // The first such request to a new cluster makes it create its topic of commits. This takes a moment.
+        let what = format!("group {group} to get a coordinator");
         let address = wait::until(&what, limit, || {
             let found = self.ask_any(&question, VERSION, limit)?;
             match ResponseError::try_from_code(found.error_code) {
@@ -181,7 +184,7 @@ impl Brokers {
 impl Connection {
     fn open(address: &str, limit: Duration) -> Result<Self> {
         const VERSION: i16 = 0;
-        let mut stream = Err(Error::msg(format!("{address} is no address")));
+        let mut stream = Err(Error::msg(format!("the name in {address} has no address")));
         for socket in address.to_socket_addrs()? {
             stream = TcpStream::connect_timeout(&socket, limit).map_err(Error::from);
             if stream.is_ok() {
@@ -224,7 +227,7 @@ impl Connection {
         let length = usize::try_from(u32::from_be_bytes(length))?;
         ensure!(
             length < LONGEST,
-            "an answer of {length} bytes is not Kafka's"
+            "an answer of {length} bytes cannot come from Kafka"
         );
         let mut answer = BytesMut::zeroed(length);
         self.stream.read_exact(&mut answer)?;
@@ -232,13 +235,13 @@ impl Connection {
         let header = ResponseHeader::decode(&mut answer, R::Response::header_version(version))?;
         ensure!(
             header.correlation_id == self.asked,
-            "the answer belongs to another question"
+            "the answer belongs to another request"
         );
         R::Response::decode(&mut answer, version)
     }
 }
 
-/// Will the same question be answered soon, there or elsewhere?
+/// Whether the coordinator is moving or not ready yet, so that the same request will succeed soon.
 fn is_of_moving(error: &ResponseError) -> bool {
     matches!(
         error,
@@ -248,7 +251,7 @@ fn is_of_moving(error: &ResponseError) -> bool {
     )
 }
 
-/// Has the other side closed the connection?
+/// Whether the error means that the other side has closed the connection.
 fn is_of_closing(error: &Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     error.downcast_ref::<std::io::Error>().is_some_and(|error| {

@@ -1,4 +1,4 @@
-//! Who a confined program is.
+//! The user that a confined program runs as.
 
 use std::fs;
 use std::os::unix::fs::lchown;
@@ -7,21 +7,21 @@ use std::path::Path;
 use anyhow::Result;
 use nix::unistd::{Uid, geteuid};
 
-/// User ids that belong to nobody, as many as there are.
+/// The first of the user ids for programs, and how many there are. They belong to no real user.
 const FIRST_NOBODY: u32 = 61_000;
 const NOBODIES: u32 = 4_000;
 
-/// The user to become: root gives every program one of its own, so that it can signal nobody else and its processes can be
-/// counted. Anybody else stays who they are.
+/// The user that the program runs as, if we are root; otherwise `None`. Each program gets a user of its own, so it can signal
+/// only itself, and its processes can be counted.
 pub fn nobody() -> Option<Uid> {
     let number = FIRST_NOBODY + std::process::id() % NOBODIES;
     geteuid().is_root().then(|| Uid::from_raw(number))
 }
 
-/// Makes over a folder and all that is in it: whoever ran before was somebody else. Links are not followed.
+/// Makes `to` the owner of a folder and of everything in it. The run before had a different user. Does not follow links.
 ///
 /// # Errors
-/// When it cannot be.
+/// If the folder cannot be read, or an owner cannot be changed.
 pub fn give(folder: &Path, to: Uid) -> Result<()> {
     lchown(folder, Some(to.as_raw()), Some(to.as_raw()))?;
     for entry in fs::read_dir(folder)? {
@@ -35,13 +35,15 @@ pub fn give(folder: &Path, to: Uid) -> Result<()> {
     Ok(())
 }
 
-/// Becomes this user for good. Where Landlock says what may be read (`is_shut_in`), one privilege is kept if there is one to
-/// keep: to read what others may not, because an interpreter may be installed in somebody's home.
+/// Makes this process run as `user`, with no way back.
+///
+/// If Landlock decides which files may be read (`closes_files`), the process keeps one privilege of root, if it has it: to
+/// read the files of every user. It needs this because an interpreter may be installed in some user's home folder.
 ///
 /// # Errors
-/// When the system refuses.
+/// If the system refuses.
 #[cfg(target_os = "linux")]
-pub fn become_nobody(user: Uid, is_shut_in: bool) -> Result<()> {
+pub fn become_nobody(user: Uid, closes_files: bool) -> Result<()> {
     use caps::{CapSet, Capability, CapsHashSet};
     use nix::unistd::{Gid, setgroups, setresgid, setresuid};
 
@@ -51,14 +53,14 @@ pub fn become_nobody(user: Uid, is_shut_in: bool) -> Result<()> {
         Capability::CAP_DAC_OVERRIDE,
     ]
     .into_iter()
-    .find(|capability| is_shut_in && permitted.contains(capability));
+    .find(|capability| closes_files && permitted.contains(capability));
     caps::securebits::set_keepcaps(true)?;
     let group = Gid::from_raw(user.as_raw());
     setgroups(&[])?;
     setresgid(group, group, group)?;
     setresuid(user, user, user)?;
     let kept = CapsHashSet::from_iter(reading);
-    // What is kept works at once, for the program has yet to be found.
+    // The privilege must work already now, because starting the program reads its file.
     caps::set(None, CapSet::Effective, &kept)?;
     caps::set(None, CapSet::Permitted, &kept)?;
     caps::set(None, CapSet::Inheritable, &kept)?;
@@ -68,19 +70,19 @@ pub fn become_nobody(user: Uid, is_shut_in: bool) -> Result<()> {
     Ok(())
 }
 
-/// As on Linux, without the privilege.
+/// Makes this process run as `user`, with no way back. It keeps no privilege.
 ///
 /// # Errors
-/// When the system refuses.
+/// If the system refuses.
 #[cfg(not(target_os = "linux"))]
 pub fn become_nobody(user: Uid, _: bool) -> Result<()> {
     nix::unistd::setuid(user)?;
     Ok(())
 }
 
-/// What is not enforced for who we are.
+/// The restriction that our own user cannot enforce, if there is one.
 pub fn gaps() -> Option<&'static str> {
     (!geteuid().is_root()).then_some(
-        "we are not root: programs run as the same user, and share its limit of processes",
+        "this command does not run as root: all programs run as your user and share its limit on processes",
     )
 }

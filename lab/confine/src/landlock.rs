@@ -1,4 +1,4 @@
-//! Files and network, by Landlock: the kernel itself denies what is not allowed, without any privilege.
+//! Restricts files and network with Landlock: the kernel denies everything that is not allowed. This takes no privileges.
 
 use std::path::PathBuf;
 use std::thread;
@@ -11,10 +11,10 @@ use landlock::{
 
 use crate::Confinement;
 
-/// The newest that is asked for; what the kernel does not know yet is left out.
+/// The newest version of Landlock that we use. If the kernel is older, it enforces what it knows.
 const NEWEST: ABI = ABI::V7;
 
-/// What programs and interpreters need of the system, read-only.
+/// System files and folders that programs and interpreters need. They are read-only.
 const SYSTEM: &[&str] = &[
     "/usr",
     "/bin",
@@ -54,19 +54,24 @@ const SYSTEM: &[&str] = &[
     "/sys/kernel/mm",
 ];
 
-/// Of itself a process may read all, also what it writes to its own.
+/// What the kernel says about a process. A process may read this about itself.
 const OWN_PROCESS: &str = "/proc/self";
 
+/// Every program may write here.
 const SINK: &str = "/dev/null";
 
-/// What the kernel will enforce: reading, writing plain files to the program's own folders, connecting to its ports.
+/// Rules that the kernel will enforce.
+pub type Rules = RulesetCreated;
+
+/// Makes the rules for a program: what it may read, where it may write plain files (its folders `own` are among them), and
+/// which ports it may connect to.
 ///
 /// # Errors
-/// When the kernel refuses to prepare it.
-pub fn rules(confinement: &Confinement, own: &[PathBuf]) -> Result<RulesetCreated> {
+/// If the kernel refuses to make them.
+pub fn rules(confinement: &Confinement, own: &[PathBuf]) -> Result<Rules> {
     let read = AccessFs::from_read(NEWEST);
     let all = AccessFs::from_all(NEWEST);
-    // What a program leaves behind is opened by others: no pipe may keep them waiting, no link may lead them elsewhere.
+    // Others open the files that a program leaves. A pipe could keep them waiting, and a link could lead them elsewhere.
     let plain =
         all & !(AccessFs::MakeFifo | AccessFs::MakeSym | AccessFs::MakeChar | AccessFs::MakeBlock);
     let system = SYSTEM.iter().map(PathBuf::from);
@@ -91,44 +96,44 @@ pub fn rules(confinement: &Confinement, own: &[PathBuf]) -> Result<RulesetCreate
         }))?)
 }
 
-/// From now on this process, and all that it starts, is bound by the rules.
+/// Puts the rules in force for this process and for every process that it starts.
 ///
 /// # Errors
-/// When the kernel refuses.
-pub fn restrict(rules: RulesetCreated) -> Result<()> {
+/// If the kernel refuses.
+pub fn restrict(rules: Rules) -> Result<()> {
     let own = path_beneath_rules([OWN_PROCESS], AccessFs::from_read(NEWEST));
     rules.add_rules(own)?.restrict_self()?;
     Ok(())
 }
 
-/// Will files be closed to a confined program?
+/// Whether Landlock can close files to a confined program.
 pub fn is_available() -> bool {
     matches!(status(), Ok(LandlockStatus::Available { .. }))
 }
 
-/// What this kernel does not enforce.
+/// The restrictions that this kernel does not enforce.
 pub fn gaps() -> Vec<&'static str> {
     let mut gaps = Vec::new();
     let abi = match status() {
         Ok(LandlockStatus::Available { effective_abi, .. }) => effective_abi,
         _ => {
             return vec![
-                "this kernel has no Landlock: programs may read what their user may read, and connect to anything",
+                "this kernel has no Landlock: programs can read everything that their user can read, and connect to any address",
             ];
         }
     };
     if abi < ABI::V4 {
-        gaps.push("this kernel's Landlock knows no network: programs may connect to anything");
+        gaps.push("this kernel's Landlock cannot restrict the network: programs can connect to any address");
     }
     if abi < ABI::V6 {
         gaps.push(
-            "this kernel's Landlock knows no signals: programs may signal others of their user",
+            "this kernel's Landlock cannot restrict signals: programs can send signals to other processes of their user",
         );
     }
     gaps
 }
 
-/// Rules bind a thread; this one is made for that and ends at once.
+/// Asks the kernel, by restricting a thread. Rules apply to one thread only, so the thread is started just for this.
 fn status() -> Result<LandlockStatus> {
     let probe = thread::spawn(|| -> Result<LandlockStatus> {
         let rules = Ruleset::default()
@@ -137,5 +142,7 @@ fn status() -> Result<LandlockStatus> {
             .create()?;
         Ok(rules.restrict_self()?.landlock)
     });
-    probe.join().map_err(|_| anyhow!("the probe panicked"))?
+    probe
+        .join()
+        .map_err(|_| anyhow!("the thread that tests Landlock panicked"))?
 }

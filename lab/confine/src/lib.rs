@@ -1,13 +1,16 @@
-//! Running code that nobody has read.
+//! Runs code that nobody has reviewed.
 //!
-//! A confined command runs under a supervisor, which is this very executable started once more. The supervisor
-//! - shuts the program in before it starts: files and ports ([`mod@landlock`]), other sockets, identity and
-//!   resources;
-//! - watches what can't be limited beforehand: processes, memory of all together, the size of its folder, its life;
-//! - ends everything that the program has started when the program ends or is killed, or when whoever asked for it dies:
-//!   it is their "subreaper", so that also what began a session of its own stays its descendant.
+//! A confined command runs under a supervisor, which is a second process of the same executable. The supervisor does three
+//! things:
+//! - Before the program starts, it restricts the program's files and ports ([`mod@landlock`]), its other sockets
+//!   ([`sockets`]), its user ([`identity`]) and its resources ([`limits`]).
+//! - While the program runs, it watches what cannot be restricted in advance: the number of processes, the memory of all of
+//!   them together, the size of the program's folders, and the running time.
+//! - In the end, it kills everything that the program started. The end is when the program ends or is killed, or when the
+//!   process that asked for it ends. The supervisor is a "subreaper": even a process in a session of its own stays its
+//!   descendant.
 //!
-//! An executable that confines commands calls [`supervise_if_asked`] first thing in `main`.
+//! An executable that confines commands must call [`supervise_if_asked`] at the beginning of `main`.
 
 mod identity;
 #[cfg(target_os = "linux")]
@@ -29,30 +32,31 @@ use std::process::Command;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-/// The first argument of a process that is a supervisor.
+/// The first argument of a supervisor process.
 const MARK: &str = "--supervise-a-confined-program";
 
-/// What a program may see of the world. All else is closed to it, but for what the system's libraries need.
+/// What a program may use. It can use nothing else, except the files that the system's libraries need.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Confinement {
-    /// Files and folders that it may read, and run.
+    /// Files and folders that it may read and execute.
     pub readable: Vec<PathBuf>,
-    /// Folders that it may write to, besides the one that it is started in.
+    /// Folders that it may write to, in addition to the folder that it is started in.
     pub writable: Vec<PathBuf>,
-    /// Folders that are its own as well as the one that it is started in, and that are there for the next run, too.
+    /// More folders of its own, in addition to the folder that it is started in. Unlike that one, they stay for the next run.
     pub kept: Vec<PathBuf>,
-    /// Ports that it may connect to. Those of `BOOTSTRAP_SERVERS` belong to them.
+    /// Ports that it may connect to, in addition to those in `BOOTSTRAP_SERVERS`.
     pub ports: Vec<u16>,
-    /// Variables that it gets besides the few that every program needs.
+    /// Environment variables that it gets, in addition to the few that every program needs.
     pub variables: Vec<(String, String)>,
-    /// Does it run as somebody who owns nothing else? Only root can see to that.
+    /// Whether it runs as a user that owns nothing but the program's folders. This has an effect only if we are root.
     pub as_nobody: bool,
 }
 
-/// The command that runs this one, confined. Of its environment nothing is left but a path, a language and a home.
+/// Returns the command that runs `command` confined. The program gets a new environment: `PATH`, `JAVA_HOME`, `LANG`, the
+/// variables of `confinement`, and those that point to its folder.
 ///
 /// # Errors
-/// When this executable cannot be found again.
+/// If the path of this executable is unknown.
 pub fn confined(command: &Command, confinement: &Confinement) -> Result<Command> {
     let mut wrapped = Command::new(std::env::current_exe()?);
     wrapped
@@ -71,7 +75,7 @@ pub fn confined(command: &Command, confinement: &Confinement) -> Result<Command>
     Ok(wrapped)
 }
 
-/// Supervises a confined program, if this process was started for that; then it does not return.
+/// If this process was started as a supervisor, runs the confined program and does not return.
 pub fn supervise_if_asked() {
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == MARK) {
@@ -79,7 +83,7 @@ pub fn supervise_if_asked() {
     }
 }
 
-/// What cannot be enforced here, a sentence each.
+/// The restrictions that this system cannot enforce, one sentence each.
 pub fn gaps() -> Vec<&'static str> {
     let mut gaps = landlock::gaps();
     gaps.extend(sockets::gaps());

@@ -7,33 +7,37 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use nix::sys::resource::{Resource, setrlimit};
 
-/// Tasks, that is, processes and threads, of the program's user. A JVM has some forty.
+/// How many tasks (processes and threads) the program's user may have. A JVM has about forty.
 pub const TASKS: u64 = 256;
 
-/// Processes that the program has started and that live.
+/// How many processes of the program may be alive at the same time.
 const PROCESSES: usize = 64;
 
-/// Memory that a process may write to, in bytes.
+/// How much writable memory a process may have, in bytes.
 const DATA: u64 = 2 << 30;
 
-/// Memory of all its processes together, in bytes.
+/// How much memory all its processes together may use, in bytes.
 const RESIDENT: u64 = 1 << 30;
 
-/// A file's size, and that of all it may write, in bytes; and how many files.
+/// The size of one file, in bytes.
 const FILE: u64 = 64 << 20;
+
+/// The size of all files in the program's folders together, in bytes.
 const FOLDER: u64 = 256 << 20;
+
+/// How many files there may be in the program's folders.
 const FILES: usize = 10_000;
 
-/// Processor time of a process.
+/// The processor time of one process, in seconds.
 const CPU_SECONDS: u64 = 120;
 
-/// From its start on.
+/// How long the program may run.
 const LIFE: Duration = Duration::from_secs(300);
 
-/// Bounds this process, and each that it starts. `tasks` is how many its user may have.
+/// Limits the resources of this process and of every process that it starts. `tasks` is how many tasks its user may have.
 ///
 /// # Errors
-/// When the system refuses.
+/// If the system refuses.
 pub fn bound(tasks: Option<u64>) -> Result<()> {
     for (resource, most) in [
         (Resource::RLIMIT_CORE, 0),
@@ -49,16 +53,16 @@ pub fn bound(tasks: Option<u64>) -> Result<()> {
     Ok(())
 }
 
-/// What a program and all it has started use at one moment.
+/// What a program and all processes that it started use at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Use {
     pub processes: usize,
-    /// In bytes.
+    /// Memory, in bytes.
     pub resident: u64,
 }
 
-/// Which limit is passed, in words, if one is.
-pub fn passed(now: Use, own: &[PathBuf], since: Instant) -> Option<String> {
+/// Says which limit is exceeded, if one is. `own` are the program's folders, and it started at `since`.
+pub fn exceeded(now: Use, own: &[PathBuf], since: Instant) -> Option<String> {
     if now.processes > PROCESSES {
         return Some(format!("it had more than {PROCESSES} processes"));
     }
@@ -81,7 +85,7 @@ pub fn passed(now: Use, own: &[PathBuf], since: Instant) -> Option<String> {
     None
 }
 
-/// Adds up a folder; not farther than to the limits.
+/// Adds the files of a folder to the totals. Stops once there are too many files.
 fn measure(folder: &Path, files: &mut usize, bytes: &mut u64) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if *files > FILES {

@@ -1,4 +1,4 @@
-//! Where there is no Landlock.
+//! Stands in for `landlock.rs` on systems without Landlock.
 
 use std::path::PathBuf;
 
@@ -6,24 +6,27 @@ use anyhow::Result;
 
 use crate::Confinement;
 
-/// Nothing can be enforced.
-pub fn rules(_: &Confinement, _: &[PathBuf]) -> Result<()> {
+/// No rules.
+pub type Rules = ();
+
+/// Makes no rules: nothing can be enforced.
+pub fn rules(_: &Confinement, _: &[PathBuf]) -> Result<Rules> {
     Ok(())
 }
 
-/// Binds nobody.
-pub fn restrict(_: ()) -> Result<()> {
+/// Does nothing.
+pub fn restrict((): Rules) -> Result<()> {
     Ok(())
 }
 
-/// It never is.
+/// Whether Landlock can close files to a confined program: never.
 pub fn is_available() -> bool {
     false
 }
 
-/// What is not enforced.
+/// The restrictions that this system does not enforce.
 pub fn gaps() -> Vec<&'static str> {
     vec![
-        "this system has no Landlock: programs may read what their user may read, and connect to anything",
+        "this system has no Landlock: programs can read everything that their user can read, and connect to any address",
     ]
 }

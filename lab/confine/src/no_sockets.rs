@@ -1,18 +1,21 @@
-//! Where system calls can't be filtered.
+//! Stands in for `sockets.rs` on systems that cannot filter system calls.
 
 use anyhow::Result;
 
-/// Nothing can be enforced.
-pub fn filter() -> Result<Option<()>> {
+/// No filter.
+pub type Filter = ();
+
+/// Makes no filter: nothing can be enforced.
+pub fn filter() -> Result<Option<Filter>> {
     Ok(None)
 }
 
-/// Binds nobody.
-pub fn restrict((): &()) -> Result<()> {
+/// Does nothing.
+pub fn restrict((): &Filter) -> Result<()> {
     Ok(())
 }
 
-/// What Landlock's absence says already.
+/// No sentence: the one about Landlock already says it.
 pub fn gaps() -> Option<&'static str> {
     None
 }

@@ -1,10 +1,10 @@
-//! What a program may ask of the kernel, by a filter of system calls (seccomp), where Landlock has no say.
+//! Restricts what Landlock cannot restrict, with a filter of system calls (seccomp). The filter refuses:
 //!
-//! - Sockets: those of TCP. Landlock says to which ports they may lead, and knows nothing of others, such as Docker's Unix
-//!   socket, through which one becomes root; nor of a connection that is made by sending (TCP Fast Open), or of listening
-//!   without an address.
-//! - Memory that belongs to no process, and so is not counted, and outlives them all.
-//! - A process group of its own: a program is known, and killed, by the one that it gets.
+//! - All sockets except TCP sockets. Landlock restricts the ports that a TCP socket may connect to, but no other sockets. One
+//!   of those is Docker's Unix socket, through which a program could become root. Landlock also does not restrict a connection
+//!   made by sending (TCP Fast Open), or listening without an address.
+//! - Memory that belongs to no process. It would not be counted, and it would stay after the last process has ended.
+//! - A process group or a session of its own. The program is known, and killed, by the process group that it is given.
 
 use std::path::Path;
 
@@ -14,24 +14,28 @@ use seccompiler::{
     SeccompRule,
 };
 
-/// There where the kernel filters system calls.
+/// A file that exists if the kernel can filter system calls.
 const AVAILABLE: &str = "/proc/sys/kernel/seccomp/actions_avail";
 
 const NO_PERMISSION: u32 = nix::libc::EACCES.unsigned_abs();
 
-/// The arguments of `socket`.
+/// The positions of the arguments of `socket`.
 const FAMILY: u8 = 0;
 const KIND: u8 = 1;
 const PROTOCOL: u8 = 2;
 
-/// A kind of socket is in the lowest bits; others are flags.
+/// The bits of `KIND` that hold the kind of socket. The other bits are flags.
 const KINDS: u64 = 0xf;
 
-/// What the kernel will enforce; `None` where it can't. It is made before the program is started, for it takes memory.
+/// A filter that the kernel will enforce.
+pub type Filter = BpfProgram;
+
+/// Makes the filter; `None` if the kernel cannot filter system calls. Making it takes memory, so it must be made before the
+/// program's process is forked.
 ///
 /// # Errors
-/// On a processor that the filter is not written for.
-pub fn filter() -> Result<Option<BpfProgram>> {
+/// If there is no filter for this kind of processor.
+pub fn filter() -> Result<Option<Filter>> {
     if !is_available() {
         return Ok(None);
     }
@@ -47,19 +51,19 @@ pub fn filter() -> Result<Option<BpfProgram>> {
     Ok(Some(filter.try_into()?))
 }
 
-/// From now on this process, and all that it starts, is bound by the filter.
+/// Puts the filter in force for this process and for every process that it starts.
 ///
 /// # Errors
-/// When the kernel refuses.
-pub fn restrict(filter: &BpfProgram) -> Result<()> {
-    seccompiler::apply_filter(filter).context("system calls can't be filtered")
+/// If the kernel refuses.
+pub fn restrict(filter: &Filter) -> Result<()> {
+    seccompiler::apply_filter(filter).context("the kernel refused the filter of system calls")
 }
 
-/// What is not enforced here.
+/// What this kernel does not enforce, if it cannot filter system calls.
 pub fn gaps() -> Option<&'static str> {
     (!is_available()).then_some(
-        "this kernel filters no system calls: programs may listen, send datagrams (UDP), talk to Unix sockets, such as Docker's, and \
-         keep shared memory",
+        "this kernel cannot filter system calls: programs can listen on ports, send datagrams (UDP), connect to Unix sockets \
+         such as Docker's, and keep shared memory",
     )
 }
 
@@ -67,14 +71,15 @@ fn is_available() -> bool {
     Path::new(AVAILABLE).exists()
 }
 
-/// System calls, and when each of them is refused: where one of its rules holds, or always.
+/// The system calls to refuse, each with its rules. A call is refused if one of its rules matches. A call without rules is
+/// always refused.
 fn refused_calls() -> Result<Vec<(i64, Vec<SeccompRule>)>> {
     use nix::libc::{
         AF_INET, AF_INET6, IPPROTO_IP, IPPROTO_TCP, MSG_FASTOPEN, SOCK_STREAM, SYS_io_uring_setup,
         SYS_listen, SYS_memfd_create, SYS_mq_open, SYS_msgget, SYS_semget, SYS_sendmmsg,
         SYS_sendmsg, SYS_sendto, SYS_setpgid, SYS_setsid, SYS_shmget, SYS_socket,
     };
-    // MPTCP is a stream, too, and passes Landlock by.
+    // MPTCP also is a stream, and Landlock does not restrict it. So the protocol must be TCP.
     let mut sockets = vec![
         neither(FAMILY, AF_INET, AF_INET6)?,
         neither(PROTOCOL, IPPROTO_IP, IPPROTO_TCP)?,
@@ -84,7 +89,7 @@ fn refused_calls() -> Result<Vec<(i64, Vec<SeccompRule>)>> {
         sockets.push(SeccompRule::new(vec![is_kind])?);
     }
     let mut calls = vec![(SYS_socket, sockets)];
-    // Which argument of each holds the flags.
+    // The number is the position of the call's flags.
     for (call, flags) in [(SYS_sendto, 3), (SYS_sendmsg, 2), (SYS_sendmmsg, 3)] {
         let fast = u64::from(MSG_FASTOPEN.unsigned_abs());
         let is_fast = condition(flags, SeccompCmpOp::MaskedEq(fast), fast)?;
@@ -92,7 +97,7 @@ fn refused_calls() -> Result<Vec<(i64, Vec<SeccompRule>)>> {
     }
     let always = [
         SYS_listen,
-        // It makes sockets, and asks no filter.
+        // It can make sockets without a system call that could be filtered.
         SYS_io_uring_setup,
         SYS_memfd_create,
         SYS_mq_open,
@@ -104,13 +109,13 @@ fn refused_calls() -> Result<Vec<(i64, Vec<SeccompRule>)>> {
     ];
     calls.extend(always.map(|call| (call, Vec::new())));
     if cfg!(target_arch = "x86_64") {
-        /// The same calls by the numbers of "x32", which some kernels know.
+        /// Some kernels know the same calls by the numbers of the "x32" ABI, too.
         const X32: i64 = 0x4000_0000;
-        let again: Vec<_> = calls
+        let of_x32: Vec<_> = calls
             .iter()
             .map(|(call, rules)| (call | X32, rules.clone()))
             .collect();
-        calls.extend(again);
+        calls.extend(of_x32);
     }
     Ok(calls)
 }

@@ -1,10 +1,10 @@
-//! The process between us and a confined program.
+//! The supervisor: the process between us and a confined program.
 
 use std::ffi::OsString;
 use std::fs;
 use std::io::{Error, Write, stderr};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,24 +13,27 @@ use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, kill, raise, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, getpgid, getppid, setpgid};
+use nix::unistd::{Pid, Uid, getpgid, getppid, setpgid};
 
 use crate::limits::{self, Use};
 use crate::{Confinement, identity, landlock, sockets};
 
-/// How often limits are looked at.
-const GLANCE: Duration = Duration::from_millis(250);
+/// How often the supervisor checks the limits.
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// As shells have it: the program could not be started.
+/// The exit status if the program could not be started, as in shells.
 const NOT_STARTED: i32 = 127;
 
-/// Runs the program that these words describe, and ends as it does.
+/// The signals that ask a process to end. Ctrl-C sends the first one.
+const STOP_SIGNALS: [Signal; 2] = [Signal::SIGINT, Signal::SIGTERM];
+
+/// Runs the program that these arguments describe, and then ends with the program's exit status or signal.
 pub fn supervise(mut words: impl Iterator<Item = OsString>) -> ! {
     let ended = (|| {
-        let confinement = words.next().context("no confinement")?;
+        let confinement = words.next().context("the confinement is missing")?;
         let mut confinement: Confinement = serde_json::from_str(&confinement.to_string_lossy())?;
         confinement.ports.extend(ports_of_brokers());
-        let program = words.next().context("no program")?;
+        let program = words.next().context("the program is missing")?;
         run(&confinement, Command::new(program).args(words))
     })();
     match ended {
@@ -38,13 +41,13 @@ pub fn supervise(mut words: impl Iterator<Item = OsString>) -> ! {
         Ok(WaitStatus::Signaled(_, deadly, _)) => end_by(deadly),
         Ok(_) => exit(NOT_STARTED),
         Err(error) => {
-            eprintln!("it could not be confined: {error:#}");
+            eprintln!("the program could not be run in confinement: {error:#}");
             exit(NOT_STARTED)
         }
     }
 }
 
-/// Ends as the program did, for whoever looks at our status.
+/// Ends this process by the signal that ended the program, so that our status shows it.
 fn end_by(deadly: Signal) -> ! {
     // SAFETY: the default disposition runs no code of ours.
     let _ = unsafe { signal(deadly, SigHandler::SigDfl) };
@@ -60,15 +63,29 @@ fn ports_of_brokers() -> Vec<u16> {
         .collect()
 }
 
+/// Runs the program confined, until it ends. Then ends everything that it started.
+///
+/// The confinement holds only because its steps come in this order:
+///
+/// 1. `getppid`. If our parent is a different process later, the one that asked for the program has ended. So we look
+///    before anything else.
+/// 2. [`become_subreaper`]. From here on, no process that the program starts can escape from us.
+/// 3. [`identity::give`]. The program's folders get its user as owner. Only root can do this, and we are still root.
+/// 4. [`Walls::prepare`]. It opens files, takes memory, and starts and joins a thread. Between fork and exec, none of this
+///    would be safe, and some of it would no longer be allowed.
+/// 5. [`ignore_stop_signals`]. From here on, Ctrl-C cannot end us while a program is running that we must clean up after.
+/// 6. [`start`]. It forks, and the new process goes through [`Walls::enter`] before it becomes the program. At the fork,
+///    this process has one thread, so the new process finds no lock held by another thread.
+/// 7. [`leave_group_to_program`]. The program inherits our process group at the fork. So we leave the group after that, and
+///    only the program stays in it.
+/// 8. [`watch`], in a thread of its own. Step 6 needs a process with only one thread, so this thread starts after it.
+/// 9. [`wait_for`], and then [`end_all`]. Whatever the program left running has become our child, so we can still end it.
 fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
-    let asker = getppid();
+    let parent = getppid();
     become_subreaper()?;
     let folder = std::env::current_dir()?;
     let user = identity::nobody().filter(|_| confinement.as_nobody);
-    program.env("HOME", &folder).env("TMPDIR", &folder);
-    // A JVM goes by no variable but its own, and takes a quarter of the machine's memory if nobody says otherwise.
-    let of_jvm = format!("-Djava.io.tmpdir={} -Xmx512m", folder.display());
-    program.env("JAVA_TOOL_OPTIONS", of_jvm);
+    set_folder_variables(program, &folder);
     let mut own = vec![folder];
     own.extend_from_slice(&confinement.kept);
     if let Some(user) = user {
@@ -76,89 +93,156 @@ fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
             identity::give(folder, user)?;
         }
     }
-    let is_shut_in = landlock::is_available();
-    let mut rules = Some(landlock::rules(confinement, &own)?);
-    let filter = sockets::filter()?;
-    let tasks = match user {
-        Some(_) => Some(limits::TASKS),
-        None => tasks_of_user().map(|now| now + limits::TASKS),
-    };
-    let shut_in = move || -> Result<()> {
-        for of_terminal in [Signal::SIGINT, Signal::SIGTERM] {
-            // SAFETY: as above.
-            unsafe { signal(of_terminal, SigHandler::SigDfl)? };
+    let walls = Walls::prepare(confinement, &own, user)?;
+    ignore_stop_signals()?;
+    let child = start(program, walls)?;
+    leave_group_to_program(parent)?;
+    thread::spawn(move || watch(parent, &own));
+    let ended = wait_for(child)?;
+    end_all();
+    Ok(ended)
+}
+
+/// Sets the variables that name a folder for the program's files.
+fn set_folder_variables(program: &mut Command, folder: &Path) {
+    program.env("HOME", folder).env("TMPDIR", folder);
+    // A JVM reads only its own variable. By default, it also takes a quarter of the machine's memory.
+    let of_jvm = format!("-Djava.io.tmpdir={} -Xmx512m", folder.display());
+    program.env("JAVA_TOOL_OPTIONS", of_jvm);
+}
+
+/// Everything that confines the program from the inside. The supervisor prepares it, and the program's process enters it.
+struct Walls {
+    /// How many tasks the program's user may have; `None` if they cannot be counted.
+    tasks: Option<u64>,
+    /// The user to become; `None` if the program runs as our own user.
+    user: Option<Uid>,
+    /// Whether Landlock closes all other files to the program.
+    closes_files: bool,
+    /// `None` once they are in force.
+    rules: Option<landlock::Rules>,
+    /// `None` if the kernel cannot filter system calls.
+    filter: Option<sockets::Filter>,
+}
+
+impl Walls {
+    /// Prepares the walls for a program that may use these folders of its own and that runs as `user`.
+    fn prepare(confinement: &Confinement, own: &[PathBuf], user: Option<Uid>) -> Result<Self> {
+        Ok(Self {
+            user,
+            closes_files: landlock::is_available(),
+            rules: Some(landlock::rules(confinement, own)?),
+            filter: sockets::filter()?,
+            // If the program shares our user, the tasks that this user has already must not use up the program's.
+            tasks: match user {
+                Some(_) => Some(limits::TASKS),
+                None => tasks_of_user().map(|now| now + limits::TASKS),
+            },
+        })
+    }
+
+    /// Confines this process, which is about to become the program.
+    ///
+    /// These steps come in this order, because a step may need what a later one takes away:
+    ///
+    /// 1. The stop signals work again. A program would inherit that we ignore them.
+    /// 2. The limits. Raising a hard limit takes root, so they come before the identity.
+    /// 3. Open files will close when the program starts.
+    /// 4. The identity. Changing it takes root; the steps after this one do not.
+    /// 5. Landlock. From here on, this process can open only what the program may open.
+    /// 6. The filter of system calls. It comes last, because it also applies to the calls that this function makes.
+    fn enter(&mut self) -> Result<()> {
+        for stop in STOP_SIGNALS {
+            // SAFETY: the default disposition runs no code of ours.
+            unsafe { signal(stop, SigHandler::SigDfl)? };
         }
-        limits::bound(tasks)?;
+        limits::bound(self.tasks)?;
         close_on_exec();
-        if let Some(user) = user {
-            identity::become_nobody(user, is_shut_in)?;
+        if let Some(user) = self.user {
+            identity::become_nobody(user, self.closes_files)?;
         }
-        if let Some(rules) = rules.take() {
+        if let Some(rules) = self.rules.take() {
             landlock::restrict(rules)?;
         }
-        if let Some(filter) = &filter {
+        if let Some(filter) = &self.filter {
             sockets::restrict(filter)?;
         }
         Ok(())
-    };
-    for of_terminal in [Signal::SIGINT, Signal::SIGTERM] {
-        // SAFETY: as above.
-        unsafe { signal(of_terminal, SigHandler::SigIgn)? };
     }
-    let mut shut_in = shut_in;
-    // SAFETY: this process has one thread until then, so that what is called between fork and exec finds no lock held.
+}
+
+/// Makes this process ignore Ctrl-C and SIGTERM: it has to clean up after the program.
+fn ignore_stop_signals() -> Result<()> {
+    for stop in STOP_SIGNALS {
+        // SAFETY: an ignored signal runs no code of ours.
+        unsafe { signal(stop, SigHandler::SigIgn)? };
+    }
+    Ok(())
+}
+
+/// Starts the program inside the walls.
+fn start(program: &mut Command, mut walls: Walls) -> Result<Pid> {
+    // SAFETY: this process has only one thread, so no other thread holds a lock that is used between fork and exec.
     unsafe {
-        program.pre_exec(move || shut_in().map_err(|error| Error::other(format!("{error:#}"))));
+        program.pre_exec(move || {
+            walls
+                .enter()
+                .map_err(|error| Error::other(format!("{error:#}")))
+        });
     }
     let name = program.get_program().to_string_lossy().into_owned();
     let child = program
         .spawn()
         .with_context(|| format!("{name} could not be started"))?;
-    let child = Pid::from_raw(child.id().cast_signed());
-    // The program stays alone in the process group by which it is known; signals to that group are for it only.
-    let _ = setpgid(Pid::from_raw(0), getpgid(Some(asker))?);
-
-    thread::spawn(move || watch(asker, &own));
-    let ended = loop {
-        match waitpid(None, None) {
-            Ok(status) if status.pid() == Some(child) => break status,
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error).context("the program has gone"),
-        }
-    };
-    end_all();
-    Ok(ended)
+    Ok(Pid::from_raw(child.id().cast_signed()))
 }
 
-/// Ends all, where a limit is passed or whoever asked has gone.
-fn watch(asker: Pid, own: &[PathBuf]) {
+/// Moves this process into its parent's process group. Then signals to the group that it leaves reach only the program.
+fn leave_group_to_program(parent: Pid) -> Result<()> {
+    let _ = setpgid(Pid::from_raw(0), getpgid(Some(parent))?);
+    Ok(())
+}
+
+/// Waits until the program ends, and reaps every other process that ends in the meantime.
+fn wait_for(program: Pid) -> Result<WaitStatus> {
+    loop {
+        match waitpid(None, None) {
+            Ok(status) if status.pid() == Some(program) => return Ok(status),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error).context("lost track of the program"),
+        }
+    }
+}
+
+/// Ends everything if the program exceeds a limit or if our parent has ended.
+fn watch(parent: Pid, own: &[PathBuf]) {
     let start = Instant::now();
     loop {
-        thread::sleep(GLANCE);
-        if getppid() != asker {
+        thread::sleep(CHECK_INTERVAL);
+        if getppid() != parent {
             end_all();
-            // Nobody else is left to do it.
+            // The parent would have removed them.
             for folder in own {
                 let _ = fs::remove_dir_all(folder);
             }
             exit(NOT_STARTED);
         }
-        if let Some(limit) = limits::passed(used(), own, start) {
+        if let Some(limit) = limits::exceeded(used(), own, start) {
             end_all();
-            // Nobody may be reading any more.
+            // `eprintln!` would panic if nobody reads standard error any more.
             let _ = writeln!(stderr(), "stopped by the grader: {limit}");
         }
     }
 }
 
-/// Kills all that descends from us, until nothing is left.
+/// Kills all our descendants, again and again until none is left.
 fn end_all() {
     loop {
         let left = descendants();
         if left.is_empty() {
             return;
         }
-        // First nobody starts anything any more.
+        // A stopped process starts no others. So all of them are stopped before the first is killed.
         for deadly in [Signal::SIGSTOP, Signal::SIGKILL] {
             for process in &left {
                 let _ = kill(*process, deadly);
@@ -175,15 +259,17 @@ mod system {
     use nix::unistd::geteuid;
     use procfs::process::{Process, all_processes};
 
-    /// What it leaves behind becomes ours, whatever session it has begun.
+    /// Makes this process the new parent of every descendant that loses its own, even one in a session of its own.
     pub fn become_subreaper() -> Result<()> {
-        nix::sys::prctl::set_child_subreaper(true).context("no subreaper")
+        nix::sys::prctl::set_child_subreaper(true)
+            .context("the kernel refuses to make this process a subreaper")
     }
 
-    /// What was left open to us is not for the program: pipes of our own would be shared with it.
+    /// Sets every open file beyond the standard streams to close when the program starts. Otherwise the program would share
+    /// whatever was left open in this process, such as pipes of the grader.
     pub fn close_on_exec() {
         use nix::libc::{CLOSE_RANGE_CLOEXEC, SYS_close_range, c_uint, syscall};
-        // SAFETY: it closes nothing now, and takes no pointers. An older kernel does not know it, and refuses.
+        // SAFETY: the call takes no pointers and closes nothing yet. A kernel that does not know it only returns an error.
         unsafe {
             syscall(
                 SYS_close_range,
@@ -194,8 +280,8 @@ mod system {
         };
     }
 
-    /// Those that live: the dead are reaped by whoever waits. The kernel keeps the children of each thread in a list, so
-    /// that nobody has to look at all processes there are.
+    /// All our descendants that are alive. The dead ones only wait to be reaped. The kernel lists the children of each
+    /// thread, so we do not have to search all processes of the machine.
     fn descending() -> Vec<Process> {
         let mut found = Vec::new();
         let mut family: Vec<Process> = Process::myself().into_iter().collect();
@@ -218,6 +304,7 @@ mod system {
         found
     }
 
+    /// The process ids of all our descendants that are alive.
     pub fn descendants() -> Vec<Pid> {
         let found = descending();
         found
@@ -226,6 +313,7 @@ mod system {
             .collect()
     }
 
+    /// What all our descendants use together.
     pub fn used() -> Use {
         let found = descending();
         let pages = found
@@ -237,7 +325,7 @@ mod system {
         }
     }
 
-    /// How many tasks the user has by now.
+    /// How many tasks (processes and threads) our user has now; `None` if the processes cannot be listed.
     pub fn tasks_of_user() -> Option<u64> {
         let user = geteuid().as_raw();
         let processes = all_processes().ok()?;
@@ -256,21 +344,25 @@ mod system {
 mod system {
     use super::{Pid, Result, Use};
 
-    /// Elsewhere what a program leaves behind is nobody's.
+    /// Does nothing: other systems have no subreapers, so we cannot end what a program leaves running.
     pub fn become_subreaper() -> Result<()> {
         Ok(())
     }
 
+    /// Does nothing: other systems do not have this call.
     pub fn close_on_exec() {}
 
+    /// None: other systems cannot list them.
     pub fn descendants() -> Vec<Pid> {
         Vec::new()
     }
 
+    /// Nothing, because it cannot be measured.
     pub fn used() -> Use {
         Use::default()
     }
 
+    /// `None`, because they cannot be counted.
     pub fn tasks_of_user() -> Option<u64> {
         None
     }

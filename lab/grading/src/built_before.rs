@@ -1,7 +1,7 @@
-//! Dependencies that Cargo has built for this workspace, taken over by another one with the same `Cargo.lock`.
+//! Copies the dependencies that Cargo has built for this workspace to another workspace with the same `Cargo.lock`.
 //!
-//! Cargo looks for itself whether what it finds in a target folder is what it needs, and builds the rest. Here it is only
-//! copied, which takes a second where building librdkafka and SQLite takes minutes.
+//! Copying takes a second; building librdkafka and SQLite takes minutes. Nothing is checked here: Cargo itself checks what it
+//! finds in a target folder, and builds what is missing or out of date.
 
 use std::collections::HashSet;
 use std::fs;
@@ -12,7 +12,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use walkdir::WalkDir;
 
-/// Fingerprints come first: where one is there, what it speaks of is whole, even if Cargo is building at this moment.
+/// Fingerprints come first: if a package has a fingerprint, its files are complete, even if Cargo is building at the moment.
 const FOLDERS: &[&str] = &[".fingerprint", "build", "deps"];
 
 /// The parts of a `Cargo.lock` that matter here.
@@ -30,12 +30,12 @@ struct Package {
     dependencies: Vec<String>,
 }
 
-/// Copies into the target folder `to` what the folder of this executable's build holds of the dependencies of these members,
-/// by this `Cargo.lock`. Nothing of any member is copied: solutions are among them. Without such a folder nothing is there to
-/// be copied.
+/// Copies built dependencies from the target folder of this executable to the target folder `to`: the dependencies that these
+/// members have in this `Cargo.lock`. What was built from the workspace itself is not copied, because solutions are a part of it.
+/// If this executable is not in a target folder, nothing is copied.
 ///
 /// # Errors
-/// When something cannot be read or written.
+/// When the `Cargo.lock` is not valid, or a file cannot be read or written.
 pub fn take_over(lock: &str, members: &[&str], to: &Path) -> Result<()> {
     let executable = std::env::current_exe()?;
     let Some(from) = executable
@@ -54,7 +54,7 @@ pub fn take_over(lock: &str, members: &[&str], to: &Path) -> Result<()> {
             let entry = entry?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            // `name-hash` or `libname-hash.rlib`, with the same hash for all that is of one build of a package.
+            // `name-hash` or `libname-hash.rlib`. All files from one build of a package have the same hash.
             let Some((package, rest)) = name.rsplit_once('-') else {
                 continue;
             };
@@ -72,7 +72,10 @@ pub fn take_over(lock: &str, members: &[&str], to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The names of all packages from a registry that these members depend on, directly or not.
+/// The names of all packages from a registry that these members depend on, directly or indirectly.
+///
+/// # Errors
+/// When the `Cargo.lock` is not valid.
 fn dependencies(lock: &str, members: &[&str]) -> Result<HashSet<String>> {
     let lock: Lock = toml::from_str(lock)?;
     let mut found = HashSet::new();
@@ -80,7 +83,7 @@ fn dependencies(lock: &str, members: &[&str]) -> Result<HashSet<String>> {
     while let Some(name) = to_follow.pop() {
         for package in lock.package.iter().filter(|package| package.name == name) {
             for dependency in &package.dependencies {
-                // A version follows where there are several of a name; all of them will do.
+                // If there are several versions of a package, the version follows the name. All of them are taken.
                 let name = dependency.split(' ').next().unwrap_or_default();
                 if found.insert(name) {
                     to_follow.push(name);
@@ -99,11 +102,11 @@ fn dependencies(lock: &str, members: &[&str]) -> Result<HashSet<String>> {
         .collect())
 }
 
-/// Copies a file or a folder, each file by `copy_file`, and keeps links and times: Cargo builds anew what looks newer than what
-/// was built from it.
+/// Copies a file or a folder, and keeps its symbolic links and modification times: if a source looks newer than what was built
+/// from it, Cargo builds it again. Plain files are copied with `copy_file`.
 ///
 /// # Errors
-/// When something cannot be read or written.
+/// When a file cannot be read or written.
 pub fn copy(
     from: &Path,
     to: &Path,
@@ -111,7 +114,7 @@ pub fn copy(
 ) -> Result<()> {
     for entry in WalkDir::new(from) {
         let entry = entry?;
-        // Joining nothing to a file's path would make it a folder's.
+        // Joining an empty path would add a slash at the end, and a file's path must not have one.
         let path = match entry.depth() {
             0 => to.to_path_buf(),
             _ => to.join(entry.path().strip_prefix(from)?),

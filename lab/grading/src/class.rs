@@ -1,73 +1,90 @@
-//! Grading many: side by side, results whole or not at all, and on from where it was stopped.
+//! Grading a class: several submissions at a time, and each of them independent of the others.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use broker::wait;
-use judge::{Judged, Report, TASKS, Verdict};
-use pages::class_page;
+use judge::Report;
 use parking_lot::Mutex;
 
-use crate::formats::{classroom50, gradebook, gradescope, junit};
 use crate::grader::Grader;
-use crate::intake::Intake;
-use crate::review::review;
-use crate::summary::Summary;
-use terminal::write_whole;
-
-/// The files of a submission's folder, and of the class's.
-const REPORT: &str = "report.json";
-const DIGEST: &str = "digest";
-const GRADEBOOK: &str = "grades.csv";
-const SUMMARY: &str = "summary.txt";
-
-/// The pages: of a submission, in its folder; and of the class.
-const REVIEW: &str = "review.html";
-pub const CLASS: &str = "index.html";
-const CLASS_FROM_REVIEW: &str = "../index.html";
-
-/// Endings that are no part of a submission's name.
-const ARCHIVES: &[&str] = &[".zip", ".tar.gz", ".tgz", ".tar"];
+use crate::intake::{Intake, name_of};
+use crate::results::{Results, digest};
+use crate::uniform_report::{not_judged, nothing_submitted};
 
 /// Submissions to grade.
 pub struct Class {
-    submissions: Vec<(String, PathBuf)>,
-    /// Where results are kept, if they are.
+    submissions: Vec<Submitted>,
+    /// The folder for the results, if they are kept.
     out: Option<PathBuf>,
+    /// How many are graded at a time.
     jobs: usize,
 }
 
-/// One that has been graded, now or before.
+/// A submission, as it was handed in.
+struct Submitted {
+    /// Its name in reports.
+    name: String,
+    /// The folder or archive.
+    source: PathBuf,
+}
+
+/// A submission that has been graded, in this run or in an earlier one.
 pub struct Graded {
     pub report: Report,
-    /// Was it graded in an earlier run, and has not changed since?
+    /// The files that the report is about, as they were read for grading. Empty if they could not be read: then the report
+    /// says why.
+    pub intake: Intake,
+    /// Whether the report is from an earlier run, because nothing has changed since.
     pub kept: bool,
 }
 
+impl Graded {
+    fn now(report: Report, intake: Intake) -> Self {
+        Self {
+            report,
+            intake,
+            kept: false,
+        }
+    }
+
+    /// Drops everything but the verdicts: the rest of a whole class would fill the memory.
+    fn drop_details(&mut self) {
+        self.intake = Intake::default();
+        let rows = self.report.checks.iter_mut();
+        rows.for_each(|row| row.seen.clear());
+    }
+}
+
+/// Judges the files of a submission, by its name in the report.
+type Judge<'a> = &'a (dyn Fn(&str, &Intake) -> Result<Report> + Sync);
+
+/// Is called with each submission as soon as it is graded.
+type Done<'a> = &'a (dyn Fn(&Graded) + Sync);
+
 impl Class {
-    /// These submissions, so many at a time; results go to a folder for each in `out`.
+    /// These submissions, `jobs` of them at a time. If there is a folder `out`, the results are kept there.
     ///
     /// # Errors
-    /// When one does not exist, or two have the same name.
+    /// When a submission does not exist, or two have the same name.
     pub fn new(sources: Vec<PathBuf>, out: Option<PathBuf>, jobs: usize) -> Result<Self> {
         let mut names = BTreeSet::new();
         let mut submissions = Vec::new();
         for source in sources {
             if !source.exists() {
-                bail!("there is no {}", source.display());
+                bail!("there is no file or folder {}", source.display());
             }
-            let name = name(&source)?;
+            let name = name_of(&source)?;
             if !names.insert(name.clone()) {
-                bail!("two submissions have the name {name}");
+                bail!(
+                    "two submissions have the name {name}. Rename one of them, because its name identifies a submission in \
+                     the results"
+                );
             }
-            submissions.push((name, source));
+            submissions.push(Submitted { name, source });
         }
         Ok(Self {
             submissions,
@@ -76,215 +93,198 @@ impl Class {
         })
     }
 
-    /// How many there are.
+    /// The number of submissions.
     pub fn len(&self) -> usize {
         self.submissions.len()
     }
 
-    /// Are there none?
+    /// Is there no submission?
     pub fn is_empty(&self) -> bool {
         self.submissions.is_empty()
     }
 
-    /// Grades them; `told` hears of each as it is done. The reports come in the order of the submissions. Nothing that one
-    /// of them does stops the others.
+    /// Grades the submissions and returns them in the order in which they were given. `done` is called with each as soon as it
+    /// is graded. If there are several, only their verdicts are returned, without their files and without what happened.
     ///
     /// # Errors
-    /// When results cannot be written; on Ctrl-C, and then what is done is kept.
-    pub fn grade(&self, grader: &Grader, told: impl Fn(&Graded) + Sync) -> Result<Vec<Report>> {
-        if let Some(out) = &self.out {
-            fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
+    /// When results cannot be written, and on Ctrl-C. The results that were written until then are kept.
+    pub fn grade(&self, grader: &Grader, done: impl Fn(&Graded) + Sync) -> Result<Vec<Graded>> {
+        self.grade_by(&|name, intake| grader.grade(name, intake), &done)
+    }
+
+    fn grade_by(&self, judge: Judge, done: Done) -> Result<Vec<Graded>> {
+        let results = self.out.as_deref().map(Results::in_folder).transpose()?;
+        let graded = self.grade_side_by_side(judge, results.as_ref(), done)?;
+        if let Some(results) = results {
+            let reports = graded.iter().map(|one| one.report.clone());
+            results.write_class(&reports.collect::<Vec<_>>())?;
         }
+        Ok(graded)
+    }
+
+    /// Grades the submissions, `jobs` of them at a time.
+    fn grade_side_by_side(
+        &self,
+        judge: Judge,
+        results: Option<&Results>,
+        done: Done,
+    ) -> Result<Vec<Graded>> {
         let next = Mutex::new(self.submissions.iter().enumerate());
-        let done = Mutex::new(Vec::new());
+        let graded = Mutex::new(Vec::new());
         let failed = Mutex::new(None);
-        thread::scope(|scope| {
-            for _ in 0..self.jobs.min(self.submissions.len()) {
-                scope.spawn(|| {
-                    loop {
-                        let one = next.lock().next();
-                        let Some((at, (name, source))) = one else {
-                            return;
-                        };
-                        match self.one_anyway(grader, name, source) {
-                            Ok(graded) => {
-                                told(&graded);
-                                done.lock().push((at, graded.report));
-                            }
-                            Err(error) => {
-                                // The disk is full, say, or Ctrl-C: it will be the same for all others.
-                                failed.lock().get_or_insert(error);
-                                next.lock().by_ref().for_each(drop);
-                            }
+        let work = || {
+            loop {
+                let taken = next.lock().next();
+                let Some((at, submitted)) = taken else { return };
+                match submitted.grade_anyway(judge, results) {
+                    Ok(mut one) => {
+                        done(&one);
+                        if self.len() > 1 {
+                            one.drop_details();
                         }
+                        graded.lock().push((at, one));
                     }
-                });
+                    Err(error) => {
+                        // A full disk or Ctrl-C, for example: all other submissions would fail in the same way.
+                        failed.lock().get_or_insert(error);
+                        next.lock().by_ref().for_each(drop);
+                    }
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..self.jobs.min(self.len()) {
+                scope.spawn(work);
             }
         });
-        if let Some(error) = failed.lock().take() {
+        if let Some(error) = failed.into_inner() {
             return Err(error);
         }
         wait::check_interrupt()?;
-        let mut done = std::mem::take(&mut *done.lock());
-        done.sort_by_key(|(at, _)| *at);
-        let reports: Vec<Report> = done.into_iter().map(|(_, report)| report).collect();
-        if let Some(out) = &self.out {
-            let all = self.with_those_before(&reports, out)?;
-            write_whole(&out.join(GRADEBOOK), &gradebook(&all)?)?;
-            write_whole(&out.join(SUMMARY), Summary(&all).to_string().as_bytes())?;
-            write_whole(&out.join(CLASS), class_page(&all, REVIEW).as_bytes())?;
-        }
-        Ok(reports)
+        let mut graded = graded.into_inner();
+        graded.sort_by_key(|(at, _)| *at);
+        Ok(graded.into_iter().map(|(_, one)| one).collect())
     }
+}
 
-    /// These, and those of which there are results from earlier runs: who comes late is one of the class.
-    fn with_those_before(&self, reports: &[Report], out: &Path) -> Result<Vec<Report>> {
-        let mut all = reports.to_vec();
-        let is_named = |name: &str| self.submissions.iter().any(|(one, _)| one == name);
-        for entry in fs::read_dir(out)? {
-            let entry = entry?;
-            if is_named(&entry.file_name().to_string_lossy()) {
-                continue;
-            }
-            if let Some(mut report) = read_report(&entry.path()) {
-                report.checks.iter_mut().for_each(|row| row.seen.clear());
-                all.push(report);
-            }
-        }
-        all[reports.len()..].sort_by(|one, other| one.submission.cmp(&other.submission));
-        Ok(all)
-    }
-
-    /// As [`Class::one`]; a panic over what one submission holds stops no other.
-    fn one_anyway(&self, grader: &Grader, name: &str, source: &Path) -> Result<Graded> {
-        let graded = catch_unwind(AssertUnwindSafe(|| self.one(grader, name, source)));
+impl Submitted {
+    /// The same as [`Submitted::grade`], but if something in the submission makes us panic, it counts as not judged, and the
+    /// other submissions are still graded.
+    fn grade_anyway(&self, judge: Judge, results: Option<&Results>) -> Result<Graded> {
+        let graded = catch_unwind(AssertUnwindSafe(|| self.grade(judge, results)));
         graded.unwrap_or_else(|_| {
-            let report = not_judged(name, "the grader gave up on what this submission holds");
-            Ok(Graded {
-                report,
-                kept: false,
-            })
+            let report = not_judged(
+                &self.name,
+                "the grader crashed on this submission; its message is on standard error",
+            );
+            Ok(Graded::now(report, Intake::default()))
         })
     }
 
-    fn one(&self, grader: &Grader, name: &str, source: &Path) -> Result<Graded> {
+    fn grade(&self, judge: Judge, results: Option<&Results>) -> Result<Graded> {
         wait::check_interrupt()?;
-        let intake = Intake::read(source);
-        let digest = match &intake {
-            Ok(intake) => intake.digest(),
-            Err(error) => format!("{error:#}"),
+        let name = &self.name;
+        let read = Intake::read(&self.source);
+        let digest = digest(&read);
+        if let Some(report) = results.and_then(|results| results.kept(name, &digest)) {
+            return Ok(Graded {
+                report,
+                intake: read.unwrap_or_default(),
+                kept: true,
+            });
+        }
+        let graded = match read {
+            Ok(intake) => Graded::now(judged(judge, name, &intake)?, intake),
+            Err(error) => {
+                let report = nothing_submitted(name, &format!("{error:#}"));
+                Graded::now(report, Intake::default())
+            }
         };
-        let digest = format!("{} {digest}", build_of_the_lab());
-        let folder = self.out.as_ref().map(|out| out.join(name));
-        if let Some(report) = folder.as_deref().and_then(|folder| kept(folder, &digest)) {
-            return Ok(Graded { report, kept: true });
+        if let Some(results) = results {
+            results.write(name, &digest, &graded.report, &graded.intake)?;
         }
-        let (mut report, intake) = match intake {
-            Ok(intake) => (graded(grader, name, &intake)?, intake),
-            Err(error) => (
-                nothing_submitted(name, &format!("{error:#}")),
-                Intake::default(),
-            ),
-        };
-        if let Some(folder) = folder {
-            write(&folder, &digest, &report, &intake).with_context(|| {
-                format!(
-                    "the results of {name} could not be written to {}; what is there is whole, and the same command goes \
-                     on with the rest",
-                    folder.display()
-                )
-            })?;
-        }
-        // What happened is told with a single submission; of a class it would only be kept in memory.
-        if self.submissions.len() > 1 {
-            report.checks.iter_mut().for_each(|row| row.seen.clear());
-        }
-        Ok(Graded {
-            report,
-            kept: false,
-        })
+        Ok(graded)
     }
 }
 
-/// Tells one build of the lab from another: what has changed in it is seen in all results.
-fn build_of_the_lab() -> String {
-    let executable = std::env::current_exe().and_then(|path| path.metadata());
-    let told = executable.and_then(|file| Ok((file.len(), file.modified()?)));
-    let mut hasher = DefaultHasher::new();
-    told.ok().hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
-}
-
-fn graded(grader: &Grader, name: &str, intake: &Intake) -> Result<Report> {
-    grader.grade(name, intake, |_| {}).or_else(|error| {
+/// The report on these files. If something of ours fails, none of the checks is judged.
+fn judged(judge: Judge, name: &str, intake: &Intake) -> Result<Report> {
+    judge(name, intake).or_else(|error| {
         wait::check_interrupt()?;
         Ok(not_judged(name, &format!("{error:#}")))
     })
 }
 
-fn name(source: &Path) -> Result<String> {
-    let source = std::path::absolute(source)?;
-    let name = source.file_name().context("a submission needs a name")?;
-    let name = name.to_string_lossy();
-    let ending = ARCHIVES.iter().find(|ending| name.ends_with(**ending));
-    Ok(name[..name.len() - ending.map_or(0, |ending| ending.len())].to_string())
-}
+#[cfg(test)]
+mod tests {
+    use std::fs;
 
-/// The result of an earlier run, if it is whole, still right, and a result.
-fn kept(folder: &Path, digest: &str) -> Option<Report> {
-    if fs::read_to_string(folder.join(DIGEST)).ok()? != digest {
-        return None;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::review::review;
+
+    /// A folder with a script, and the class of this one submission.
+    fn class_of_one(script: &str) -> (TempDir, PathBuf, Class) {
+        let folder = TempDir::new().unwrap();
+        let submission = folder.path().join("student");
+        fs::create_dir(&submission).unwrap();
+        fs::write(submission.join("producer.py"), script).unwrap();
+        let class = Class::new(vec![submission.clone()], None, 1).unwrap();
+        (folder, submission, class)
     }
-    read_report(folder).filter(Report::is_judged)
-}
 
-fn read_report(folder: &Path) -> Option<Report> {
-    serde_json::from_slice(&fs::read(folder.join(REPORT)).ok()?).ok()
-}
-
-/// Writes all results of a submission into a folder of another name, which then takes the place of what was there.
-fn write(folder: &Path, digest: &str, report: &Report, intake: &Intake) -> Result<()> {
-    let out = folder.parent().context("no folder for results")?;
-    let new = tempfile::Builder::new().prefix(".new-").tempdir_in(out)?;
-    let add = |file: &str, text: &str| fs::write(new.path().join(file), text);
-    add(REPORT, &serde_json::to_string_pretty(report)?)?;
-    // Neither knows of anything but points: without the file nobody has a zero.
-    if report.is_judged() {
-        add("results.json", &gradescope(report, &intake.left_out)?)?;
-        add("result.json", &classroom50(report)?)?;
+    fn page(class: &Class, judge: Judge) -> String {
+        let graded = class.grade_by(judge, &|_| {}).unwrap();
+        review(&graded[0].report, &graded[0].intake, None).unwrap()
     }
-    add("junit.xml", &junit(report)?)?;
-    add(REVIEW, &review(report, intake, Some(CLASS_FROM_REVIEW))?)?;
-    add(DIGEST, digest)?;
-    fs::set_permissions(new.path(), PermissionsExt::from_mode(0o755))?;
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
+
+    #[test]
+    fn the_page_shows_the_code_that_was_graded_even_if_the_folder_changes_meanwhile() {
+        let (_folder, submission, class) = class_of_one("print('what_was_graded')\n");
+        let page = page(&class, &|name, _| {
+            fs::write(submission.join("producer.py"), "print('what_came_later')\n")?;
+            Ok(not_judged(name, "for this test"))
+        });
+        assert!(page.contains("what_was_graded"));
+        assert!(!page.contains("what_came_later"));
     }
-    fs::rename(new.path(), folder).with_context(|| folder.display().to_string())?;
-    let _ = new.keep();
-    Ok(())
-}
 
-/// Every check with the same verdict.
-fn all_checks_are(name: &str, verdict: &Verdict) -> Report {
-    let mut judged = Vec::new();
-    for task in TASKS {
-        let row = |check| Judged::new(check, task.bonus, verdict.clone(), Vec::new());
-        judged.extend(task.checks.iter().map(row));
+    #[test]
+    fn the_page_shows_the_code_that_was_graded_even_if_the_folder_vanishes_meanwhile() {
+        let (_folder, submission, class) = class_of_one("print('what_was_graded')\n");
+        let page = page(&class, &|name, _| {
+            fs::remove_dir_all(&submission)?;
+            Ok(not_judged(name, "for this test"))
+        });
+        assert!(page.contains("what_was_graded"));
     }
-    Report::new(name, Duration::ZERO, judged)
-}
 
-fn nothing_submitted(name: &str, why: &str) -> Report {
-    let verdict = Verdict::Failed {
-        expected: "a student's workspace, or a folder of executables or Python scripts".to_string(),
-        saw: why.to_string(),
-        hint: "Hand in the folder, or a .zip or .tar.gz of it.".to_string(),
-    };
-    all_checks_are(name, &verdict)
-}
+    #[test]
+    fn the_page_of_a_submission_that_cannot_be_read_says_why() {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("student.txt");
+        fs::write(&file, "no submission").unwrap();
+        let class = Class::new(vec![file], None, 1).unwrap();
+        let page = page(&class, &|_, _| bail!("nothing to judge"));
+        assert!(page.contains("student.txt is neither a folder nor an archive"));
+    }
 
-fn not_judged(name: &str, why: &str) -> Report {
-    let why = why.to_string();
-    all_checks_are(name, &Verdict::NotJudged { why })
+    #[test]
+    fn of_several_submissions_only_the_verdicts_are_returned() {
+        let (_one, first, _) = class_of_one("print('first')\n");
+        let (_other, second, _) = class_of_one("print('second')\n");
+        let renamed = second.with_file_name("other");
+        fs::rename(second, &renamed).unwrap();
+        let class = Class::new(vec![first, renamed], None, 2).unwrap();
+        let has_script = |one: &Graded| one.intake.scripts().count() == 1;
+        let graded = class
+            .grade_by(&|name, _| Ok(not_judged(name, "for this test")), &|one| {
+                assert!(has_script(one));
+            })
+            .unwrap();
+        assert!(!graded.iter().any(has_script));
+        let names: Vec<&str> = graded.iter().map(|one| &*one.report.submission).collect();
+        assert_eq!(names, ["student", "other"]);
+    }
 }

@@ -1,4 +1,4 @@
-//! The repository to hand out: all that students need, and no solutions.
+//! The repository to hand out: everything that students need, and no solutions.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use judge::programs::{PROGRAMS, workspace};
 use toml_edit::DocumentMut;
 use walkdir::WalkDir;
 
-/// What goes into the new repository unchanged, besides the programs: files, and folders with all their contents.
-const ALONG: &[&str] = &[
+/// Files and folders that are copied to the new repository unchanged, in addition to the programs.
+const COPIED: &[&str] = &[
     ".cargo",
     ".gitignore",
     "Cargo.lock",
@@ -27,34 +27,34 @@ const ALONG: &[&str] = &[
     "lab/watch",
 ];
 
-/// Members of the workspace that stay here, unless grading goes along.
-const STAY: &[&str] = &["solutions", "tests/bank", GRADING];
+/// Members of the workspace that students do not get.
+const NOT_FOR_STUDENTS: &[&str] = &["solutions", "tests/bank", GRADING];
 
-/// Goes along to an autograder, not to students.
+/// The member that an autograder gets, but students do not.
 const GRADING: &str = "lab/grading";
 
-/// The sections of the README that students read.
-const SECTIONS: &[&str] = &["## What must be installed", "## For students"];
+/// The sections of the README that students need.
+const SECTIONS: &[&str] = &["## What must be installed", "## Tasks"];
 
-/// The page in `docs` that goes along with the task sheets.
-const CONTRACT: &str = "contract.md";
+/// The pages in `docs` that are handed out together with the task sheets.
+const PAGES: &[&str] = &["commands.md", "contract.md"];
 
-/// Files that are made for students, and where they go.
-const OF_ITS_OWN: &[(&str, &str)] = &[
+/// Files in the handout folder, and where they are in the new repository.
+const HANDOUT: &[(&str, &str)] = &[
     ("ci.yml", ".github/workflows/ci.yml"),
     ("tests/Cargo.toml", "tests/Cargo.toml"),
     ("tests/main.rs", "tests/tests/main.rs"),
 ];
 
-/// For whom a repository is made.
+/// Who the repository is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipient {
     Students,
-    /// The same, and what grades them.
+    /// Gets the same as students, and the grading commands.
     Autograder,
 }
 
-/// The folder of files that only the handed-out repository has.
+/// The folder with the files that only the new repository has.
 pub fn handout() -> PathBuf {
     workspace().join(GRADING).join("handout")
 }
@@ -62,30 +62,35 @@ pub fn handout() -> PathBuf {
 /// Makes the repository in a new folder.
 ///
 /// # Errors
-/// When the folder exists and is not empty, or cannot be written.
+/// When the folder exists and is not empty, or when a file cannot be read or written.
 pub fn export(to: &Path, recipient: Recipient) -> Result<()> {
     let from = workspace();
     let is_empty = fs::read_dir(to).map_or(true, |mut entries| entries.next().is_none());
-    ensure!(is_empty, "{} is not empty", to.display());
-    for path in ALONG.iter().chain(PROGRAMS) {
+    ensure!(
+        is_empty,
+        "{} is not empty. Name a folder that is new or empty",
+        to.display()
+    );
+    for path in COPIED.iter().chain(PROGRAMS) {
         copy(&from.join(path), &to.join(path))?;
     }
     for entry in fs::read_dir(from.join("docs"))? {
         let page = entry?;
         let name = page.file_name();
-        if name == CONTRACT || name.to_string_lossy().starts_with("task") {
-            copy(&page.path(), &to.join("docs").join(name))?;
+        let name = name.to_string_lossy();
+        if PAGES.contains(&&*name) || name.starts_with("task") {
+            copy(&page.path(), &to.join("docs").join(&*name))?;
         }
     }
-    for (here, there) in OF_ITS_OWN {
+    for (here, there) in HANDOUT {
         copy(&handout().join(here), &to.join(there))?;
     }
-    let mut stay = STAY.to_vec();
+    let mut left_out = NOT_FOR_STUDENTS.to_vec();
     if recipient == Recipient::Autograder {
         copy(&from.join(GRADING), &to.join(GRADING))?;
-        stay.retain(|member| *member != GRADING);
+        left_out.retain(|member| *member != GRADING);
     }
-    write(&to.join("Cargo.toml"), &root_manifest(&stay)?)?;
+    write(&to.join("Cargo.toml"), &root_manifest(&left_out)?)?;
     write(&to.join("README.md"), &readme()?)
 }
 
@@ -94,7 +99,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         let entry = entry?;
         let path = to.join(entry.path().strip_prefix(from)?);
         if entry.file_type().is_file() {
-            // Joining nothing to a file's path would make it a folder's.
+            // Joining an empty path would add a slash at the end, and a file's path must not have one.
             let path = if entry.depth() == 0 { to } else { &path };
             make_parent(path)?;
             fs::copy(entry.path(), path).with_context(|| path.display().to_string())?;
@@ -109,28 +114,30 @@ fn write(file: &Path, text: &str) -> Result<()> {
 }
 
 fn make_parent(file: &Path) -> Result<()> {
-    let parent = file.parent().context("no folder")?;
+    let parent = file
+        .parent()
+        .with_context(|| format!("{} is not a file", file.display()))?;
     fs::create_dir_all(parent).with_context(|| parent.display().to_string())
 }
 
-/// The manifest of the workspace, without the members that stay here.
-fn root_manifest(stay: &[&str]) -> Result<String> {
+/// The manifest of the workspace, without these members.
+fn root_manifest(left_out: &[&str]) -> Result<String> {
     let text = fs::read_to_string(workspace().join("Cargo.toml"))?;
     let mut root: DocumentMut = text.parse()?;
     let members = root["workspace"]["members"].as_array_mut();
     let members = members.context("the workspace has no members")?;
-    members.retain(|member| !member.as_str().is_some_and(|name| stay.contains(&name)));
+    members.retain(|member| !member.as_str().is_some_and(|name| left_out.contains(&name)));
     Ok(root.to_string())
 }
 
-/// The sections for students of our own README, under a head of their own.
+/// The README for students: the handout's own README, followed by some sections of the README of this workspace.
 fn readme() -> Result<String> {
     let mut text = fs::read_to_string(handout().join("README.md"))?;
     let ours = fs::read_to_string(workspace().join("README.md"))?;
     for section in SECTIONS {
         let (_, rest) = ours
             .split_once(section)
-            .with_context(|| format!("no {section}"))?;
+            .with_context(|| format!("README.md has no section {section}"))?;
         let body = rest.split_once("\n## ").map_or(rest, |(body, _)| body);
         text += &format!("\n{section}{}\n", body.trim_end());
     }

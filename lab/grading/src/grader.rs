@@ -8,53 +8,49 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use broker::{Cache, run, wait};
 use confine::Confinement;
-use judge::{Judged, Pool, Report, Submission, TASKS, Task, judge};
+use judge::{Pool, Report, Submission, TASKS, Task, judge};
 use parking_lot::Mutex;
 
 use crate::intake::{Intake, Kind};
 use crate::pristine::Pristine;
 use crate::python::Python;
 
-/// How long a program that does nothing may take.
+/// How long a program that does nothing may take when it is confined.
 const TRIAL_LIMIT: Duration = Duration::from_secs(30);
 
-/// What is needed to grade, made once: brokers, and where sources are built.
+/// What grading needs, made once: brokers, and a workspace in which sources are built.
 #[derive(Default)]
 pub struct Grader {
     pub pool: Pool,
-    /// Only where a submission has sources. A failure to make it is tried again.
+    /// Made when the first submission with sources arrives. If that fails, the next such submission tries again.
     pristine: Mutex<Option<Arc<Pristine>>>,
 }
 
 impl Grader {
-    /// Sees to it that everything is there: Kafka, and what submissions depend on. Then grading fetches nothing any more.
+    /// Fetches and builds everything that grading needs: Kafka, and the crates that submissions depend on. Grading itself
+    /// fetches nothing after that.
     ///
     /// # Errors
-    /// When it cannot be had.
+    /// When something cannot be fetched or built.
     pub fn prepare(&self) -> Result<()> {
         self.pool.lend()?;
         self.pristine().map(drop)
     }
 
-    /// Judges a submission, by its name in the report.
+    /// Judges a submission; the report calls it `name`.
     ///
     /// # Errors
-    /// When something of ours fails, so that nothing can be said of the submission; on Ctrl-C.
-    pub fn grade(
-        &self,
-        name: &str,
-        intake: &Intake,
-        told: impl Fn(&Judged) + Sync,
-    ) -> Result<Report> {
+    /// When something of ours fails, so that nothing can be said about the submission, and on Ctrl-C.
+    pub fn grade(&self, name: &str, intake: &Intake) -> Result<Report> {
         let start = Instant::now();
-        // The submission's own, and nothing else of ours: programs may read it.
+        // It contains only the submission's own files, because programs may read it.
         let folder = Cache::open()?.scratch()?;
         let (submission, python) = match intake.kind {
             Kind::Workspace => (self.pristine()?.build(intake, folder.path())?, None),
             Kind::Programs => {
                 intake.write(folder.path())?;
                 let python = Python::for_scripts(intake.scripts())?;
-                // Where none of the programs is there, each is judged as not submitted.
+                // If none of the programs exists, each is judged as not submitted.
                 let programs = Submission::in_folder(folder.path()).unwrap_or_default();
                 (programs, python)
             }
@@ -67,7 +63,7 @@ impl Grader {
             None => submission,
         };
         let tasks: Vec<&Task> = TASKS.iter().collect();
-        let judged = judge(&self.pool, &submission, &tasks, told);
+        let judged = judge(&self.pool, &submission, &tasks, |_| {});
         wait::check_interrupt()?;
         Ok(Report::new(name, start.elapsed(), judged))
     }
@@ -83,19 +79,22 @@ impl Grader {
     }
 }
 
-/// Where nothing can be confined, that is not the submission's fault.
+/// Checks that programs can be confined on this machine. If they cannot, it is not the submission's fault.
 fn try_out(confinement: &Confinement) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut nothing = confine::confined(&Command::new("true"), confinement)?;
     let output = run(nothing.current_dir(folder.path()), TRIAL_LIMIT)?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("programs cannot be confined here: {}", said.trim());
+        bail!(
+            "programs cannot be confined on this machine: {}",
+            said.trim()
+        );
     }
     Ok(())
 }
 
-/// What the programs in this folder may see.
+/// What the programs in this folder may read.
 fn confinement(folder: &Path, python: Option<&Python>) -> Confinement {
     let mut readable = vec![folder.to_path_buf()];
     let mut variables = Vec::new();

@@ -1,4 +1,5 @@
-//! The archive that Gradescope makes an autograder of: the repository that is handed out, and the two scripts it calls.
+//! The archive from which Gradescope builds an autograder: the repository that is handed out, the grading commands, and the two
+//! scripts that Gradescope runs.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -11,10 +12,10 @@ use zip::write::SimpleFileOptions;
 
 use crate::export::{Recipient, export, handout};
 
-/// The scripts, by the names that Gradescope knows, and what both of them read.
+/// The scripts, under the names that Gradescope expects, and the settings that both of them read.
 const SCRIPTS: &[&str] = &["setup.sh", "run_autograder", "environment"];
 
-/// Writes the archive. The file is whole, or not there.
+/// Writes the archive. The file appears only when it is complete.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -25,9 +26,10 @@ pub fn gradescope_package(file: &Path) -> Result<()> {
         let from = handout().join("gradescope").join(script);
         fs::copy(from, folder.path().join(script)).with_context(|| (*script).to_string())?;
     }
-    let beside = std::path::absolute(file)?;
-    let beside = beside.parent().context("no folder")?;
-    let new = tempfile::NamedTempFile::new_in(beside)?;
+    let absolute = std::path::absolute(file)?;
+    let parent = absolute.parent();
+    let parent = parent.with_context(|| format!("{} is not a file", file.display()))?;
+    let new = tempfile::NamedTempFile::new_in(parent)?;
     let mut archive = ZipWriter::new(new.reopen()?);
     for entry in WalkDir::new(folder.path()).sort_by_file_name() {
         let entry = entry?;
@@ -41,6 +43,7 @@ pub fn gradescope_package(file: &Path) -> Result<()> {
         }
     }
     archive.finish()?.flush()?;
-    new.persist(file)?;
+    new.persist(file)
+        .with_context(|| format!("{} cannot be written", file.display()))?;
     Ok(())
 }

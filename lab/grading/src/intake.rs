@@ -1,9 +1,9 @@
-//! What is taken from a submission. Everything else stays outside.
+//! The files that are taken from a submission. Everything else is ignored.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufReader, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -12,29 +12,53 @@ use flate2::read::GzDecoder;
 use judge::programs::PROGRAMS;
 use walkdir::WalkDir;
 
-/// A submission is not larger than this, in bytes, nor has it more files.
+use crate::digest::Digest;
+
+/// The most that a submission may contain: bytes and files.
 const MOST_BYTES: u64 = 256 << 20;
 const MOST_FILES: usize = 5_000;
 
-/// Folders that nobody means to hand in: what is built, what git knows, and what macOS puts into archives.
+/// Folders that tools create, and that nobody submits on purpose: build results, the history of git, and what macOS adds to
+/// archives.
 const OF_TOOLS: &[&str] = &["target", ".git", "__MACOSX"];
 
-/// What kind of submission it is.
+/// How the name of an archive ends.
+const ARCHIVES: &[&str] = &[".zip", ".tar.gz", ".tgz", ".tar"];
+
+/// The name of a submission: that of its folder, or that of its archive without the ending.
+///
+/// # Errors
+/// When the path has no name, such as `/`.
+pub fn name_of(source: &Path) -> Result<String> {
+    let source = std::path::absolute(source)?;
+    let name = source.file_name().with_context(|| {
+        format!(
+            "{} has no name, but a submission needs one",
+            source.display()
+        )
+    })?;
+    let name = name.to_string_lossy();
+    let ending = ARCHIVES.iter().find(|ending| name.ends_with(**ending));
+    Ok(name[..name.len() - ending.map_or(0, |ending| ending.len())].to_string())
+}
+
+/// The kind of a submission.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
-    /// A student's workspace: sources, to be built.
+    /// A student's workspace: its sources are built.
     Workspace,
     /// A folder of executables or scripts.
     #[default]
     Programs,
 }
 
-/// The files of a submission that are taken, by their path in it.
+/// The files that are taken from a submission, by their path in it.
 #[derive(Clone, Debug, Default)]
 pub struct Intake {
     pub kind: Kind,
     files: BTreeMap<PathBuf, Taken>,
-    /// What was not taken though somebody may have hoped so: links, and paths that lead out.
+    /// Which files were left out that the student may have wanted to submit, and why: links, and paths that lead out of the
+    /// submission.
     pub left_out: Vec<String>,
 }
 
@@ -44,7 +68,7 @@ struct Taken {
     executable: bool,
 }
 
-/// Files as they are read, within bounds.
+/// The files that have been read so far, and their size in bytes.
 #[derive(Default)]
 struct Reading {
     files: BTreeMap<PathBuf, Taken>,
@@ -56,25 +80,25 @@ impl Intake {
     /// Reads a submission: a folder, or an archive (`.zip`, `.tar`, `.tar.gz`, `.tgz`).
     ///
     /// # Errors
-    /// When it cannot be read, or is too large.
+    /// When it cannot be read, is too large, or is neither a folder nor an archive.
     pub fn read(source: &Path) -> Result<Self> {
         let name = source.file_name().unwrap_or_default().to_string_lossy();
         let mut reading = Reading::default();
-        if source.is_dir() {
-            reading.folder(source)?;
-        } else if name.ends_with(".zip") {
-            reading.zip(File::open(source)?)?;
-        } else if name.ends_with(".tar.gz") || name.ends_with(".tgz") {
-            reading.tar(GzDecoder::new(BufReader::new(File::open(source)?)))?;
-        } else if name.ends_with(".tar") {
-            reading.tar(BufReader::new(File::open(source)?))?;
+        let read = if source.is_dir() {
+            reading.folder(source)
+        } else if ARCHIVES.iter().any(|ending| name.ends_with(ending)) {
+            reading.archive(source, &name)
         } else {
-            bail!("{} is neither a folder nor an archive", source.display());
-        }
+            bail!(
+                "{name} is neither a folder nor an archive ({})",
+                ARCHIVES.join(", ")
+            );
+        };
+        read.with_context(|| format!("{name} cannot be read"))?;
         Ok(reading.sorted())
     }
 
-    /// Puts the files into a folder.
+    /// Writes the files to a folder.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -91,7 +115,7 @@ impl Intake {
         Ok(())
     }
 
-    /// The programs of a workspace.
+    /// The programs whose sources a workspace contains.
     pub fn programs(&self) -> Vec<&'static str> {
         let has_main = |program: &&&str| {
             let main = Path::new(program).join("src/main.rs");
@@ -100,18 +124,18 @@ impl Intake {
         PROGRAMS.iter().filter(has_main).copied().collect()
     }
 
-    /// The paths of the files in a folder of it.
+    /// The paths of the files in one of its folders.
     pub fn paths_in<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = PathBuf> + 'a {
         let paths = self.files.keys();
         paths.filter(move |path| path.starts_with(folder)).cloned()
     }
 
-    /// A file's text; `None` where there is no such file, or it is no text.
+    /// The text of a file; `None` if there is no such file, or if it is not UTF-8.
     pub fn text(&self, path: &Path) -> Option<String> {
         String::from_utf8(self.files.get(path)?.bytes.clone()).ok()
     }
 
-    /// The scripts in Python.
+    /// The texts of the Python scripts.
     pub fn scripts(&self) -> impl Iterator<Item = String> {
         let paths = self.files.keys();
         let scripts =
@@ -119,13 +143,16 @@ impl Intake {
         scripts.map(|path| self.text(path).unwrap_or_default())
     }
 
-    /// Tells whether a submission has changed.
+    /// The digest of all files: their paths, contents and executable bits.
     pub fn digest(&self) -> String {
-        let mut hasher = DefaultHasher::new();
+        let mut digest = Digest::default();
         for (path, taken) in &self.files {
-            (path, &taken.bytes, taken.executable).hash(&mut hasher);
+            digest
+                .field(path.as_os_str().as_bytes())
+                .field(&taken.bytes)
+                .field([u8::from(taken.executable)]);
         }
-        format!("{:016x}", hasher.finish())
+        digest.hex()
     }
 }
 
@@ -137,7 +164,7 @@ fn is_of_tools(path: &Path) -> bool {
 impl Reading {
     fn folder(&mut self, folder: &Path) -> Result<()> {
         let root = folder.canonicalize()?;
-        // They may be too large to walk through.
+        // Folders of tools are not even walked through, because they may be very large.
         let entries = WalkDir::new(&root)
             .into_iter()
             .filter_entry(|entry| entry.depth() == 0 || !is_of_tools(entry.file_name().as_ref()));
@@ -155,8 +182,19 @@ impl Reading {
         Ok(())
     }
 
-    fn zip(&mut self, file: File) -> Result<()> {
-        let mut archive = zip::ZipArchive::new(BufReader::new(file))?;
+    fn archive(&mut self, file: &Path, name: &str) -> Result<()> {
+        let bytes = BufReader::new(File::open(file)?);
+        if name.ends_with(".zip") {
+            self.zip(bytes)
+        } else if name.ends_with(".tar") {
+            self.tar(bytes)
+        } else {
+            self.tar(GzDecoder::new(bytes))
+        }
+    }
+
+    fn zip(&mut self, file: BufReader<File>) -> Result<()> {
+        let mut archive = zip::ZipArchive::new(file)?;
         for number in 0..archive.len() {
             let entry = archive.by_index(number)?;
             let mode = entry.unix_mode().unwrap_or(0o644);
@@ -181,7 +219,7 @@ impl Reading {
                 self.take(&path, entry, mode & 0o111 != 0)?;
             } else if !kind.is_dir() {
                 self.left_out
-                    .push(format!("{} is no plain file", path.display()));
+                    .push(format!("{} is not a plain file", path.display()));
             }
         }
         Ok(())
@@ -192,7 +230,8 @@ impl Reading {
             .components()
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !plain {
-            self.left_out.push(format!("{} leads out", path.display()));
+            self.left_out
+                .push(format!("{} leads out of the submission", path.display()));
             return Ok(());
         }
         if is_of_tools(path) {
@@ -205,7 +244,7 @@ impl Reading {
         self.bytes += bytes.len() as u64;
         if self.bytes > MOST_BYTES || self.files.len() >= MOST_FILES {
             bail!(
-                "it is larger than {} MB, or has more than {MOST_FILES} files",
+                "the submission is larger than {} MB or has more than {MOST_FILES} files",
                 MOST_BYTES >> 20
             );
         }
@@ -214,7 +253,8 @@ impl Reading {
         Ok(())
     }
 
-    /// A workspace gives the sources of its programs, and nothing else. Many archives hold one folder that holds it all.
+    /// The files that count. If there is a workspace, these are only the sources of its programs. If everything is in one
+    /// folder, as in many archives, paths begin in that folder.
     fn sorted(mut self) -> Intake {
         if let Some(folder) = self.only_folder() {
             let files = std::mem::take(&mut self.files).into_iter();
@@ -256,5 +296,66 @@ impl Reading {
             .keys()
             .all(|path| path.components().count() > 1 && path.starts_with(&folder));
         (holds_all && !is_program).then_some(folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files by path, content and executable bit.
+    fn digest(files: &[(&str, &str, bool)]) -> String {
+        let taken = files.iter().map(|(path, text, executable)| {
+            let bytes = text.as_bytes().to_vec();
+            let executable = *executable;
+            (PathBuf::from(path), Taken { bytes, executable })
+        });
+        let intake = Intake {
+            files: taken.collect(),
+            ..Intake::default()
+        };
+        intake.digest()
+    }
+
+    #[test]
+    fn any_change_to_a_file_changes_the_digest() {
+        let files = [("a", "print(1)", false), ("b", "print(2)", false)];
+        let other_byte = [("a", "print(3)", false), ("b", "print(2)", false)];
+        let other_path = [("a", "print(1)", false), ("c", "print(2)", false)];
+        let executable = [("a", "print(1)", false), ("b", "print(2)", true)];
+        let moved_byte = [("a", "print(1", false), ("b", ")print(2)", false)];
+        let moved_to_the_path = [("ap", "rint(1)", false), ("b", "print(2)", false)];
+        assert_eq!(digest(&files), digest(&files));
+        for changed in [
+            other_byte,
+            other_path,
+            executable,
+            moved_byte,
+            moved_to_the_path,
+        ] {
+            assert_ne!(digest(&files), digest(&changed), "{changed:?}");
+        }
+        assert_ne!(digest(&files), digest(&files[..1]));
+    }
+
+    #[test]
+    fn the_ending_of_an_archive_is_not_part_of_the_name() {
+        for source in [
+            "class/jane",
+            "class/jane.zip",
+            "class/jane.tar.gz",
+            "jane.tgz",
+        ] {
+            assert_eq!(name_of(Path::new(source)).unwrap(), "jane");
+        }
+        assert_eq!(name_of(Path::new("class/jane.doe")).unwrap(), "jane.doe");
+        assert!(name_of(Path::new("/")).is_err());
+    }
+
+    #[test]
+    fn what_is_no_submission_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Intake::read(file.path()).unwrap_err().to_string();
+        assert!(error.contains("neither a folder nor an archive"), "{error}");
     }
 }

@@ -1,14 +1,16 @@
-//! Grading code that nobody has read: one submission, or a class.
+//! Grades programs that nobody has read: one submission, or a class.
 //!
-//! - [`Intake`] takes from a submission what is allowed, and nothing else.
+//! - [`Intake`] takes the allowed files from a submission, and no others.
 //! - [`Pristine`] is a workspace without solutions or checks, in which a submission's sources are built.
-//! - [`Grader`] judges a submission on brokers to itself, its programs confined.
-//! - [`Class`] grades many, keeps the results whole, and goes on where it was stopped.
-//! - [`formats`] tells a report to other platforms; [`Summary`] tells what a class has and has not understood.
-//! - [`export()`] makes the repository to hand out, [`gradescope_package()`] the archive for Gradescope.
+//! - [`Grader`] judges one submission: its programs run confined, on brokers that no other submission uses.
+//! - [`Class`] grades several submissions at a time. Its results are written completely or not at all, so an interrupted run can
+//!   be continued.
+//! - [`formats`] writes reports for other platforms, and [`Summary`] shows how a class did.
+//! - [`export()`] makes the repository to hand out, and [`gradescope_package()`] the archive for Gradescope.
 
 mod built_before;
 mod class;
+mod digest;
 mod export;
 pub mod formats;
 mod grader;
@@ -16,16 +18,18 @@ mod gradescope_package;
 mod intake;
 mod pristine;
 mod python;
+mod results;
 mod review;
 mod summary;
+mod uniform_report;
 
 pub use built_before::take_over;
-pub use class::{CLASS, Class, Graded};
+pub use class::{Class, Graded};
 pub use export::{Recipient, export};
-pub use gradescope_package::gradescope_package;
-
 pub use grader::Grader;
+pub use gradescope_package::gradescope_package;
 pub use intake::{Intake, Kind};
 pub use pristine::Pristine;
+pub use results::INDEX;
 pub use review::review;
 pub use summary::Summary;

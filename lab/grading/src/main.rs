@@ -1,5 +1,5 @@
-//! The commands for instructors: `cargo lab grade`, `review`, `export` and `package`. An executable of its own, because
-//! students do not need it.
+//! The commands for instructors: `cargo lab grade`, `review`, `export` and `package`. They are an executable of their own, because
+//! students do not need them.
 
 mod commands {
     pub mod grade;
@@ -16,7 +16,11 @@ use terminal::run_command;
 
 use crate::commands::{grade, hand_out, review};
 
-/// For instructors: grades submissions, shows them, and makes what is handed out.
+const EXIT_STATUS: &str = "\
+The exit status is 0 if everything was judged, whatever the scores; 2 for a usage error; and 3 if something could not be judged, \
+which never counts as zero.";
+
+/// For instructors: grades submissions, shows them as pages, and makes what students and platforms get
 #[derive(Parser)]
 #[command(name = "cargo lab", bin_name = "cargo lab", version)]
 struct Arguments {
@@ -26,47 +30,51 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Grades submissions that nobody has read: workspaces, folders of programs, or archives of them
+    /// Grades submissions, whose programs run confined
+    #[command(after_help = EXIT_STATUS)]
     Grade {
-        #[arg(required_unless_present = "prepare")]
+        /// A student's workspace, a folder of executables or Python scripts, or an archive of one of these
+        #[arg(value_name = "SUBMISSION", required_unless_present = "prepare")]
         submissions: Vec<PathBuf>,
-        /// Only sees to it that everything is there that grading needs, so that it fetches nothing any more
+        /// Only fetches and builds everything that grading needs. Grading itself then needs no network
         #[arg(long, conflicts_with = "submissions")]
         prepare: bool,
-        /// How many at a time
+        /// How many submissions are graded at a time
         #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
         jobs: u16,
-        /// Keeps the results there: a folder for each submission, a gradebook and a summary. What is there already is
-        /// graded again only if it has changed
+        /// Keeps the results in this folder: a folder for each submission, a gradebook, a summary, and an index. A submission
+        /// that has a result there is graded again only if it or the lab has changed, or if something could not be judged
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
-        /// One JSON object for each submission on standard output, a line each
+        /// Prints one JSON object for each submission, one per line
         #[arg(long)]
         json: bool,
     },
-    /// Grades submissions and shows them: starter, submission and solution side by side, verdicts, and what happened
+    /// Grades submissions and shows them as pages: starter, submission and solution side by side, verdicts, and what happened
+    #[command(after_help = EXIT_STATUS)]
     Review {
-        #[arg(required = true)]
+        /// A student's workspace, a folder of executables or Python scripts, or an archive of one of these
+        #[arg(value_name = "SUBMISSION", required = true)]
         submissions: Vec<PathBuf>,
-        /// The page of one submission (by default review-NAME.html), or the folder for the pages of several (by default
-        /// review). Those that are there already are graded again only if they
-        /// have changed
+        /// For one submission: the file for its page; by default review-NAME.html. For several: the folder for their pages and
+        /// other results, as with `grade`; by default review
         #[arg(long, value_name = "FILE|DIR")]
         out: Option<PathBuf>,
-        /// How many at a time
+        /// How many submissions are graded at a time
         #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
         jobs: u16,
     },
-    /// Makes the repository to hand out: no solutions, and it works by itself
+    /// Makes the repository to hand out, without solutions
     Export {
-        /// A new folder
+        /// A folder that is empty, or that does not exist yet
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
     /// Makes the autograder for a platform
     Package {
+        /// The platform that runs the autograder
         platform: Platform,
-        /// Where it is written; by default kafka-lab-PLATFORM.zip
+        /// The archive to write; by default kafka-lab-gradescope.zip
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },

@@ -1,9 +1,9 @@
-//! A workspace without solutions or checks, with dependencies that were built once.
+//! A workspace without solutions or checks, in which the sources of submissions are built. Its dependencies are built once.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -18,50 +18,45 @@ use toml::{Table, Value};
 use walkdir::WalkDir;
 
 use crate::built_before::{copy, take_over};
+use crate::digest::Digest;
 use crate::intake::Intake;
 
-/// How long a submission may take to compile. Seen 8 s, and ten times that on a machine with too much to do.
+/// How long a submission may take to compile. It usually takes 8 s, and ten times as long on an overloaded machine.
 const LIMIT: Duration = Duration::from_secs(240);
 
-/// The file that says that a template is whole, and which variables it was built with.
+/// The file that shows that a template is complete. It holds the environment variables that the template was built with.
 const COMPLETE: &str = "complete.json";
 
-/// Files that are larger are shared with the template, for nobody writes to what dependencies were built to.
+/// Files of this size in bytes, and larger ones, are shared with the template by hard links. Nothing writes to them after the
+/// dependencies are built.
 const SHARED_FROM: u64 = 16 * 1024;
 
-/// A copy of the template in which submissions are built, one after the other.
+/// A copy of the template. Submissions are built in it, one after the other.
 pub struct Pristine {
     /// Removed when this is dropped.
     scratch: Scratch,
     sysroot: PathBuf,
-    /// Those that dependencies were built with, `CC` for one: Cargo would build them anew where they differ.
+    /// The environment variables that the dependencies were built with, such as `CC`. If one had another value, Cargo would
+    /// build the dependencies again.
     variables: BTreeMap<String, String>,
     turn: Mutex<()>,
 }
 
 impl Pristine {
-    /// Makes the template where it is not there yet, and a copy of it. That takes half a minute where the dependencies can be
-    /// taken over from this build of the lab, and some minutes otherwise.
+    /// Makes a copy of the template, and first the template itself if there is none yet. That takes half a minute if the
+    /// dependencies can be copied from this build of the lab, and some minutes otherwise.
     ///
     /// # Errors
-    /// When the dependencies cannot be built, or the disk is full.
+    /// When the dependencies cannot be built, or a file cannot be read or written.
     pub fn prepare() -> Result<Self> {
         let sysroot = sysroot()?;
         let cache = Cache::open()?;
         let manifest = manifest()?.to_string();
         let lock = fs::read_to_string(workspace().join("Cargo.lock"))?;
-        let mut hasher = DefaultHasher::new();
-        (&manifest, &lock, &sysroot).hash(&mut hasher);
-        let manifests = PROGRAMS
-            .iter()
-            .map(|program| workspace().join(program).join("Cargo.toml"));
-        for file in of_common().into_iter().chain(manifests) {
-            fs::read(file).unwrap_or_default().hash(&mut hasher);
-        }
-        let name = format!("grading-{:016x}", hasher.finish());
-        let whole = |folder: &Path| folder.join(COMPLETE).exists();
-        let template = cache.complete(&name, whole, |folder| {
-            eprintln!("Grading: building what submissions depend on (once) …");
+        let name = format!("grading-{}", digest(&manifest, &lock, &sysroot));
+        let is_complete = |folder: &Path| folder.join(COMPLETE).exists();
+        let template = cache.complete(&name, is_complete, |folder| {
+            eprintln!("Building the crates that submissions depend on. This happens only once …");
             make_template(folder, &manifest, &lock)
         })?;
 
@@ -78,10 +73,11 @@ impl Pristine {
         })
     }
 
-    /// Builds the programs of a submission, and puts the executables into `folder`.
+    /// Builds the programs of a submission, and copies the executables to `folder`. A submission that does not compile is not
+    /// an error.
     ///
     /// # Errors
-    /// When we cannot build, not when a submission does not compile; on Ctrl-C.
+    /// When not even empty programs could be built, when a file cannot be read or written, and on Ctrl-C.
     pub fn build(&self, intake: &Intake, folder: &Path) -> Result<Submission> {
         let _turn = self.turn.lock();
         self.empty()?;
@@ -115,7 +111,8 @@ impl Pristine {
         Ok(Submission::from_build(&programs, &built))
     }
 
-    /// Programs that do nothing: one that is not submitted is a member of the workspace all the same.
+    /// Replaces all programs by programs that do nothing. A program that is not submitted is still a member of the workspace, so
+    /// it needs some source.
     fn empty(&self) -> Result<()> {
         for program in PROGRAMS {
             let source = self
@@ -128,7 +125,7 @@ impl Pristine {
             fs::create_dir(&source)?;
             fs::write(source.join("main.rs"), "fn main() {}\n")?;
         }
-        // What was built of the submission before is none of this one's business.
+        // A submission must not find what was built for the one before it.
         for folder in ["", "deps", ".fingerprint"] {
             for entry in fs::read_dir(self.scratch.path().join("target/debug").join(folder))? {
                 let entry = entry?;
@@ -148,7 +145,7 @@ impl Pristine {
         Ok(())
     }
 
-    /// Where not even this can be built, it is not the submission's fault that it could not.
+    /// Builds programs that do nothing. If not even these can be built, the submission is not to blame for a failed build.
     fn ensure_the_empty_one_builds(&self, programs: &[&str]) -> Result<()> {
         self.empty()?;
         let built = Built::keep_going_quietly(&mut self.command(programs)?, LIMIT)
@@ -164,7 +161,7 @@ impl Pristine {
         let target = self.scratch.path().join("target");
         let mut build = Command::new(self.sysroot.join("bin/cargo"));
         build
-            // Not as many at a time as the machine has cores: all together they have the memory of one program.
+            // Not as many jobs as the machine has cores, because all of them share the memory limit of one program.
             .args([
                 "build",
                 "--quiet",
@@ -187,7 +184,7 @@ impl Pristine {
                 self.sysroot.join("bin/rustc").display().to_string(),
             ),
         ]);
-        // Not all of it: Cargo keeps credentials there, too.
+        // Not the whole folder, because Cargo keeps credentials in it.
         let of_cargo = ["registry", "git", "config.toml", "config"];
         let mut readable: Vec<PathBuf> =
             of_cargo.iter().map(|name| cargo_home.join(name)).collect();
@@ -205,7 +202,7 @@ impl Pristine {
     }
 }
 
-/// Could what rustc says be said of any program: because the disk is full, or there is no linker?
+/// Could rustc say this about any program, for example because the disk is full or there is no linker?
 fn may_be_ours(error: &str) -> bool {
     ["No space left on device", "linking with", "linker"]
         .iter()
@@ -216,11 +213,12 @@ fn cargo_home() -> Result<PathBuf> {
     if let Some(home) = std::env::var_os("CARGO_HOME") {
         return Ok(home.into());
     }
-    let home = std::env::home_dir().context("there is no home folder, and no CARGO_HOME")?;
+    let home = std::env::home_dir();
+    let home = home.context("Cargo's files cannot be found: set HOME or CARGO_HOME")?;
     Ok(home.join(".cargo"))
 }
 
-/// Where the compiler really lies: what is called `rustc` may only choose between several.
+/// The folder of the compiler itself. `rustc` may be a wrapper that chooses between several compilers.
 fn sysroot() -> Result<PathBuf> {
     let mut rustc = Command::new("rustc");
     let output = run(
@@ -229,14 +227,14 @@ fn sysroot() -> Result<PathBuf> {
     )?;
     if !output.status.success() {
         bail!(
-            "`rustc --print sysroot`: {}",
+            "`rustc --print sysroot` failed: {}",
             String::from_utf8_lossy(&output.stderr)
         );
     }
     Ok(String::from_utf8(output.stdout)?.trim().into())
 }
 
-/// The lab's own manifest, with the lab programs as its only members.
+/// The manifest of this workspace, with the lab programs and `common` as its only members.
 fn manifest() -> Result<Table> {
     let mut lab: Table = fs::read_to_string(workspace().join("Cargo.toml"))?.parse()?;
     let members = ["common"]
@@ -244,14 +242,35 @@ fn manifest() -> Result<Table> {
         .chain(PROGRAMS)
         .map(|name| Value::from(*name));
     let root = lab.get_mut("workspace").and_then(Value::as_table_mut);
-    let root = root.context("no [workspace]")?;
+    let root = root.context("Cargo.toml of this workspace has no [workspace]")?;
     root.insert("members".to_string(), Value::Array(members.collect()));
-    // Nobody looks at these executables with a debugger.
+    // Nobody debugs these executables.
     let profile: Table = "dev = { debug = false, incremental = false }".parse()?;
     lab.insert("profile".to_string(), profile.into());
     Ok(lab)
 }
 
+/// The digest of everything that a template is made from.
+fn digest(manifest: &str, lock: &str, sysroot: &Path) -> String {
+    let mut digest = Digest::default();
+    digest
+        .field(manifest)
+        .field(lock)
+        .field(sysroot.as_os_str().as_bytes());
+    let manifests = PROGRAMS
+        .iter()
+        .map(|program| workspace().join(program).join("Cargo.toml"));
+    for file in of_common().into_iter().chain(manifests) {
+        // The path within the workspace, so that workspaces with the same files share a template.
+        let path = file.strip_prefix(workspace()).unwrap_or(&file);
+        digest
+            .field(path.as_os_str().as_bytes())
+            .field(fs::read(&file).unwrap_or_default());
+    }
+    digest.hex()
+}
+
+/// The files of the crate `common`.
 fn of_common() -> Vec<PathBuf> {
     let entries = WalkDir::new(workspace().join("common")).sort_by_file_name();
     let files = entries
@@ -268,7 +287,7 @@ fn make_template(folder: &Path, manifest: &str, lock: &str) -> Result<()> {
     fs::write(copy_of.join("Cargo.lock"), lock)?;
     for file in of_common() {
         let to = copy_of.join(file.strip_prefix(workspace())?);
-        fs::create_dir_all(to.parent().context("no folder")?)?;
+        fs::create_dir_all(to.parent().context("a file of `common` has no folder")?)?;
         fs::copy(&file, to)?;
     }
     for program in PROGRAMS {
@@ -297,21 +316,23 @@ fn make_template(folder: &Path, manifest: &str, lock: &str) -> Result<()> {
         build.env_remove(flags);
     }
     if !run_loud(&mut build, BUILD_LIMIT)?.status.success() {
-        bail!("what submissions depend on could not be built; Cargo's messages are above");
+        bail!(
+            "the crates that submissions depend on could not be built; Cargo's messages are above"
+        );
     }
-    // What is built of the members themselves depends on where they lie.
+    // The members are built again in each copy: their build results depend on the folder that they are in.
     let mut clean = cargo("clean");
     clean.current_dir(&copy_of).arg("--target-dir").arg(&target);
     for member in ["common"].iter().chain(PROGRAMS) {
         clean.args(["--package", member]);
     }
     run_loud(clean.arg("--quiet"), BUILD_LIMIT)?;
-    let variables = serde_json::to_string(&looked_at(&target)?)?;
+    let variables = serde_json::to_string(&variables_of_build(&target)?)?;
     Ok(fs::write(folder.join(COMPLETE), variables)?)
 }
 
-/// The variables that build scripts have said they look at, and that are set.
-fn looked_at(target: &Path) -> Result<BTreeMap<String, String>> {
+/// The environment variables that are set and that a build script depends on.
+fn variables_of_build(target: &Path) -> Result<BTreeMap<String, String>> {
     let mut variables = BTreeMap::new();
     for script in fs::read_dir(target.join("debug/build"))? {
         let said = fs::read_to_string(script?.path().join("output")).unwrap_or_default();
@@ -327,7 +348,7 @@ fn looked_at(target: &Path) -> Result<BTreeMap<String, String>> {
     Ok(variables)
 }
 
-/// Copies a file, or links a large one where both lie on one disk.
+/// Copies a file. A large file is linked instead, if both folders are on the same disk.
 fn share(from: &Path, to: &Path) -> io::Result<()> {
     let shared = from.metadata()?.len() >= SHARED_FROM && fs::hard_link(from, to).is_ok();
     if shared {

@@ -1,4 +1,4 @@
-//! A submission's page: what was handed in beside what was handed out and the solution.
+//! A submission's page: its code next to the starter and the solution.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,20 +12,22 @@ use walkdir::WalkDir;
 
 use crate::intake::{Intake, Kind};
 
-/// A script that is longer than this, in bytes, is not read by anybody.
+/// Scripts that are longer than this, in bytes, are not shown: nobody would read them.
 const MOST_SHOWN: usize = 256 * 1024;
 
-/// The page; `class` is where that of the whole class is, if there is one.
+/// The page, as HTML. `class` is the link to the page of the whole class, if there is one.
 ///
 /// # Errors
-/// When starters or solutions cannot be read.
+/// When the folder of a starter cannot be read.
 pub fn review(report: &Report, intake: &Intake, class: Option<&str>) -> Result<String> {
     let files = match intake.kind {
         Kind::Workspace => sources(intake)?,
         Kind::Programs => scripts(intake),
     };
     let left_out = intake.left_out.iter();
-    let remarks: Vec<String> = left_out.map(|what| format!("Left out: {what}.")).collect();
+    let remarks: Vec<String> = left_out
+        .map(|what| format!("Not taken from the submission: {what}."))
+        .collect();
     Ok(review_page(&Review {
         report,
         files: &files,
@@ -34,7 +36,7 @@ pub fn review(report: &Report, intake: &Intake, class: Option<&str>) -> Result<S
     }))
 }
 
-/// The sources of each program: those of the starter, and what the submission has besides.
+/// The source files of each program: those of the starter, and those that the submission adds.
 fn sources(intake: &Intake) -> Result<Vec<Versions>> {
     let mut files = Vec::new();
     for program in PROGRAMS {
@@ -52,7 +54,7 @@ fn sources(intake: &Intake) -> Result<Vec<Versions>> {
             let solution = read(&workspace().join("solutions"));
             files.push(Versions {
                 path: path.display().to_string(),
-                // A program without holes is its own solution.
+                // If a program has no holes, its starter is the solution.
                 solution: solution.or_else(|| starter.clone()),
                 starter,
                 submission: intake.text(&path),
@@ -62,7 +64,7 @@ fn sources(intake: &Intake) -> Result<Vec<Versions>> {
     Ok(files)
 }
 
-/// What is text among the programs of a folder, by program.
+/// The programs of a folder that are text, in the order of the programs.
 fn scripts(intake: &Intake) -> Vec<Versions> {
     let of_program = |program: &&str| {
         let names = [program.to_string(), format!("{program}.py")];

@@ -1,4 +1,4 @@
-//! What a class has understood, and what not.
+//! A summary of a class in plain text: the distribution of scores, and which checks failed most often.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,21 +6,27 @@ use std::fmt;
 use cluster::table;
 use judge::{Outcome, Report, all_checks};
 
-/// How wide the bars of the distribution are at most.
+/// The width of the longest bar in the distribution, in characters.
 const BAR: usize = 40;
 
-/// Scores are counted in so many steps, from none to all points.
+/// The number of steps into which scores are sorted, from no points to all points.
 const STEPS: u32 = 10;
 
-/// A heat map with more columns than this has none for single submissions.
+/// With more submissions than this, the heat map has no columns for single submissions.
 const MOST_COLUMNS: usize = 60;
 
-/// Of all reports of a class.
+/// The summary of these reports. Display it to get the text.
 pub struct Summary<'a>(pub &'a [Report]);
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} submissions\n", self.0.len())?;
+        let count = self.0.len();
+        let noun = if count == 1 {
+            "submission"
+        } else {
+            "submissions"
+        };
+        writeln!(f, "{count} {noun}\n")?;
         writeln!(f, "{}\n", self.distribution())?;
         write!(f, "{}", self.heat_map())
     }
@@ -63,7 +69,8 @@ impl Summary<'_> {
         )
     }
 
-    /// The checks that most failed come first; a column for each submission, the best at the left.
+    /// A row for each check, in order of how many submissions failed it, and a mark for each submission, the best one on the
+    /// left.
     fn heat_map(&self) -> String {
         let mut reports: Vec<&Report> = self.0.iter().collect();
         reports.sort_by(|one, other| {
@@ -103,7 +110,7 @@ impl Summary<'_> {
             &[
                 "check",
                 "failed",
-                "each submission, the best first (█ failed, ? not judged)",
+                "each submission, the best one first (█ failed, ? not judged)",
             ],
             &[1],
             rows.into_iter().map(|(_, row)| row),

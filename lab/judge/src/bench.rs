@@ -1,4 +1,5 @@
 pub mod database;
+pub mod evidence;
 pub mod fetches;
 pub mod gate;
 pub mod lane;

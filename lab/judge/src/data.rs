@@ -1,4 +1,4 @@
-//! What checks publish, and the amounts in it.
+//! The messages that checks publish, and the amounts of money in them.
 
 pub mod events;
 pub mod money;

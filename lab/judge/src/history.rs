@@ -1,59 +1,63 @@
-//! What happened while a submission was judged: what was done to its programs, what they printed, what the broker
-//! answered them, and what we did meanwhile. Four sources, one clock.
+//! What happened while a submission was judged. Four sources are put on one clock: what was done to the programs, what they
+//! printed, what the broker answered them, and what we did in the meantime.
+//!
+//! - [`logged`] reads an entry of the broker's request log; [`printed`] reads a line that a program printed.
+//! - [`effect`] says what a request did to partitions; [`sentence`] says in words what the client did with it.
+//! - [`wording`] says any moment in words, and [`timeline`] makes a table of moments for a terminal.
+//! - [`reconstruction`] puts moments together: runs of programs, owners of partitions, what was sent or processed again.
 
 pub mod effect;
+pub mod logged;
 pub mod printed;
+pub mod reconstruction;
 pub mod sentence;
 pub mod timeline;
+mod wording;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime};
 
-use broker::Request;
-use serde_json::Value;
-
-use crate::history::effect::{Effect, TopicIds, effects, member_id};
-use crate::history::sentence::{api, partitions_of, sentence};
-use crate::programs::run::{Deed, Transcript};
+use crate::history::effect::{Effect, TopicIds, effects};
+use crate::history::logged::Logged;
+use crate::history::sentence::{REMOVED, sentence};
+use crate::programs::transcript::{Deed, Transcript};
 use cluster::OBSERVER;
 
-/// The listener of the broker that programs come through, and nobody else.
-pub const PROGRAMS_LISTENER: &str = "GATE";
-
-/// The listener by which a broker talks to itself.
+/// The listener through which the broker talks to itself.
 const CONTROLLER_LISTENER: &str = "CONTROLLER";
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
 pub struct Moment {
     pub at: SystemTime,
-    /// A program's name; for a request, the client as it calls itself.
+    /// The name of a program; for a request, the client's name for itself; for a note, empty.
     pub who: String,
-    pub what: What,
+    pub what: Happening,
 }
 
-/// What it was.
+/// What happened at a moment.
 #[derive(Clone, Debug)]
-pub enum What {
-    /// A program was started or stopped, or ended.
+pub enum Happening {
+    /// A program was started or stopped, or it ended.
     Deed(Deed),
-    /// A line on standard output.
+    /// The program printed this line on standard output.
     Out(String),
-    /// A line on standard error.
+    /// The program printed this line on standard error.
     Err(String),
-    /// The broker answered a request: in a sentence, by what it did, and as it was logged.
+    /// The broker answered a request.
     Request {
-        said: String,
+        /// What the client did, in words, without the client's name.
+        sentence: String,
         effects: Vec<Effect>,
-        logged: Arc<Value>,
+        logged: Logged,
     },
-    /// We did something: published events, held requests back.
+    /// We did something, such as publishing events or holding back requests.
     Note(String),
 }
 
-/// The notes of one lane, and whose runs it saw.
+/// What happened on one lane or stage, apart from the broker's request log: the runs of programs, and our notes.
 #[derive(Debug, Default)]
 pub struct History {
     transcripts: RefCell<Vec<Transcript>>,
@@ -61,163 +65,161 @@ pub struct History {
 }
 
 impl History {
-    /// A program was started.
+    /// Adds the run of a program that was started. Its transcript grows while the program runs.
     pub fn add(&self, transcript: Transcript) {
         self.transcripts.borrow_mut().push(transcript);
     }
 
-    /// We did something that a reader should know.
+    /// Notes that we do something now that a reader should know.
     pub fn note(&self, text: impl Into<String>) {
         self.notes.borrow_mut().push((Instant::now(), text.into()));
     }
 
-    /// All that happened in these stretches of time, in its order.
-    pub fn between(&self, requests: &[Request], stretches: &[(Instant, Instant)]) -> Vec<Moment> {
-        let mut moments = Vec::new();
-        let mut add = |at: Instant, who: &str, what: What| {
-            if stretches
-                .iter()
-                .any(|(from, to)| (*from..=*to).contains(&at))
-            {
-                let (at, who) = (wall_clock(at), who.to_string());
-                moments.push(Moment { at, who, what });
-            }
-        };
-        for (at, note) in &*self.notes.borrow() {
-            add(*at, "", What::Note(note.clone()));
-        }
-        for run in &*self.transcripts.borrow() {
-            for (at, deed) in run.deeds() {
-                add(at, &run.name, What::Deed(deed));
-            }
-            for line in run.out() {
-                add(line.at, &run.name, What::Out(line.text));
-            }
-            for line in run.err() {
-                add(line.at, &run.name, What::Err(line.text));
-            }
-        }
+    /// Everything that happened in these stretches of time, in order.
+    pub fn between(&self, requests: &[Logged], stretches: &[(Instant, Instant)]) -> Vec<Moment> {
         let stretches: Vec<_> = stretches
             .iter()
             .map(|(from, to)| (wall_clock(*from), wall_clock(*to)))
             .collect();
-        moments.extend(told(requests, |at| {
-            stretches
-                .iter()
-                .any(|(from, to)| (*from..=*to).contains(&at))
-        }));
+        let is_within = |at: SystemTime| {
+            let mut stretches = stretches.iter();
+            stretches.any(|(from, to)| (*from..=*to).contains(&at))
+        };
+        let mut moments = self.own_moments(is_within);
+        moments.extend(moments_of_requests(requests, is_within));
         moments.sort_by_key(|moment| moment.at);
+        moments
+    }
+
+    /// The notes, the deeds and the printed lines at the times for which `is_within` holds.
+    fn own_moments(&self, is_within: impl Fn(SystemTime) -> bool) -> Vec<Moment> {
+        let mut moments = Vec::new();
+        let mut add = |at: Instant, who: &str, what: Happening| {
+            let (at, who) = (wall_clock(at), who.to_string());
+            if is_within(at) {
+                moments.push(Moment { at, who, what });
+            }
+        };
+        for (at, note) in &*self.notes.borrow() {
+            add(*at, "", Happening::Note(note.clone()));
+        }
+        for run in &*self.transcripts.borrow() {
+            for (at, deed) in run.deeds() {
+                add(at, &run.name, Happening::Deed(deed));
+            }
+            for line in run.out() {
+                add(line.at, &run.name, Happening::Out(line.text));
+            }
+            for line in run.err() {
+                add(line.at, &run.name, Happening::Err(line.text));
+            }
+        }
         moments
     }
 }
 
-/// When it came to the broker.
-pub fn asked_at(request: &Request) -> SystemTime {
-    let millis = request.logged["totalTimeMs"].as_f64().unwrap_or_default();
-    request.at - Duration::from_secs_f64(millis / 1000.0)
-}
-
-/// A fetch waits for something to come, and may be answered long after it was asked; all others count when they are done.
-fn begun_at(request: &Request) -> SystemTime {
-    if api(&request.logged) == "FETCH" {
-        asked_at(request)
+/// When a request counts as made. A fetch may wait for records long after it was sent, so it counts when the broker got it.
+/// Every other request counts when it is answered.
+fn time_of(logged: &Logged) -> SystemTime {
+    if logged.kind() == "FETCH" {
+        logged.asked_at()
     } else {
-        request.at
+        logged.answered_at()
     }
 }
 
-/// The same instant is always the same time of day.
+/// The time of day of an instant. Equal instants always have equal times.
 fn wall_clock(at: Instant) -> SystemTime {
     static BOTH_CLOCKS: OnceLock<(Instant, SystemTime)> = OnceLock::new();
     let (instant, time) = *BOTH_CLOCKS.get_or_init(|| (Instant::now(), SystemTime::now()));
     time + at.saturating_duration_since(instant) - instant.saturating_duration_since(at)
 }
 
-/// The requests of programs, made when `when` holds, that tell something: of a connection's fetches, where each partition is
-/// begun.
-fn told(requests: &[Request], when: impl Fn(SystemTime) -> bool) -> Vec<Moment> {
-    let mut begun: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+/// The moments of requests by programs at the times for which `is_within` holds. Of a connection's fetches, only those count
+/// that read a partition for the first time.
+fn moments_of_requests(requests: &[Logged], is_within: impl Fn(SystemTime) -> bool) -> Vec<Moment> {
+    let mut begun = BegunPartitions::default();
     let mut topics = TopicIds::default();
     let mut moments = Vec::new();
-    for request in requests {
-        let logged = &request.logged;
+    for logged in requests {
         topics.learn(logged);
-        let removed = removed(logged);
-        if !(is_of_program(logged) || removed.is_some()) || !when(begun_at(request)) {
+        let removed = removed_client(logged);
+        let at = time_of(logged);
+        if !(is_of_program(logged) || removed.is_some()) || !is_within(at) {
             continue;
         }
-        if api(logged) == "FETCH" && !begins(&mut begun, logged) {
+        if logged.kind() == "FETCH" && !begun.add(logged) {
             continue;
         }
-        let Some(mut said) = sentence(logged) else {
+        let Some(mut sentence) = sentence(logged) else {
             continue;
         };
         if removed.is_some() {
-            said = "is removed from the group, so that nobody waits for its session to time out"
-                .to_string();
+            sentence = REMOVED.to_string();
         }
-        let client = removed.or_else(|| logged["requestHeader"]["clientId"].as_str());
+        let client = removed.or_else(|| logged.client_id());
         moments.push(Moment {
-            at: begun_at(request),
+            at,
             who: client.unwrap_or("?").to_string(),
-            what: What::Request {
-                said,
+            what: Happening::Request {
+                sentence,
                 effects: effects(logged, &topics),
-                logged: Arc::clone(logged),
+                logged: logged.clone(),
             },
         });
     }
-    tell_members_apart(&mut moments);
+    number_namesakes(&mut moments);
     moments
 }
 
-/// The client whose member we remove by this request. librdkafka's member ids are the client's name, a hyphen and a UUID.
-fn removed(logged: &Value) -> Option<&str> {
+/// The name of the client whose member we remove with this request. librdkafka's member ids are the client's name, a hyphen and
+/// a UUID.
+fn removed_client(logged: &Logged) -> Option<&str> {
     const HYPHEN_AND_UUID: usize = 37;
-    if api(logged) != "LEAVE_GROUP" || is_of_program(logged) {
+    if logged.kind() != "LEAVE_GROUP" || is_of_program(logged) {
         return None;
     }
-    let id = member_id(logged)?;
-    Some(
-        id.get(..id.len().saturating_sub(HYPHEN_AND_UUID))
-            .unwrap_or(id),
-    )
+    let id = logged.member_id()?;
+    let name = id.get(..id.len().saturating_sub(HYPHEN_AND_UUID));
+    Some(name.unwrap_or(id))
 }
 
-/// Neither ours nor the broker's own. Whoever is judged comes through the gate, whatever it calls itself.
-fn is_of_program(logged: &Value) -> bool {
-    let listener = &logged["listener"];
-    let client = &logged["requestHeader"]["clientId"];
-    listener == PROGRAMS_LISTENER || (listener != CONTROLLER_LISTENER && client != OBSERVER)
+/// Did a program send it, and not we or the broker itself? Everything that came through the gate is of a program, whatever the
+/// program's client is called.
+fn is_of_program(logged: &Logged) -> bool {
+    logged.came_through_gate()
+        || (logged.listener() != CONTROLLER_LISTENER && logged.client_id() != Some(OBSERVER))
 }
 
-/// Does this fetch read a partition that its connection has not read before?
-fn begins(begun: &mut BTreeMap<String, Vec<Value>>, logged: &Value) -> bool {
-    let connection = logged["connection"].to_string();
-    let known = begun.entry(connection).or_default();
-    let partitions = partitions_of(&logged["request"]["topics"], "partitions");
-    let mut new = false;
-    for partition in partitions.map(|partition| &partition["partition"]) {
-        if !known.contains(partition) {
-            known.push(partition.clone());
-            new = true;
-        }
+/// For each connection, the partitions that it has fetched from: the topic's name or id, and the number.
+#[derive(Debug, Default)]
+struct BegunPartitions(BTreeMap<String, BTreeSet<(String, i32)>>);
+
+impl BegunPartitions {
+    /// Adds the partitions of a fetch. Returns whether any of them is new on its connection.
+    fn add(&mut self, logged: &Logged) -> bool {
+        let begun = self.0.entry(logged.connection().to_string()).or_default();
+        let before = begun.len();
+        begun.extend(
+            logged
+                .fetched()
+                .map(|one| (one.topic.as_str().to_string(), one.partition)),
+        );
+        begun.len() > before
     }
-    new
 }
 
-/// Clients by their `client.id`. Members of the same name that are in a group at the same time are told apart: `rdkafka`,
-/// `rdkafka·2`.
-fn tell_members_apart(moments: &mut [Moment]) {
-    let mut members: BTreeMap<String, Vec<Member>> = BTreeMap::new();
+/// Gives numbers to clients with the same `client.id` that are members of a group at the same time: `rdkafka`, `rdkafka·2`.
+fn number_namesakes(moments: &mut [Moment]) {
+    let mut members: BTreeMap<String, Vec<KnownMember>> = BTreeMap::new();
     for moment in &mut *moments {
-        let Some(id) = id_of(&moment.what) else {
+        let Some(id) = member_id(&moment.what) else {
             continue;
         };
         let known = members.entry(moment.who.clone()).or_default();
         match known.iter_mut().find(|member| member.id == id) {
             Some(member) => member.last = moment.at,
-            None => known.push(Member {
+            None => known.push(KnownMember {
                 id: id.to_string(),
                 first: moment.at,
                 last: moment.at,
@@ -225,7 +227,7 @@ fn tell_members_apart(moments: &mut [Moment]) {
         }
     }
     for moment in moments {
-        let Some(id) = id_of(&moment.what) else {
+        let Some(id) = member_id(&moment.what) else {
             continue;
         };
         let known = &members[&moment.who];
@@ -242,16 +244,16 @@ fn tell_members_apart(moments: &mut [Moment]) {
     }
 }
 
-/// A member of a group, and when it was first and last heard of.
-struct Member {
+/// A member of a group, with the times of its first and its last request.
+struct KnownMember {
     id: String,
     first: SystemTime,
     last: SystemTime,
 }
 
-fn id_of(what: &What) -> Option<&str> {
+fn member_id(what: &Happening) -> Option<&str> {
     match what {
-        What::Request { logged, .. } => member_id(logged),
+        Happening::Request { logged, .. } => logged.member_id(),
         _ => None,
     }
 }

@@ -1,8 +1,9 @@
-//! Judging a submission by the one table of checks.
+//! Judging a submission by the checks in the table of tasks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
+use anyhow::Result;
 use parking_lot::Mutex;
 
 use crate::bench::lane::Lane;
@@ -12,23 +13,24 @@ use crate::tasks::{Task, all_checks};
 use crate::verdict::check::{Check, Verdict};
 use crate::verdict::report::Judged;
 
-/// How many tasks of a submission are judged side by side, each on a broker of its own. Most of their time is waiting.
+/// How many tasks of a submission are judged at the same time, each on its own broker. They spend most of their time waiting.
 pub const SIDE_BY_SIDE: usize = 3;
 
-/// Judges a submission by the checks of these tasks; `told` hears each verdict as it comes. The verdicts are in the order
-/// of the table.
+/// Judges a submission by the checks of these tasks. Returns the verdicts in the order of the table of tasks.
+///
+/// `on_verdict` is called with each verdict as soon as it is reached, from several threads.
 pub fn judge(
     pool: &Pool,
     submission: &Submission,
     tasks: &[&Task],
-    told: impl Fn(&Judged) + Sync,
+    on_verdict: impl Fn(&Judged) + Sync,
 ) -> Vec<Judged> {
     let judged = Mutex::new(Vec::new());
     let mut waiting = tasks.to_vec();
-    // The longest comes first: the last of the list.
+    // The longest task is last in the list, and so it is taken first.
     waiting.sort_by_key(|task| task.seconds);
     let waiting = Mutex::new(waiting);
-    // A task and its broker are taken in one go, so that the longest task's broker is the first to start.
+    // A thread takes a task and its broker under one lock, so that the longest task's broker is the first to start.
     let next = || {
         let mut waiting = waiting.lock();
         Some((waiting.pop()?, Lane::open(pool, submission)))
@@ -38,29 +40,8 @@ pub fn judge(
             scope.spawn(|| {
                 while let Some((task, lane)) = next() {
                     for check in task.checks {
-                        let row = match &lane {
-                            Ok(lane) => {
-                                let verdict = judged_anyway(check, lane);
-                                let seen = if matches!(verdict, Verdict::Failed { .. }) {
-                                    lane.seen()
-                                } else {
-                                    // Nobody asks what happened where all is well.
-                                    lane.look_away();
-                                    Vec::new()
-                                };
-                                Judged::new(check, task.bonus, verdict, seen)
-                            }
-                            Err(error) => {
-                                let why = format!("{error:#}");
-                                Judged::new(
-                                    check,
-                                    task.bonus,
-                                    Verdict::NotJudged { why },
-                                    Vec::new(),
-                                )
-                            }
-                        };
-                        told(&row);
+                        let row = judge_check(task, check, &lane);
+                        on_verdict(&row);
                         judged.lock().push(row);
                     }
                 }
@@ -72,12 +53,35 @@ pub fn judge(
     judged
 }
 
-/// The verdict of one check. If what a program left makes us panic, the check fails, and the others go on.
-fn judged_anyway(check: &Check, lane: &Lane) -> Verdict {
+/// Judges one check on the task's lane. If the lane could not be opened, the check is not judged.
+fn judge_check(task: &Task, check: &Check, lane: &Result<Lane>) -> Judged {
+    let (verdict, seen) = match lane {
+        Ok(lane) => {
+            let verdict = verdict_of(check, lane);
+            let seen = if matches!(verdict, Verdict::Failed { .. }) {
+                lane.seen()
+            } else {
+                // Reports show what happened only for checks that failed.
+                lane.look_away();
+                Vec::new()
+            };
+            (verdict, seen)
+        }
+        Err(error) => {
+            let why = format!("{error:#}");
+            (Verdict::NotJudged { why }, Vec::new())
+        }
+    };
+    Judged::new(check, task.bonus, verdict, seen)
+}
+
+/// Returns the verdict of one check. If the check panics because of something that a program left behind, it fails, and the
+/// other checks are still judged.
+fn verdict_of(check: &Check, lane: &Lane) -> Verdict {
     catch_unwind(AssertUnwindSafe(|| check.judge(lane))).unwrap_or_else(|_| Verdict::Failed {
         expected: check.title.to_string(),
-        saw: "something that the check could not read: it gave up".to_string(),
-        hint: "Is what the program prints, commits and writes within what the contract says?"
+        saw: "the check came across something that it could not read, and gave up".to_string(),
+        hint: "Does your program print, commit and write only what docs/contract.md allows?"
             .to_string(),
     })
 }

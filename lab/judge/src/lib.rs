@@ -1,6 +1,8 @@
 //! Judging lab programs by what they do, and by what Kafka holds afterwards.
 
 mod bench;
+mod client_timers;
+mod contract;
 mod data;
 mod history;
 mod judge;
@@ -20,13 +22,15 @@ pub use bench::pool::Pool;
 pub use data::events::random_events;
 pub use data::payments::{as_payloads, malformed_payments, random_payments};
 pub use history::effect::Effect;
-pub use history::printed::position;
+pub use history::logged::Logged;
 pub use history::timeline::timeline;
-pub use history::{Moment, What};
+pub use history::{Happening, Moment, reconstruction};
 pub use judge::judge;
 pub use programs::holes;
-pub use programs::run::{Deed, Line, Program};
+pub use programs::output::Line;
+pub use programs::run::Program;
 pub use programs::submission::{Missing, Submission};
+pub use programs::transcript::Deed;
 pub use stage::{Finding, Stage};
 pub use task5_billing::survived_kills;
 pub use tasks::{TASKS, Task, all_checks};

@@ -1,8 +1,10 @@
 //! The programs that are judged: where they come from, and how one runs.
 
 pub mod holes;
+pub mod output;
 pub mod run;
 pub mod submission;
+pub mod transcript;
 mod workspace;
 
 pub use workspace::{

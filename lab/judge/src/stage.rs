@@ -1,21 +1,21 @@
-//! Where a task takes place.
+//! Where a demo of a task runs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
-
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use broker::Request;
 use common::{CLICKSTREAM, GROUPS};
 
+use crate::history::logged::Logged;
 use crate::history::{History, Moment};
 use crate::programs::run::BOOTSTRAP_SERVERS;
 use crate::{Program, random_events};
 use cluster::{GroupTable, Kafka};
 
-/// A cluster, the programs to run on it, and what was found out so far.
+/// A cluster, the programs to run on it, and the findings so far.
 pub struct Stage {
     pub kafka: Kafka,
     programs: BTreeMap<String, PathBuf>,
@@ -25,18 +25,18 @@ pub struct Stage {
     history: History,
 }
 
-/// What should be so, and what was seen.
+/// A claim of the slides, and what was seen of it.
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub task: u32,
-    /// What the slides say.
+    /// What the slides say about this.
     pub claim: String,
     pub seen: String,
     pub holds: bool,
 }
 
 impl Stage {
-    /// A stage on this cluster with these programs. The narrator is told what happens, a few lines at a time.
+    /// A stage on this cluster with these programs. The narrator gets the story, a few lines at a time.
     pub fn new(
         kafka: Kafka,
         programs: BTreeMap<String, PathBuf>,
@@ -52,14 +52,14 @@ impl Stage {
         }
     }
 
-    /// The same stage with these starters, for tasks that show the wrong way as well.
+    /// The same stage with these starters, for demos that also show the wrong way.
     #[must_use]
     pub fn with_starters(mut self, starters: BTreeMap<String, PathBuf>) -> Self {
         self.starters = starters;
         self
     }
 
-    /// Starts a program as the starter has it.
+    /// Starts the starter of a program.
     ///
     /// # Errors
     /// When it was not built, or cannot be started.
@@ -67,7 +67,7 @@ impl Stage {
         self.start_as(program, &mut Command::new(self.starter(program)?))
     }
 
-    /// Where the starter of a program lies.
+    /// The path of a program's starter.
     ///
     /// # Errors
     /// When it was not built.
@@ -84,7 +84,7 @@ impl Stage {
         self.start_as(program, &mut Command::new(self.path(program)?))
     }
 
-    /// Starts any command against the cluster, as a program of this name.
+    /// Starts a command as a program with this name. It uses the stage's cluster.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -95,18 +95,18 @@ impl Stage {
         ))
     }
 
-    /// Starts a program that blocks in its first print: in the middle of processing.
+    /// Starts a program that blocks in its first print, in the middle of processing.
     ///
     /// # Errors
-    /// As [`Stage::start`].
+    /// When it was not built, or cannot be started.
     pub fn start_stalled(&self, program: &str) -> Result<Program> {
         self.start_stalled_as(program, &mut Command::new(self.path(program)?))
     }
 
-    /// As [`Stage::start_as`], for one that blocks in its first print.
+    /// Like [`Stage::start_as`], but the program blocks in its first print.
     ///
     /// # Errors
-    /// As there.
+    /// When it cannot be started.
     pub fn start_stalled_as(&self, name: &str, command: &mut Command) -> Result<Program> {
         self.started(Program::run_stalled(
             name,
@@ -120,7 +120,7 @@ impl Stage {
         Ok(program)
     }
 
-    /// Where a program of the stage lies.
+    /// The path of a program of the stage.
     ///
     /// # Errors
     /// When it was not built.
@@ -130,48 +130,49 @@ impl Stage {
             .with_context(|| format!("{program} was not built"))
     }
 
-    /// Tells what happens, and keeps it for whoever reads the record.
+    /// Says what happens, and notes it in the history.
     pub fn say(&mut self, text: impl AsRef<str>) {
         self.history.note(text.as_ref());
-        self.tell(text);
+        self.narrate(text);
     }
 
-    /// Tells it only now.
-    pub fn tell(&mut self, text: impl AsRef<str>) {
+    /// Says something, but does not note it in the history.
+    pub fn narrate(&mut self, text: impl AsRef<str>) {
         (self.narrator)(text.as_ref());
     }
 
-    /// What has happened since, with these requests from the broker's log.
+    /// What happened since then, with these requests from the broker's log.
     pub fn seen(&self, since: Instant, requests: &[Request]) -> Vec<Moment> {
-        self.history.between(requests, &[(since, Instant::now())])
+        let requests: Vec<Logged> = requests.iter().map(Logged::from).collect();
+        self.history.between(&requests, &[(since, Instant::now())])
     }
 
-    /// Shows lines that a program printed: the first and the last few, and how many are left out.
+    /// Shows lines that a program printed: the first few, how many lines are skipped, and the last few.
     pub fn show(&mut self, program: &str, lines: &[String], first: usize, last: usize) {
         let skipped = lines.len().saturating_sub(first + last);
         for (at, line) in lines.iter().enumerate() {
             if skipped > 0 && at == first {
-                self.tell(format!("  {program} | … {skipped} more"));
+                self.narrate(format!("  {program} | … {skipped} more"));
             }
             if skipped == 0 || at < first || at >= lines.len() - last {
-                self.tell(format!("  {program} | {line}"));
+                self.narrate(format!("  {program} | {line}"));
             }
         }
     }
 
-    /// Shows the group at this moment.
+    /// Shows who owns the group's partitions now, with offsets and lag.
     ///
     /// # Errors
     /// When the cluster does not answer.
     pub fn show_group(&mut self, group: &str) -> Result<()> {
         let known = GROUPS.iter().find(|(name, _)| *name == group);
-        let (_, topic) = known.with_context(|| format!("{group} is no group of the lab"))?;
+        let (_, topic) = known.with_context(|| format!("{group} is not a group of the lab"))?;
         let table = GroupTable::read(&self.kafka, group, topic)?;
-        self.tell(table.to_string());
+        self.narrate(table.to_string());
         Ok(())
     }
 
-    /// Notes whether what the slides say was seen.
+    /// Adds a finding: a claim of the slides, whether it holds, and what was seen.
     pub fn find(&mut self, task: u32, claim: &str, holds: bool, seen: impl Into<String>) {
         self.findings.push(Finding {
             task,
@@ -186,7 +187,7 @@ impl Stage {
         &self.findings
     }
 
-    /// Publishes this many random events.
+    /// Publishes this many random events to `clickstream`.
     ///
     /// # Errors
     /// When the cluster refuses.
@@ -196,7 +197,7 @@ impl Stage {
         self.kafka.publish(CLICKSTREAM, &events)
     }
 
-    /// Sees to it that the topic holds at least this many events.
+    /// Publishes events to `clickstream` until it contains at least this many.
     ///
     /// # Errors
     /// When the cluster refuses.
@@ -206,7 +207,7 @@ impl Stage {
         if missing > 0 {
             self.publish(missing)?;
             self.say(format!(
-                "Published {missing} events to {CLICKSTREAM}, to have something to read."
+                "Published {missing} events to {CLICKSTREAM}, so that the programs have something to read."
             ));
         }
         Ok(())

@@ -1,7 +1,7 @@
 mod checks;
-mod copies;
 mod demo;
-mod run;
+mod instance;
+mod purchases;
 mod runs;
 
 pub use checks::CHECKS;

@@ -1,4 +1,4 @@
-//! The tasks of the lecture, in one table: what each is about, its programs, and the checks that judge them.
+//! All tasks of the lecture in one table: the topic of each task, its programs, and the checks that judge them.
 
 use anyhow::Result;
 
@@ -13,21 +13,21 @@ use crate::{
 pub struct Task {
     pub number: u32,
     pub title: &'static str,
-    /// The programs that it runs.
+    /// The programs that a student writes or runs in this task.
     pub programs: &'static [&'static str],
-    /// Causes what the task is about, tells it, and notes the findings.
+    /// Runs the programs, explains what happens, and notes a finding for each claim of the slides.
     pub demo: fn(&mut Stage) -> Result<()>,
-    /// What a submission is judged by.
+    /// The checks that judge a submission.
     pub checks: &'static [Check],
-    /// Whether its points are a bonus, beyond the 100 that the other tasks make.
+    /// Whether its points are a bonus on top of the 100 points of the regular tasks.
     pub bonus: bool,
-    /// How long that takes when all is right. The longest is begun first.
+    /// How long the checks take if all of them pass, in seconds. The longest task starts first.
     pub seconds: u32,
-    /// From the first thing to think of to nearly the answer.
+    /// The hints, one paragraph each. They lead from a first thought to nearly the whole answer.
     pub hints: &'static str,
 }
 
-/// All tasks, in their order.
+/// All tasks, in order.
 pub const TASKS: &[Task] = &[
     Task {
         number: 1,
@@ -91,7 +91,7 @@ pub const TASKS: &[Task] = &[
     },
 ];
 
-/// Every check, by task. The tasks that are not bonus make 100 points.
+/// Returns the checks of all tasks, in order. The checks of the regular tasks add up to 100 points.
 pub fn all_checks() -> impl Iterator<Item = &'static Check> {
     TASKS.iter().flat_map(|task| task.checks)
 }

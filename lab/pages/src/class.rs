@@ -1,4 +1,4 @@
-//! A class: scores, which checks most fail, and who fails the same way.
+//! A class: the scores, which submissions fail the same checks, and a table of all verdicts.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,7 +10,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::page::page;
 use crate::verdicts::sign;
 
-/// The page; `review` is the name of each submission's page, in a folder of the submission's name.
+/// The page of a class. Each submission has a page of its own, in a folder with the submission's name; `review` is the file name
+/// of that page.
 pub fn class_page(reports: &[Report], review: &str) -> String {
     let mut best: Vec<&Report> = reports.iter().collect();
     best.sort_by_key(|report| (Reverse(report.score), &report.submission));
@@ -20,17 +21,18 @@ pub fn class_page(reports: &[Report], review: &str) -> String {
             p {
                 "Median " strong { (median(&best)) } " of " (best.first().map_or(0, |report| report.max_score)) " points"
                 @let not_judged = best.iter().filter(|report| !report.is_judged()).count();
-                @if not_judged > 0 { ", without " (not_judged) " that could not be judged" }
+                @if not_judged > 0 { ", not counting " (not_judged) " that could not be judged" }
                 "."
             }
         }
         section { h2 { "Scores" } (scores(&best, review)) }
-        section { h2 { "Who fails the same way" } (groups(&best, review)) }
-        section { h2 { "Checks and submissions" } (heat_map(&best, review)) }
+        section { h2 { "Submissions that fail the same checks" } (groups(&best, review)) }
+        section { h2 { "All verdicts" } (heat_map(&best, review)) }
     };
     page("The class", &body)
 }
 
+/// The median score of the submissions that could be judged; 0 if there are none.
 fn median(best: &[&Report]) -> u32 {
     let scores: Vec<u32> = best
         .iter()
@@ -40,6 +42,7 @@ fn median(best: &[&Report]) -> u32 {
     scores.get(scores.len() / 2).copied().unwrap_or_default()
 }
 
+/// A link to the page of a submission.
 fn link(report: &Report, review: &str) -> Markup {
     let folder = utf8_percent_encode(&report.submission, NON_ALPHANUMERIC);
     html! { a href=(format!("{folder}/{review}")) { (report.submission) } }
@@ -63,7 +66,7 @@ fn scores(best: &[&Report], review: &str) -> Markup {
                             td.points {
                                 meter min="0" max=(report.max_score) value=(report.score) aria-hidden="true" {}
                                 " " (report.score)
-                                @if !report.is_judged() { " (not all judged)" }
+                                @if !report.is_judged() { " (some checks not judged)" }
                             }
                             @for task in TASKS {
                                 @let rows = || report.checks.iter().filter(|row| row.task == task.number);
@@ -81,7 +84,7 @@ fn scores(best: &[&Report], review: &str) -> Markup {
     }
 }
 
-/// Submissions by the checks that they fail; the largest group first.
+/// The groups of submissions that fail the same checks. The largest group comes first.
 fn groups(best: &[&Report], review: &str) -> Markup {
     let mut alike: BTreeMap<Vec<&str>, Vec<&Report>> = BTreeMap::new();
     for report in best {
@@ -97,7 +100,7 @@ fn groups(best: &[&Report], review: &str) -> Markup {
     let mut alike: Vec<_> = alike.into_iter().collect();
     alike.sort_by_key(|(failed, who)| (Reverse(who.len()), failed.len()));
     html! {
-        @if alike.is_empty() { p { "Nobody fails anything." } }
+        @if alike.is_empty() { p { "No submission fails a check." } }
         ol.groups {
             @for (failed, who) in &alike {
                 li {
@@ -118,6 +121,7 @@ fn title(id: &str) -> &'static str {
         .map_or("", |check| check.title)
 }
 
+/// The table of all verdicts: a row for each check, and a column for each submission.
 fn heat_map(best: &[&Report], review: &str) -> Markup {
     let outcome = |report: &Report, check: &Check| {
         let is_it = |row: &&Judged| row.id == check.id;
@@ -135,13 +139,13 @@ fn heat_map(best: &[&Report], review: &str) -> Markup {
         .collect();
     checks.sort_by_key(|(failed, _)| Reverse(*failed));
     html! {
-        p { "The checks that most fail come first; the best submission stands at the left." }
-        div.scroll tabindex="0" role="region" aria-label="Checks and submissions" {
+        p { "The check that most submissions fail comes first. The submission with the best score is on the left." }
+        div.scroll tabindex="0" role="region" aria-label="All verdicts" {
             table.heat {
                 thead {
                     tr {
                         th scope="col" { "check" }
-                        th scope="col" { "failed" }
+                        th scope="col" { "failures" }
                         @for report in best { th.name scope="col" { (link(report, review)) } }
                     }
                 }

@@ -1,4 +1,4 @@
-//! The code of a file in its three versions, side by side.
+//! The three versions of a source file, side by side.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use crate::compare::{Part, Row, Versions, differences, lines, parts, rows, whole};
 use crate::highlight::{Span, highlighted};
 
-/// One of the three versions, ready to be shown.
+/// One version of a file: its lines, and the colored parts of each line.
 struct Version<'a> {
     name: &'static str,
     lines: Vec<&'a str>,
@@ -30,7 +30,7 @@ impl<'a> Version<'a> {
     }
 }
 
-/// A file: each hole open, and what lies between them folded away where it is as in the starter.
+/// A file with its holes. The lines between two holes are folded away if they are the same as in the starter.
 pub fn code(file: &Versions) -> Markup {
     let extension = file.path.rsplit('.').next().unwrap_or_default();
     let starter = Version::new("starter", file.starter.as_deref(), extension);
@@ -39,7 +39,7 @@ pub fn code(file: &Versions) -> Markup {
     html! {
         section.file {
             h3 { code { (file.path) } }
-            @if submission.is_none() { p { "This file was not handed in." } }
+            @if submission.is_none() { p { "This file was not submitted." } }
             @for part in parts(file) {
                 @let versions = [&starter, &submission, &solution];
                 @if let Some(hole) = part.hole {
@@ -53,7 +53,7 @@ pub fn code(file: &Versions) -> Markup {
                         }
                     }
                 } @else {
-                    h4 { @if file.starter.is_some() { "Changed outside of the holes" } @else { "A file of its own" } }
+                    h4 { @if file.starter.is_some() { "Changed outside the holes" } @else { "Not in the starter" } }
                     (panes(file, &part, &[starter.as_ref(), submission.as_ref(), None]))
                 }
             }
@@ -61,6 +61,7 @@ pub fn code(file: &Versions) -> Markup {
     }
 }
 
+/// Is this part of the submission the same as in the starter? If the file was not submitted, nothing of it was changed.
 fn is_kept(file: &Versions, part: &Part) -> bool {
     let starter = lines(file.starter.as_deref());
     let submission = lines(file.submission.as_deref());
@@ -69,6 +70,7 @@ fn is_kept(file: &Versions, part: &Part) -> bool {
             || starter[part.starter.clone()] == submission[part.submission.clone()])
 }
 
+/// The given versions of a part, one beside the other.
 fn panes(file: &Versions, part: &Part, versions: &[Option<&Version>; 3]) -> Markup {
     let rows = rows(file, part);
     let indent = indent(file, part);
@@ -98,7 +100,7 @@ fn pane(
                     Some((text, spans)) => {
                         @let changed = other.map(|other| changed(text, other.line(other_number), column));
                         @let class = if changed.as_ref().is_some_and(|changed| !changed.is_empty()) { "line differs" } else { "line" };
-                        code class=(class) { (coloured(text, spans, &changed.unwrap_or_default(), indent)) }
+                        code class=(class) { (colored(text, spans, &changed.unwrap_or_default(), indent)) }
                     }
                     None => code.line.none {},
                 }
@@ -107,8 +109,8 @@ fn pane(
     }
 }
 
-/// The number of a version's line in a row, and the line it is compared with: the submission's with the solution's, or
-/// where there is none, with the starter's.
+/// The number of a version's line in a row, and the line that it is compared with. The submission is compared with the solution
+/// if that is shown, and with the starter if not.
 fn beside<'v>(
     column: usize,
     row: &Row,
@@ -124,17 +126,17 @@ fn beside<'v>(
     }
 }
 
-/// What differs in this line from the other, as far as there is one.
+/// The parts of a line, in bytes, that differ from the other line. If there is no other line, the whole line differs.
 fn changed(text: &str, other: Option<(&str, &[Span])>, column: usize) -> Vec<Range<usize>> {
     match other {
-        // The order does not matter to what is different, but the same pair is always compared the same way.
+        // Two lines are always compared in the same order, so that both sides mark the same difference.
         Some((other, _)) if column == 1 => differences(text, other).0,
         Some((other, _)) => differences(other, text).1,
         None => whole(text),
     }
 }
 
-/// By how many blanks all lines of a part are indented, in all versions: they only take room.
+/// How many spaces all lines of a part begin with, in all versions. These spaces are not shown.
 fn indent(file: &Versions, part: &Part) -> usize {
     let of = |text: &Option<String>, range: &Range<usize>| {
         let lines = lines(text.as_deref());
@@ -152,8 +154,8 @@ fn indent(file: &Versions, part: &Part) -> usize {
     indents.into_iter().flatten().min().unwrap_or(0)
 }
 
-/// A line in its colours, with what differs marked, from this column on.
-fn coloured(text: &str, spans: &[Span], changed: &[Range<usize>], indent: usize) -> Markup {
+/// A line without its indentation, with its colors and its differences.
+fn colored(text: &str, spans: &[Span], changed: &[Range<usize>], indent: usize) -> Markup {
     let mut cuts: Vec<usize> = spans
         .iter()
         .map(|(range, _)| range)

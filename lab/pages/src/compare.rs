@@ -1,4 +1,4 @@
-//! Starter, submission and solution of a file, aligned: hole by hole, and in each hole line by line.
+//! The starter, the submission and the solution of a file, aligned: hole by hole, and line by line within each hole.
 
 use std::ops::Range;
 
@@ -6,17 +6,17 @@ use anyhow::Result;
 use judge::holes::stretches;
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
 
-/// The three versions of a file, as far as they are there.
+/// The three versions of a file. A version is `None` if it has no such file.
 #[derive(Clone, Debug, Default)]
 pub struct Versions {
-    /// Its path in the workspace.
+    /// The path in the workspace.
     pub path: String,
     pub starter: Option<String>,
     pub submission: Option<String>,
     pub solution: Option<String>,
 }
 
-/// A part of the file: a hole, or what lies between two.
+/// A part of a file: a hole, or the lines between two holes. The ranges are line numbers from 0.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part {
     pub hole: Option<u32>,
@@ -25,7 +25,7 @@ pub struct Part {
     pub solution: Range<usize>,
 }
 
-/// A row of a part: the number of a line in each version, from 0.
+/// A row of a part: the line of each version in this row, as its number from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     pub starter: Option<usize>,
@@ -33,7 +33,7 @@ pub struct Row {
     pub solution: Option<usize>,
 }
 
-/// The parts of a file. Without a starter, or where the starter's marks do not match the solution's, it is one part.
+/// The parts of a file. It is a single part if there is no starter, or if the holes of starter and solution do not match.
 pub fn parts(file: &Versions) -> Vec<Part> {
     marked_parts(file).unwrap_or_default().unwrap_or_else(|| {
         let all = |text: &Option<String>| 0..lines(text.as_deref()).len();
@@ -64,12 +64,11 @@ fn marked_parts(file: &Versions) -> Result<Option<Vec<Part>>> {
     }
     let (old, new) = (lines(Some(starter)), lines(file.submission.as_deref()));
     let changes = capture_diff_slices(Algorithm::Patience, &old, &new);
-    // Where a hole begins in the submission, and where it ends: what was written beside its marks belongs to it.
     let mut at = 0;
     let parts = holes.iter().enumerate().map(|(number, stretch)| {
         let end = match stretch.hole {
-            Some(_) => counterpart(&changes, stretch.lines.end, true),
-            None if number + 1 < holes.len() => counterpart(&changes, stretch.lines.end, false),
+            Some(_) => end_of_hole(&changes, stretch.lines.end),
+            None if number + 1 < holes.len() => beginning_of_hole(&changes, stretch.lines.end),
             None => new.len(),
         };
         let from = at;
@@ -86,31 +85,53 @@ fn marked_parts(file: &Versions) -> Result<Option<Vec<Part>>> {
     Ok(Some(parts.collect()))
 }
 
-/// Where the line of a starter is in the submission. Where lines were changed there: before them, or `after`.
-fn counterpart(changes: &[DiffOp], line: usize, after: bool) -> usize {
-    let mut found = 0;
-    for change in changes {
-        let (old, new) = (change.old_range(), change.new_range());
-        if old.start > line || (old.start == line && !after) {
-            break;
-        }
-        let is_equal = matches!(change, DiffOp::Equal { .. });
-        if is_equal && line <= old.end {
-            found = new.start + (line - old.start);
-            if line < old.end || !after {
-                return found;
-            }
-        } else if line < old.end {
-            return if after { new.end } else { new.start };
-        } else {
-            found = new.end;
-        }
+/// Where a hole begins in the submission, as a line number from 0. `line` is where it begins in the starter.
+///
+/// The starter is compared with the submission. What was written directly before or after a hole belongs to the hole:
+///
+/// ```text
+///     starter          submission
+///     a                a
+///     b                b
+///                      written before    ← beginning_of_hole
+///     // TODO(1): x    // TODO(1): x     ← `line`
+///     old              mine
+///     // END(1)        // END(1)
+///                      written after
+///     c                c                 ← `line` of the end, and end_of_hole
+/// ```
+fn beginning_of_hole(changes: &[DiffOp], line: usize) -> usize {
+    let before = |change: &&DiffOp| change.old_range().start < line;
+    match changes.iter().take_while(before).last() {
+        None => 0,
+        Some(DiffOp::Equal {
+            old_index,
+            new_index,
+            ..
+        }) => new_index + (line - old_index),
+        // The hole begins within lines that were replaced.
+        Some(change) if line < change.old_range().end => change.new_range().start,
+        Some(change) => change.new_range().end,
     }
-    found
 }
 
-/// The rows of a part: what is equal in submission and solution, or stands for each other, stands side by side; and a line
-/// of the starter beside the one it is kept as.
+/// Where a hole ends in the submission, exclusively; see the picture at [`beginning_of_hole`]. `line` is where it ends in the
+/// starter, also exclusively.
+fn end_of_hole(changes: &[DiffOp], line: usize) -> usize {
+    let up_to = |change: &&DiffOp| change.old_range().start <= line;
+    match changes.iter().take_while(up_to).last() {
+        None => 0,
+        Some(DiffOp::Equal {
+            old_index,
+            new_index,
+            ..
+        }) => new_index + (line - old_index),
+        Some(change) => change.new_range().end,
+    }
+}
+
+/// The rows of a part. Lines of the submission and the solution that are equal, or that replace each other, are in the same row.
+/// A line of the starter that the submission kept is in the row of that line.
 pub fn rows(file: &Versions, part: &Part) -> Vec<Row> {
     let (starter, submission, solution) = (
         lines(file.starter.as_deref()),
@@ -160,6 +181,7 @@ pub fn rows(file: &Versions, part: &Part) -> Vec<Row> {
     rows
 }
 
+/// The rows of submission and solution, still without the starter.
 fn pairs(
     submission: &[&str],
     solution: &[&str],
@@ -182,10 +204,10 @@ fn pairs(
     rows
 }
 
-/// The stretches in bytes that differ between two lines, in each of them.
+/// The parts that differ between two lines, in bytes: those of the one line, and those of the other.
 pub fn differences(one: &str, other: &str) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
     let diff = TextDiff::from_unicode_words(one, other);
-    // Lines that have little in common are other lines, and not the same one changed.
+    // Lines that have less in common than this are different lines, and not two versions of the same line.
     const ALIKE: f32 = 0.4;
     if diff.ratio() < ALIKE {
         return (whole(one), whole(other));
@@ -212,13 +234,13 @@ pub fn differences(one: &str, other: &str) -> (Vec<Range<usize>>, Vec<Range<usiz
     (in_one, in_other)
 }
 
-/// All of a line, if there is anything in it.
+/// All of a line, as its only part; no part if the line is empty.
 pub fn whole(line: &str) -> Vec<Range<usize>> {
     let all = (!line.is_empty()).then_some(0..line.len());
     all.into_iter().collect()
 }
 
-/// The lines of a version.
+/// The lines of a version; none if the version has no such file.
 pub fn lines(text: Option<&str>) -> Vec<&str> {
     text.unwrap_or_default().lines().collect()
 }
@@ -228,7 +250,7 @@ mod tests {
     use super::*;
 
     const STARTER: &str = "a\nb\n// TODO(1): x\nold\n// END(1)\nc\nd\n";
-    /// The mark in two pieces: no file that is handed out may look like a solution.
+    /// The mark is written in two pieces, because no file that students get may look like a solution.
     const SOLUTION: &str = concat!("a\nb\n// SOLUTION", "(1): x\nnew\nmore\n// END(1)\nc\nd\n");
 
     fn file(submission: &str) -> Versions {
@@ -263,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_elsewhere_stays_there() {
+    fn a_change_elsewhere_does_not_belong_to_the_hole() {
         let parts = parts(&file("A\nb\n// TODO(1): x\nold\n// END(1)\nc\nd\ne\n"));
         assert_eq!(parts[0].submission, 0..2);
         assert_eq!(parts[2].submission, 5..8);

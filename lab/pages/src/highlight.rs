@@ -1,4 +1,4 @@
-//! Source code in colours, by syntect's grammars; the colours are the page's own.
+//! Syntax highlighting. The grammars are syntect's; the colors are in the style sheet of the page.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use syntect::easy::ScopeRegionIterator;
 use syntect::parsing::{ParseState, ScopeStack, SyntaxSet};
 
-/// A stretch of a line in bytes, and what it is.
+/// A part of a line, in bytes, and the CSS class for its kind.
 pub type Span = (Range<usize>, &'static str);
 
-/// What a scope of the grammar is to a reader. The first that is a scope's beginning counts.
+/// The CSS classes for the scopes of the grammars. The first entry that a scope begins with counts.
 const KINDS: &[(&str, &str)] = &[
     ("comment", "comment"),
     ("string", "string"),
@@ -25,7 +25,7 @@ const KINDS: &[(&str, &str)] = &[
     ("storage", "keyword"),
 ];
 
-/// The lines of a file with their stretches; plain where the language is not known.
+/// The colored parts of each line of a file. All lines are plain if there is no grammar for the file extension.
 pub fn highlighted(text: &str, extension: &str) -> Vec<Vec<Span>> {
     static GRAMMARS: LazyLock<SyntaxSet> = LazyLock::new(SyntaxSet::load_defaults_newlines);
     let plain = || text.lines().map(|_| Vec::new()).collect();
@@ -42,7 +42,7 @@ pub fn highlighted(text: &str, extension: &str) -> Vec<Vec<Span>> {
         let mut spans = Vec::new();
         let mut at = 0;
         for (piece, change) in ScopeRegionIterator::new(&changes, line) {
-            // A stack that is not deep enough only costs colours.
+            // If the stack of scopes is wrong, only the colors are.
             let _ = stack.apply(change);
             let end = at + piece.trim_end_matches(['\n', '\r']).len();
             let kind = kind(&stack);
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_words_from_strings_and_comments() {
+    fn finds_keywords_strings_and_comments() {
         let lines = highlighted("let a = \"x\"; // y\nplain\n", "rs");
         let kinds: Vec<&str> = lines[0].iter().map(|(_, kind)| *kind).collect();
         assert!(kinds.contains(&"keyword"), "{kinds:?}");

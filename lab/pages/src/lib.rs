@@ -1,9 +1,10 @@
-//! Reports as pages: one HTML file each, that needs nothing else and no network.
+//! Reports as pages. Each page is one HTML file that needs no other file and no network. The pages only draw: everything that
+//! they show was judged or put together before, in the crate `judge`.
 //!
-//! - [`timeline_page`] shows what happened: partitions over time, who owned them, commits, kills, what came again.
-//! - [`report_page`] shows the verdicts on a submission, and what happened where a check failed.
-//! - `review_page` shows a submission beside starter and solution as well, hole by hole.
-//! - `class_page` shows a class: scores, a heat map, and who fails the same way.
+//! - [`timeline_page`] shows what happened: partitions over time, their owners, commits, kills, and what was sent again.
+//! - [`report_page`] shows the verdicts on a submission, and what happened when a check failed.
+//! - `review_page` also shows the submission beside the starter and the solution, hole by hole.
+//! - `class_page` shows a class: the scores, which submissions fail the same checks, and a table of all verdicts.
 
 #[cfg(feature = "review")]
 mod class;
@@ -15,7 +16,6 @@ mod figure;
 #[cfg(feature = "review")]
 mod highlight;
 mod page;
-mod record;
 mod report;
 #[cfg(feature = "review")]
 mod review;

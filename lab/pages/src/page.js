@@ -1,4 +1,4 @@
-// Points from marks to their rows: by mouse, by touch, and by the arrow keys.
+// Shows the row of the table that a mark stands for. A reader chooses the mark by mouse, by touch, or with the arrow keys.
 for (const figure of document.querySelectorAll("figure.timeline")) {
   const marks = [...figure.querySelectorAll("svg [data-row]")];
   const stops = marks
@@ -12,10 +12,10 @@ for (const figure of document.querySelectorAll("figure.timeline")) {
     if (row === shown) return;
     shown = row;
     for (const mark of marks) mark.classList.toggle("shown", mark.dataset.row === row);
-    const [time, told] = rows[row].cells;
+    const [time, words] = rows[row].cells;
     const at = document.createElement("strong");
     at.textContent = time.textContent;
-    explained.replaceChildren(at, " ", ...[...told.childNodes].map((node) => node.cloneNode(true)));
+    explained.replaceChildren(at, " ", ...[...words.childNodes].map((node) => node.cloneNode(true)));
     explained.querySelector("details")?.setAttribute("open", "");
   }
 

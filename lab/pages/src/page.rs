@@ -1,11 +1,11 @@
-//! What all pages share: the head, the looks, and the script.
+//! What all pages share: the head, the style sheet, and the script.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-const LOOKS: &str = include_str!("page.css");
+const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// A whole page, which fetches nothing.
+/// A whole page. It needs no other file and no network.
 pub fn page(title: &str, body: &Markup) -> String {
     html! {
         (DOCTYPE)
@@ -15,9 +15,9 @@ pub fn page(title: &str, body: &Markup) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) }
-                // Without it a browser asks for one.
+                // Without this empty icon, a browser asks the server for one.
                 link rel="icon" href="data:,";
-                style { (PreEscaped(LOOKS)) }
+                style { (PreEscaped(STYLE)) }
             }
             body {
                 main { (body) }

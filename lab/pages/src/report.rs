@@ -1,4 +1,4 @@
-//! A report as a page: each task's verdicts, and what happened where checks failed.
+//! A report as a page: the verdicts on each task, and what happened when checks failed.
 
 use judge::{Judged, Report, TASKS, Task};
 use maud::{Markup, html};
@@ -6,13 +6,13 @@ use maud::{Markup, html};
 use crate::page::page;
 use crate::verdicts::{sign, verdicts, what_happened};
 
-/// The page of a report by itself.
+/// The page of a report, without code.
 pub fn report_page(report: &Report) -> String {
     page_with_code(report, &html! {}, &html! {}, |_| None)
 }
 
-/// The page of a report. `before` stands above the title and `remarks` below the score; `code` is shown beside the verdicts of
-/// a task.
+/// The page of a report. `before` comes above the title and `remarks` below the score. `code` gives what to show beside the
+/// verdicts on a task.
 pub fn page_with_code(
     report: &Report,
     before: &Markup,

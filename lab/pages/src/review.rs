@@ -1,4 +1,4 @@
-//! A submission for review: its report, with starter, submission and solution side by side.
+//! A submission for review: its report, with the starter, the submission and the solution side by side.
 
 use judge::{Report, Task};
 use maud::{Markup, html};
@@ -7,21 +7,21 @@ use crate::code::code;
 use crate::compare::Versions;
 use crate::report::page_with_code;
 
-/// What there is to review.
+/// A submission to review.
 pub struct Review<'a> {
     pub report: &'a Report,
-    /// The sources, by program in their order; empty if the submission has none that can be shown.
+    /// The source files in the order of their programs; empty if the submission has none that can be shown.
     pub files: &'a [Versions],
-    /// What else a reader should know about the submission.
+    /// What else a reader should know about the submission, one paragraph each.
     pub remarks: &'a [String],
-    /// Where the page of the whole class is, if there is one.
+    /// A link to the page of the whole class, if there is one.
     pub class: Option<&'a str>,
 }
 
-/// The page.
+/// The page of a submission for review.
 pub fn review_page(review: &Review) -> String {
     let class = html! {
-        @if let Some(class) = review.class { nav { a href=(class) { "← the class" } } }
+        @if let Some(class) = review.class { nav { a href=(class) { "← All submissions" } } }
     };
     let remarks = html! {
         @for remark in review.remarks { p { (remark) } }

@@ -1,6 +1,6 @@
-//! From seconds and offsets to places in a figure.
+//! The places of seconds and offsets in a figure.
 
-/// Maps a range to places, both ends included.
+/// A linear map from a range of values to places.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
     from: f64,
@@ -10,7 +10,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// `from` lies at the place `first`, and `to` at `last`.
+    /// The value `from` is at the place `first`, and the value `to` at the place `last`.
     pub fn new((from, to): (f64, f64), (first, last): (f64, f64)) -> Self {
         Self {
             from,
@@ -20,7 +20,7 @@ impl Scale {
         }
     }
 
-    /// The place of a value, to a tenth of a unit.
+    /// The place of a value, rounded to a tenth of a unit. A value outside the range is at its nearer end.
     pub fn place(&self, value: f64) -> f64 {
         let span = self.to - self.from;
         let share = if span > 0.0 {
@@ -32,7 +32,7 @@ impl Scale {
         (place * 10.0).round() / 10.0
     }
 
-    /// Round values within the range, at most about so many.
+    /// Round values within the range, at most `most` + 1.
     pub fn ticks(&self, most: u32) -> Vec<f64> {
         let span = self.to - self.from;
         if span <= 0.0 {
@@ -46,7 +46,7 @@ impl Scale {
             .find(|step| *step >= rough)
             .unwrap_or(rough);
         let first = (self.from / step).ceil();
-        // By number: a large value plus a step may be the same value.
+        // Multiplied, not added up: a small step added to a large value may not change it.
         let ticks = (0..=most).map(|number| (first + f64::from(number)) * step);
         ticks
             .take_while(|tick| *tick <= self.to + step * 1e-6)
@@ -54,22 +54,22 @@ impl Scale {
     }
 }
 
-/// Time, in which what nothing happens in takes little room.
+/// A map from times to places. A silence, in which nothing happens, takes little room if it is long.
 #[derive(Debug)]
 pub struct Time {
-    /// Stretches of time in which something happens, each with its own scale.
+    /// The stretches of time between the silences.
     busy: Vec<Scale>,
 }
 
-/// A silence of so many seconds is shortened, if it is also this share of the whole.
+/// A silence is shortened if it lasts at least this many seconds and at least this share of the whole time.
 const LONG: f64 = 1.0;
 const LONG_SHARE: f64 = 0.06;
 
-/// What a silence that is shortened takes of the room.
+/// The share of the room that a shortened silence takes.
 const SHORTENED: f64 = 0.07;
 
 impl Time {
-    /// Fits these times, which are sorted, between two places.
+    /// Fits these times between two places. The times must be sorted.
     pub fn new(times: impl Iterator<Item = f64>, (first, last): (f64, f64)) -> Self {
         let mut stretches: Vec<(f64, f64)> = Vec::new();
         let times: Vec<f64> = times.collect();
@@ -83,7 +83,7 @@ impl Time {
         let breaks = f64::from(u32::try_from(stretches.len().saturating_sub(1)).unwrap_or(0));
         let gap = (SHORTENED * (last - first)).min((last - first) / 2.0 / breaks.max(1.0));
         let room = (last - first) - breaks * gap;
-        // A single moment between two silences needs some room, too.
+        // A single moment between two silences needs some room as well.
         let least = whole * 0.002;
         let length = |(from, to): &(f64, f64)| (to - from).max(least);
         let all: f64 = stretches.iter().map(length).sum();
@@ -119,12 +119,12 @@ impl Time {
         Scale::new((before.to, busy.from), (before.last, busy.first)).place(time)
     }
 
-    /// Round times at which something happens.
+    /// Round times outside the silences.
     pub fn ticks(&self) -> Vec<f64> {
-        /// A tick's words need so much room.
+        /// The room that the text of a tick needs.
         const ROOM: f64 = 80.0;
         let ticks = self.busy.iter().flat_map(|busy| {
-            // Few and small.
+            // The number is small and positive.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let most = ((busy.last - busy.first) / ROOM) as u32;
             if most == 0 {
@@ -136,7 +136,7 @@ impl Time {
         ticks.collect()
     }
 
-    /// The silences that were shortened: from when to when.
+    /// The silences that were shortened: their beginnings and their ends, in seconds.
     pub fn silences(&self) -> impl Iterator<Item = (f64, f64)> {
         self.busy.windows(2).map(|two| (two[0].to, two[1].from))
     }
@@ -147,19 +147,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_round_and_within() {
+    fn ticks_are_round_and_within_the_range() {
         let scale = Scale::new((0.0, 13.2), (0.0, 100.0));
         assert_eq!(scale.ticks(8), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0]);
         assert_eq!(Scale::new((3.0, 3.0), (0.0, 1.0)).ticks(5), [3.0]);
     }
 
     #[test]
-    fn a_range_of_nothing_has_its_place() {
+    fn an_empty_range_has_a_place() {
         assert!((Scale::new((5.0, 5.0), (10.0, 20.0)).place(5.0) - 10.0).abs() < 1e-9);
     }
 
     #[test]
-    fn a_silence_takes_little_room() {
+    fn a_long_silence_takes_little_room() {
         let time = Time::new([0.0, 0.1, 0.2, 10.0, 10.2].into_iter(), (0.0, 100.0));
         assert_eq!(time.silences().collect::<Vec<_>>(), [(0.2, 10.0)]);
         assert!((time.place(0.0) - 0.0).abs() < 1e-9);

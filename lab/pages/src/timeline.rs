@@ -1,13 +1,13 @@
-//! The timeline: a figure of what happened, what each mark means, and the same as a table.
+//! The timeline: a figure of what happened, a legend, and the same as a table.
 
-use judge::{Deed, Moment, What};
+use judge::reconstruction::{Entry, Mark, MarkKind, Reconstruction};
+use judge::{Happening, Moment};
 use maud::{Markup, html};
 
 use crate::figure::figure;
 use crate::page::page;
-use crate::record::{Kind, Mark, Record, Row};
 
-/// A stretch of what happened, and what was found out from it.
+/// A part of a page: what happened, and what it showed.
 #[derive(Debug, Default)]
 pub struct Chapter {
     pub title: String,
@@ -15,12 +15,12 @@ pub struct Chapter {
     pub moments: Vec<Moment>,
 }
 
-/// A page with a timeline for each chapter.
-pub fn timeline_page(title: &str, words: &[String], chapters: &[Chapter]) -> String {
+/// A page with a timeline for each chapter. The introduction has one paragraph for each text.
+pub fn timeline_page(title: &str, introduction: &[String], chapters: &[Chapter]) -> String {
     let body = html! {
         header {
             h1 { (title) }
-            @for paragraph in words { p { (paragraph) } }
+            @for paragraph in introduction { p { (paragraph) } }
         }
         @for (at, chapter) in chapters.iter().enumerate() {
             section {
@@ -33,87 +33,89 @@ pub fn timeline_page(title: &str, words: &[String], chapters: &[Chapter]) -> Str
     page(title, &body)
 }
 
-/// A figure with its table, by an id that is its own on the page, and what it is about.
+/// A figure with its table. The id must be unique on the page; `about` says to a screen reader what the figure shows.
 pub fn timeline(moments: &[Moment], id: &str, about: &str) -> Markup {
-    let record = Record::of(moments);
-    if record.rows.is_empty() {
+    let seen = Reconstruction::of(moments);
+    if seen.entries.is_empty() {
         return html! { p.quiet { "Nothing was recorded." } };
     }
     html! {
         figure.timeline {
-            div.scroll tabindex="0" role="region" aria-label={ "Timeline: " (about) } { (figure(&record, id)) }
-            figcaption { (legend(&record)) }
+            div.scroll tabindex="0" role="region" aria-label={ "Timeline: " (about) } { (figure(&seen, id)) }
+            figcaption { (legend(&seen)) }
             div.explained aria-live="polite" {
-                "Point at a mark, or press Tab to come to the first one and the arrow keys to go on."
+                "Point at a mark to see what it stands for. Or press Tab to reach the first mark, and the arrow keys to reach the \
+                 others."
             }
-            (table(&record, id, about))
+            (table(&seen, id, about))
         }
     }
 }
 
-fn legend(record: &Record) -> Markup {
-    let marks = record.tracks.values().flat_map(|track| &track.marks);
-    let has = |kind: fn(&Mark) -> bool| marks.clone().any(kind);
-    let owners = || record.tracks.values().flat_map(|track| &track.owners);
+/// The meaning of each kind of mark in the figure.
+fn legend(seen: &Reconstruction) -> Markup {
+    let partitions = || seen.partitions.values();
+    let has = |kind: fn(&Mark) -> bool| partitions().flat_map(|one| &one.marks).any(kind);
+    let owners = || partitions().flat_map(|one| &one.owners);
     let entries = [
         (
-            has(|mark| mark.kind == Kind::Commits),
+            has(|mark| mark.kind == MarkKind::Commits),
             "commits",
             "M8 3l5 5l-5 5l-5 -5z",
-            "committed: the group goes on there",
+            "committed offset: the group continues here",
         ),
         (
-            has(|mark| matches!(mark.kind, Kind::Reads { .. })),
+            has(|mark| matches!(mark.kind, MarkKind::Reads { .. })),
             "reads",
             "M5 3l8 5l-8 5z",
-            "a member begins to read; the line ends where the partition does",
+            "a member starts reading here; the line ends at the end of the partition",
         ),
         (
-            has(|mark| matches!(mark.kind, Kind::Reads { again, .. } if again > mark.offset)),
+            has(|mark| matches!(mark.kind, MarkKind::Reads { again, .. } if again > mark.offset)),
             "reads sent",
             "M8 1v14",
-            "sent again",
+            "these records are sent again",
         ),
         (
-            has(|mark| matches!(mark.kind, Kind::Processed { .. } | Kind::Delivered)),
+            has(|mark| matches!(mark.kind, MarkKind::Processed { .. } | MarkKind::Delivered)),
             "processed",
             "M8 5.5a2.5 2.5 0 1 0 .01 0z",
             "a program printed this position",
         ),
         (
-            has(|mark| mark.kind == Kind::Processed { again: true }),
+            has(|mark| mark.kind == MarkKind::Processed { again: true }),
             "processed again",
             "M8 4a4 4 0 1 0 .01 0z",
-            "and a program had printed it before",
+            "a program printed this position again",
         ),
         (
-            has(|mark| mark.kind == Kind::Writes),
+            has(|mark| mark.kind == MarkKind::Writes),
             "writes",
             "M3 8h10M8 3v10",
-            "records were written from here on",
+            "records are written from this offset on",
         ),
         (
-            record.runs.iter().any(|run| run.killed.is_some()),
+            seen.runs.iter().any(|run| run.killed.is_some()),
             "deed killed",
             "M3 3l10 10m0 -10l-10 10",
-            "kill -9",
+            "killed (kill -9)",
         ),
         (
-            owners().any(|owner| record.is_dead(owner)),
+            owners().any(|owner| seen.ended_as_owner(owner).is_some()),
             "dead",
             "M1 3h14v10h-14z",
-            "dead, and still the owner until its session times out",
+            "dead, but still the owner until its session times out",
         ),
         (
             owners().any(|owner| owner.to.is_some()),
             "nobody",
             "M1 3h14v10h-14z",
-            "nobody owns it",
+            "nobody owns the partition",
         ),
     ];
     html! {
         ul.legend {
-            @for (_, class, shape, text) in entries.iter().filter(|(there, ..)| *there) {
+            @for (_, class, shape, text) in entries.iter().filter(|(is_used, ..)| *is_used) {
                 li {
                     svg viewBox="0 0 16 16" aria-hidden="true" { g class={ "mark " (class) } { path class=(class) d=(shape) {} } }
                     (text)
@@ -123,21 +125,22 @@ fn legend(record: &Record) -> Markup {
     }
 }
 
-fn table(record: &Record, id: &str, about: &str) -> Markup {
+/// All entries, with the requests as the broker logged them.
+fn table(seen: &Reconstruction, id: &str, about: &str) -> Markup {
     html! {
         details.rows {
-            summary { "All " (record.rows.len()) " entries as a table" }
-            @if record.left_out > 0 {
-                p { (record.left_out) " more, in the middle, are left out." }
+            summary { "All " (seen.entries.len()) " entries as a table" }
+            @if seen.left_out > 0 {
+                p { "In the middle, " (seen.left_out) " more entries are left out." }
             }
             div.scroll tabindex="0" role="region" aria-label={ "Table: " (about) } {
                 table {
                     thead { tr { th scope="col" { "time" } th scope="col" { "what happened" } } }
                     tbody {
-                        @for (at, row) in record.rows.iter().enumerate() {
+                        @for (at, entry) in seen.entries.iter().enumerate() {
                             tr id=(format!("{id}-{at}")) {
-                                td.time { (format!("{:.3} s", row.at)) }
-                                td { (explained(row)) }
+                                td.time { (format!("{:.3} s", entry.at.as_secs_f64())) }
+                                td { (explained(entry)) }
                             }
                         }
                     }
@@ -147,36 +150,55 @@ fn table(record: &Record, id: &str, about: &str) -> Markup {
     }
 }
 
-/// A row, with the request as the broker logged it.
-fn explained(row: &Row) -> Markup {
+/// An entry in words, with the request if it is one.
+fn explained(entry: &Entry) -> Markup {
     html! {
-        span.told { (told(row)) }
-        @if let What::Request { logged, .. } = &row.moment.what {
-            details { summary { "the request, as the broker logged it" } pre tabindex="0" { (pretty(logged)) } }
+        span.words { (entry.in_words()) }
+        @if let Happening::Request { logged, .. } = &entry.moment.what {
+            details {
+                summary { "The request as the broker logged it" }
+                pre tabindex="0" { (logged.to_json()) }
+            }
         }
     }
 }
 
-fn pretty(logged: &serde_json::Value) -> String {
-    serde_json::to_string_pretty(logged).unwrap_or_default()
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::SystemTime;
 
-/// A row in a sentence.
-pub fn told(row: &Row) -> String {
-    let who = &row.moment.who;
-    let said = match &row.moment.what {
-        What::Deed(Deed::Started) => format!("{who} is started."),
-        What::Deed(Deed::Interrupted) => format!("Ctrl-C for {who}."),
-        What::Deed(Deed::Killed) => format!("kill -9 for {who}: it cannot say goodbye."),
-        What::Deed(Deed::Ended(status)) => format!("{who} has ended, {status}."),
-        What::Out(line) => format!("{who} printed: {line}"),
-        What::Err(line) => format!("{who} printed as an error: {line}"),
-        What::Request { said, .. } => format!("{who} {said}."),
-        What::Note(note) => note.trim().to_string(),
-    };
-    if row.remark.is_empty() {
-        said
-    } else {
-        format!("{said} {}", row.remark.trim())
+    use cluster::TopicPartition;
+    use judge::{Effect, Logged};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_partition_that_is_read_again_has_the_name_that_readers_know() {
+        let at = SystemTime::now();
+        let partition = TopicPartition {
+            topic: "clickstream".to_string(),
+            partition: 0,
+        };
+        let reads = Moment {
+            at,
+            who: "consumer".to_string(),
+            what: Happening::Request {
+                sentence: "fetched p0 from 0".to_string(),
+                effects: vec![Effect::Reads {
+                    partition,
+                    from: 0,
+                    end: 10,
+                }],
+                logged: Logged::new(at, Arc::new(json!({}))),
+            },
+        };
+        let page = timeline(&[reads.clone(), reads], "id", "a test").into_string();
+        assert!(
+            page.contains("offsets 0 to 9 of partition 0 are sent again"),
+            "{page}"
+        );
+        assert!(!page.contains("TopicPartition"), "{page}");
     }
 }

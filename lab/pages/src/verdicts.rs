@@ -1,11 +1,11 @@
-//! Verdicts as a page tells them, and what happened where checks failed.
+//! Verdicts on a page, and what happened when checks failed.
 
 use judge::{Judged, Outcome};
 use maud::{Markup, html};
 
 use crate::timeline::timeline;
 
-/// A verdict in a word and a sign.
+/// A sign and a word for a verdict.
 pub fn sign(outcome: Outcome) -> (&'static str, &'static str) {
     match outcome {
         Outcome::Passed => ("✓", "passed"),
@@ -14,7 +14,7 @@ pub fn sign(outcome: Outcome) -> (&'static str, &'static str) {
     }
 }
 
-/// The verdicts of a task: what failed with all that is known, what passed folded away.
+/// The verdicts on a task; `about` is its title. Checks that passed are folded away.
 pub fn verdicts(rows: &[&Judged], about: &str) -> Markup {
     let passed: Vec<_> = rows.iter().filter(|row| row.passed()).collect();
     html! {
@@ -32,8 +32,8 @@ pub fn verdicts(rows: &[&Judged], about: &str) -> Markup {
 
 fn verdict(row: &Judged) -> Markup {
     let (sign, word) = sign(row.verdict);
-    let told = match row.verdict {
-        Outcome::NotJudged => vec![("Not the submission's fault:", &row.saw)],
+    let parts = match row.verdict {
+        Outcome::NotJudged => vec![("not the submission's fault", &row.saw)],
         _ => vec![
             ("expected", &row.expected),
             ("saw", &row.saw),
@@ -45,8 +45,8 @@ fn verdict(row: &Judged) -> Markup {
             h3 { span.sign { (sign) " " (word) } ": " (row.title) }
             p.quiet { (row.points) " of " (row.max_points) " points · " code { (row.id) } }
             dl {
-                @for (what, text) in told.iter().filter(|(_, text)| !text.is_empty()) {
-                    dt { (what) }
+                @for (name, text) in parts.iter().filter(|(_, text)| !text.is_empty()) {
+                    dt { (name) }
                     dd { (text) }
                 }
             }
@@ -54,7 +54,7 @@ fn verdict(row: &Judged) -> Markup {
     }
 }
 
-/// A timeline for each run that failed checks looked at.
+/// A timeline for each run in which checks failed.
 pub fn what_happened(rows: &[&Judged]) -> Markup {
     let failed: Vec<&Judged> = rows
         .iter()

@@ -1,4 +1,4 @@
-//! Writing a file whole, or not at all.
+//! Writes a file completely, or not at all.
 
 use std::fs::Permissions;
 use std::io::Write;
@@ -8,35 +8,36 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use tempfile::{Builder, NamedTempFile};
 
-/// Puts these bytes into a file, in place of what was there.
+/// Replaces the contents of a file by these bytes. Readers see the old contents or the new ones, never a part of them.
 ///
 /// # Errors
-/// When they cannot be written: no such folder, a full disk. Then the file is as it was.
-pub fn write_whole(file: &Path, bytes: &[u8]) -> Result<()> {
-    let mut new = beside(file)?;
+/// When the bytes cannot be written, because the folder does not exist or the disk is full, for example. Then the file is
+/// unchanged.
+pub fn write_atomically(file: &Path, bytes: &[u8]) -> Result<()> {
+    let mut new = new_beside(file)?;
     new.write_all(bytes)?;
     new.persist(file)?;
     Ok(())
 }
 
-/// Finds out whether a file could be written, before the work that it is to tell of.
+/// Checks that a file can be written, without changing it.
 ///
 /// # Errors
-/// When it could not.
-pub fn could_be_written(file: &Path) -> Result<()> {
+/// When it is a folder, or when no file can be created next to it.
+pub fn check_writable(file: &Path) -> Result<()> {
     if file.is_dir() {
         bail!("it is a folder");
     }
-    beside(file).map(drop)
+    new_beside(file).map(drop)
 }
 
-/// A new file in the same folder, which is gone when it is dropped.
-fn beside(file: &Path) -> Result<NamedTempFile> {
+/// A new temporary file in the same folder. It is removed when it is dropped.
+fn new_beside(file: &Path) -> Result<NamedTempFile> {
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    // As any other file of the user: by their umask.
+    // The same as for any other new file: the user's umask decides who may read it.
     let permissions = Permissions::from_mode(0o666);
     Ok(Builder::new()
         .permissions(permissions)

@@ -1,4 +1,4 @@
-//! How a command ends: its exit status, and what it says when it failed.
+//! How a command ends: its exit status, and what it prints if it fails.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use anyhow::Result;
 use broker::wait;
 
-/// The exit status after Ctrl-C, as shells have it: 128 and the number of SIGINT.
+/// The exit status after Ctrl-C, as in shells: 128 plus the number of SIGINT.
 const INTERRUPTED: u8 = 130;
 
-/// The user asked for something that does not exist, such as a task 9. The exit status is 2, as for an unknown option.
+/// A usage error: the user asked for something that does not exist, such as task 9. The exit status is 2, the same as for an
+/// unknown option.
 #[derive(Debug)]
 pub struct Usage(pub String);
 
@@ -25,7 +26,8 @@ impl fmt::Display for Usage {
     }
 }
 
-/// Runs a command so that Ctrl-C ends each of its waits, and what it started is stopped. Prints its error, if it fails.
+/// Runs a command and returns its exit status. If the command fails, prints its error. Ctrl-C ends whatever the command is waiting
+/// for, and the command then stops what it has started.
 pub fn run_command(command: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
     common::end_with_the_reader();
     if let Err(error) = ctrlc::set_handler(wait::interrupt) {
@@ -34,7 +36,7 @@ pub fn run_command(command: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
     }
     match command() {
         Ok(code) => code,
-        // Whatever failed after Ctrl-C failed because of it.
+        // A command that fails after Ctrl-C fails because of it.
         Err(_) if wait::interrupted() => {
             eprintln!("Stopped by Ctrl-C. Nothing was left running.");
             ExitCode::from(INTERRUPTED)

@@ -1,20 +1,20 @@
-//! The lab's Kafka, for commands that need it to run.
+//! The lab's Kafka, for commands that need it to be running.
 
 use anyhow::{Result, bail};
 use broker::shared::{Place, SharedKafka};
 use cluster::Kafka;
 use common::CLICKSTREAM;
 
-/// The lab's Kafka, which must run.
+/// The lab's Kafka.
 ///
 /// # Errors
-/// When it does not run, or the cluster that the user named does not answer.
+/// When no Kafka is running, or when the cluster in `BOOTSTRAP_SERVERS` does not answer.
 pub fn running() -> Result<SharedKafka> {
     let Some(shared) = SharedKafka::find()? else {
-        bail!("no Kafka is running for the lab; `cargo lab up` starts one");
+        bail!("no Kafka is running for the lab. `cargo lab up` starts one");
     };
     if let Place::Yours = shared.place() {
-        // Kafka's tools would try for a minute.
+        // Fails within seconds if the cluster does not answer. Kafka's tools would try for a minute.
         Kafka::at(&shared.bootstrap).partitions(CLICKSTREAM)?;
     }
     Ok(shared)

@@ -1,4 +1,5 @@
-//! What all commands of `cargo lab` share: Ctrl-C, exit statuses, verdicts as text, progress bars, files written whole.
+//! What the commands of `cargo lab` share: Ctrl-C, exit statuses, verdicts as text, progress bars, and files that are written
+//! completely or not at all.
 
 mod atomic_write;
 mod exit;
@@ -7,7 +8,7 @@ mod page_file;
 mod progress_bar;
 mod verdicts;
 
-pub use atomic_write::write_whole;
+pub use atomic_write::write_atomically;
 pub use exit::{Usage, run_command};
 pub use lab_kafka::{no_group, running};
 pub use page_file::{ensure_writable, write_page};

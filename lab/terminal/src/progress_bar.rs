@@ -1,14 +1,14 @@
-//! How far something is, in a terminal.
+//! Shows in a terminal how much of the work is done.
 
 use std::time::Duration;
 
 use indicatif::ProgressStyle;
 
-/// A line at the bottom of the terminal. Where standard error is none, it is not shown.
+/// A line at the bottom of the terminal. It is not shown if standard error is not a terminal.
 pub struct ProgressBar(indicatif::ProgressBar);
 
 impl ProgressBar {
-    /// Of so many things, of which more and more are `done`: "judged", say.
+    /// A bar for this number of things. `done` says what happens to each of them, for example "judged".
     pub fn new(all: usize, done: &str) -> Self {
         let bar = indicatif::ProgressBar::new(all as u64);
         let template =
@@ -25,12 +25,12 @@ impl ProgressBar {
         self.0.suspend(|| println!("{}", line.as_ref()));
     }
 
-    /// One more is done.
+    /// Counts one more thing as done.
     pub fn one_more(&self) {
         self.0.inc(1);
     }
 
-    /// Takes the line away.
+    /// Removes the bar.
     pub fn clear(&self) {
         self.0.finish_and_clear();
     }

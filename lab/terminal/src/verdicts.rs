@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use console::style;
 use judge::{Judged, Outcome, Report, timeline};
 
-/// The exit status where something could not be judged.
+/// The exit status if something could not be judged.
 const NOT_JUDGED: u8 = 3;
 
 /// A verdict as a sign.
@@ -18,16 +18,18 @@ pub fn sign(outcome: Outcome) -> String {
     .to_string()
 }
 
-/// What each check that did not pass expected and saw; and once for all that looked at the same run, what happened.
+/// Prints what each check that did not pass expected and saw. What happened is printed once for all checks that are about the same
+/// run.
 pub fn print_verdicts(judged: &[Judged]) {
     let (not_judged, failed): (Vec<&Judged>, _) = judged
         .iter()
         .filter(|row| !row.passed())
         .partition(|row| row.verdict == Outcome::NotJudged);
     for same_run in failed.chunk_by(|one, next| one.looked_at_same_run(next)) {
-        let told = |row: &&Judged| (row.expected.clone(), row.saw.clone());
-        for same_words in same_run.chunk_by(|one, next| told(one) == told(next)) {
-            print_alike(same_words);
+        let has_same_words =
+            |one: &&Judged, next: &&Judged| one.expected == next.expected && one.saw == next.saw;
+        for same_words in same_run.chunk_by(has_same_words) {
+            print_failed(same_words);
         }
         if let Some(row) = same_run.first().filter(|row| !row.seen.is_empty()) {
             println!("\n{}", style("  What happened:").dim());
@@ -39,14 +41,14 @@ pub fn print_verdicts(judged: &[Judged]) {
     }
 }
 
-/// For what reasons checks were not judged, a line for each, after a line break.
+/// The reasons why checks were not judged: a line for each, with a line break before it.
 pub fn not_judged(report: &Report) -> String {
     let rows: Vec<&Judged> = report
         .checks
         .iter()
         .filter(|row| row.verdict == Outcome::NotJudged)
         .collect();
-    let told = rows.chunk_by(|one, next| one.saw == next.saw).map(|rows| {
+    let lines = rows.chunk_by(|one, next| one.saw == next.saw).map(|rows| {
         let checks: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         let why = rows
             .first()
@@ -54,10 +56,10 @@ pub fn not_judged(report: &Report) -> String {
             .replace('\n', "\n    ");
         format!("\n    not judged: {}: {why}", checks.join(", "))
     });
-    told.collect()
+    lines.collect()
 }
 
-/// One reason is told once, however many checks it concerns.
+/// Prints checks that were not judged for the same reason.
 fn print_not_judged(rows: &[&Judged]) {
     let Some(first) = rows.first() else { return };
     println!(
@@ -70,8 +72,8 @@ fn print_not_judged(rows: &[&Judged]) {
     println!("  {}", first.saw.replace('\n', "\n  "));
 }
 
-/// Checks that failed for one reason, such as a program that does not compile: it is told once.
-fn print_alike(rows: &[&Judged]) {
+/// Prints checks that failed for the same reason, such as a program that does not compile.
+fn print_failed(rows: &[&Judged]) {
     println!();
     for row in rows {
         let title = format!("Task {}: {}", row.task, row.title);
@@ -84,16 +86,16 @@ fn print_alike(rows: &[&Judged]) {
         );
     }
     let Some(row) = rows.first() else { return };
-    for (what, text) in [
+    for (label, text) in [
         ("expected:", &row.expected),
         ("saw:", &row.saw),
         ("hint:", &row.hint),
     ] {
-        println!("  {what:<9} {}", text.replace('\n', "\n            "));
+        println!("  {label:<9} {}", text.replace('\n', "\n            "));
     }
 }
 
-/// The exit status of a command that judged: 0 whatever the score, 3 if something could not be judged.
+/// The exit status of a command that judges: 0 whatever the scores, or 3 if something could not be judged.
 pub fn exit_code(reports: &[Report]) -> ExitCode {
     if reports.iter().all(Report::is_judged) {
         ExitCode::SUCCESS

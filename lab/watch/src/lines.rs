@@ -1,4 +1,4 @@
-//! The group for a pipe or a file: a table, and then what changes.
+//! Prints the group to a pipe or a file: first a table, and then what changes.
 
 use std::io::stdout;
 use std::os::fd::AsFd;
@@ -11,21 +11,25 @@ use broker::wait;
 use cluster::{GroupTable, LiveGroup};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::looks::Look;
-use crate::time_of_day;
+use crate::observations::Observation;
+use crate::{OBSERVER_HAS_ENDED, time_of_day};
 
-/// How often a table is printed at most.
-const TABLES: Duration = Duration::from_secs(1);
+/// The shortest time between two tables.
+const TABLE_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often Ctrl-C is looked for.
+/// How often the loop checks for Ctrl-C.
 const GLANCE: Duration = Duration::from_millis(100);
 
-pub fn print(mut live: LiveGroup, looks: &Receiver<Look>) -> Result<ExitCode> {
+/// Prints until Ctrl-C, or until nobody reads the output any more.
+///
+/// # Errors
+/// When the thread that observes the group has ended.
+pub fn print(mut live: LiveGroup, observations: &Receiver<Observation>) -> Result<ExitCode> {
     let mut printed: Option<(Instant, GroupTable)> = None;
     loop {
-        match looks.recv_timeout(GLANCE) {
-            Ok(look) => {
-                for event in look.tell(&mut live) {
+        match observations.recv_timeout(GLANCE) {
+            Ok(observation) => {
+                for event in observation.add_to(&mut live) {
                     println!("{}  {}", time_of_day(event.at), event.what);
                     for detail in event.details {
                         println!("          {detail}");
@@ -33,7 +37,7 @@ pub fn print(mut live: LiveGroup, looks: &Receiver<Look>) -> Result<ExitCode> {
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => bail!("nobody looks at the group any more"),
+            Err(RecvTimeoutError::Disconnected) => bail!(OBSERVER_HAS_ENDED),
         }
         if wait::interrupted() || has_no_reader()? {
             return Ok(ExitCode::SUCCESS);
@@ -41,7 +45,8 @@ pub fn print(mut live: LiveGroup, looks: &Receiver<Look>) -> Result<ExitCode> {
         let (Some(table), Some(grid)) = (live.table(), live.grid()) else {
             continue;
         };
-        let is_new = |(at, last): &(Instant, GroupTable)| at.elapsed() >= TABLES && *last != table;
+        let is_new =
+            |(at, last): &(Instant, GroupTable)| at.elapsed() >= TABLE_PAUSE && *last != table;
         if printed.as_ref().is_none_or(is_new) {
             let now = Instant::now();
             println!("{}  {}", time_of_day(now), live.headline(now));
@@ -51,12 +56,12 @@ pub fn print(mut live: LiveGroup, looks: &Receiver<Look>) -> Result<ExitCode> {
     }
 }
 
-/// Has whoever read our output gone? Without that, a group in which nothing happens would be watched on for nobody.
+/// Is the output a pipe that nobody reads any more? Printing would fail, but in an idle group nothing is printed.
 fn has_no_reader() -> Result<bool> {
     let out = stdout();
     let mut pipe = [PollFd::new(out.as_fd(), PollFlags::empty())];
     poll(&mut pipe, PollTimeout::ZERO)?;
-    // An error is told whether or not it was asked for.
+    // `poll` reports errors even if no flags were asked for.
     let seen = pipe[0].revents();
     Ok(seen.is_some_and(|seen| seen.contains(PollFlags::POLLERR)))
 }

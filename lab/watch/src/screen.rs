@@ -1,4 +1,4 @@
-//! The group on a terminal, until someone has seen enough.
+//! Shows the group on the whole terminal, until the user ends it.
 
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
@@ -11,35 +11,47 @@ use cluster::LiveGroup;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 
-use crate::looks::Look;
+use crate::OBSERVER_HAS_ENDED;
+use crate::observations::Observation;
 use crate::view::{View, draw};
 
-/// How soon what was seen is shown, and a signal heeded.
+/// How often the loop checks for observations, keys and signals.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// How often all is drawn again though nothing has happened: offsets and times grow.
+/// How often the screen is drawn again if nothing has happened, because offsets and times grow.
 const REDRAW: Duration = Duration::from_secs(1);
 
-pub fn show(live: LiveGroup, looks: &Receiver<Look>) -> Result<ExitCode> {
-    // From here on the terminal is ours. A panic gives it back by itself.
-    let mut terminal = ratatui::try_init().context("the terminal cannot be used; --once can")?;
-    let ended = run(&mut terminal, live, looks);
-    // Where the terminal has gone, there is nothing to give back.
+/// Shows the group until the user presses q, Esc or Ctrl-C.
+///
+/// # Errors
+/// When the terminal cannot be used any more, or the thread that observes the group has ended.
+pub fn show(live: LiveGroup, observations: &Receiver<Observation>) -> Result<ExitCode> {
+    // From here on, the terminal is in raw mode. A panic restores it by itself.
+    let mut terminal = ratatui::try_init()
+        .context("the group cannot be shown live on this terminal; `--once` prints it once")?;
+    let ended = run(&mut terminal, live, observations);
+    // This fails if the terminal was closed. Then there is nothing to restore.
     let _ = ratatui::try_restore();
     ended.map(|()| ExitCode::SUCCESS)
 }
 
-fn run(terminal: &mut DefaultTerminal, mut live: LiveGroup, looks: &Receiver<Look>) -> Result<()> {
+fn run(
+    terminal: &mut DefaultTerminal,
+    mut live: LiveGroup,
+    observations: &Receiver<Observation>,
+) -> Result<()> {
     let keys = keys();
     let mut view = View::default();
     let mut drawn: Option<Instant> = None;
     while !wait::interrupted() {
         let mut is_new = drawn.is_none_or(|at| at.elapsed() >= REDRAW);
         loop {
-            match looks.try_recv() {
-                Ok(look) => is_new |= !look.tell(&mut live).is_empty() || !live.is_settled(),
+            match observations.try_recv() {
+                Ok(observation) => {
+                    is_new |= !observation.add_to(&mut live).is_empty() || !live.is_settled();
+                }
                 Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => bail!("nobody looks at the group any more"),
+                Err(TryRecvError::Disconnected) => bail!(OBSERVER_HAS_ENDED),
             }
         }
         if is_new {
@@ -57,13 +69,15 @@ fn run(terminal: &mut DefaultTerminal, mut live: LiveGroup, looks: &Receiver<Loo
             }
             Ok(Event::Resize(..)) => drawn = None,
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => bail!("no keys can be read from the terminal"),
+            Err(RecvTimeoutError::Disconnected) => {
+                bail!("no keys can be read from the terminal any more")
+            }
         }
     }
     Ok(())
 }
 
-/// What is typed. It is read on a thread of its own, because crossterm never comes back from a terminal that was closed.
+/// What the user types. It is read on a thread of its own, because crossterm blocks forever if the terminal was closed.
 fn keys() -> Receiver<Event> {
     let (keys, typed) = channel();
     thread::spawn(move || while event::read().is_ok_and(|event| keys.send(event).is_ok()) {});

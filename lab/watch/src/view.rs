@@ -1,4 +1,4 @@
-//! What the screen shows: how the group stands, its partitions, and what has happened, the latest first.
+//! What the screen shows: the state of the group, its partitions, and what has happened, the latest first.
 
 use std::time::Instant;
 
@@ -12,31 +12,31 @@ use ratatui::widgets::{Cell, Paragraph, Row, Table, Wrap};
 
 use crate::time_of_day;
 
-/// So many lines are left to what has happened, where there are more partitions than lines.
+/// At least this many lines show what has happened, even if there are more partitions than lines.
 const LEAST_EVENTS: u16 = 2;
 
-/// Header, one partition, and the totals.
+/// The height of the smallest table: the header, one partition, and the totals.
 const LEAST_TABLE: u16 = 3;
 
-/// To this a name may be cut.
+/// The width to which names may be cut.
 const LEAST_NAME: usize = 4;
 
-const FOOTER: &str = "q ends · ↑ ↓ scroll · rate/s: records committed, over the last 10 s";
+const FOOTER: &str = "q: quit · ↑ ↓: scroll · rate/s: records committed per second, last 10 s";
 
-/// The same for a narrow terminal.
-const SHORT_FOOTER: &str = "q ends · ↑ ↓ scroll · rate/s: commits";
+/// The footer for a narrow terminal.
+const SHORT_FOOTER: &str = "q: quit · ↑ ↓: scroll · rate/s: commits";
 
-/// What of it is seen.
+/// Which partitions are visible.
 #[derive(Default)]
 pub struct View {
-    /// The first partition that is shown.
+    /// The first visible row.
     first: usize,
-    /// How many are shown.
+    /// The number of visible rows.
     shown: usize,
 }
 
 impl View {
-    /// Moves on by what a key stands for.
+    /// Scrolls, if this is a key that scrolls.
     pub fn scroll(&mut self, key: KeyCode) {
         let page = self.shown.max(1);
         self.first = match key {
@@ -49,7 +49,7 @@ impl View {
     }
 }
 
-/// Draws all of it. Colour is only an addition; crossterm leaves it out where `NO_COLOR` is set.
+/// Draws the whole screen. Everything that a color shows is also there as text: crossterm prints no colors if `NO_COLOR` is set.
 pub fn draw(frame: &mut Frame, view: &mut View, live: &LiveGroup, now: Instant) {
     let area = frame.area();
     let headline = live.headline(now);
@@ -101,7 +101,7 @@ pub fn draw(frame: &mut Frame, view: &mut View, live: &LiveGroup, now: Instant) 
         rule,
     );
     frame.render_widget(
-        Paragraph::new(told(live)).wrap(Wrap { trim: false }),
+        Paragraph::new(events_text(live)).wrap(Wrap { trim: false }),
         events,
     );
     let keys = Line::raw(FOOTER);
@@ -149,7 +149,7 @@ fn draw_table(frame: &mut Frame, area: Rect, grid: &Grid, view: &View) {
     );
 }
 
-/// How the columns share a line.
+/// The columns of the table, and their widths in characters.
 struct Columns {
     header: Vec<&'static str>,
     widths: Vec<u16>,
@@ -157,7 +157,7 @@ struct Columns {
 }
 
 impl Columns {
-    /// As wide as what is in them; on a narrow terminal closer, and names are cut.
+    /// Columns that are as wide as their cells. On a narrow terminal, the spaces between them are smaller, and names are cut.
     fn fitting(grid: &Grid, available: usize) -> Self {
         let mut header = grid.header.clone();
         let mut spacing = 2;
@@ -195,8 +195,8 @@ impl Columns {
     }
 }
 
-/// What has happened, the latest first.
-fn told(live: &LiveGroup) -> Text<'static> {
+/// The events, the latest first.
+fn events_text(live: &LiveGroup) -> Text<'static> {
     let lines = live.events().rev().flat_map(|event| {
         let what = format!("{}  {}", time_of_day(event.at), event.what);
         let details = event
@@ -228,7 +228,7 @@ mod tests {
         }
     }
 
-    /// The one consumer owned all; now the other has the last one.
+    /// First, one consumer owned all partitions. Now another owns the last one.
     fn group(partitions: i32) -> LiveGroup {
         let member = |name: &str, owned: std::ops::Range<i32>| GroupMember {
             client_id: name.to_string(),
@@ -298,7 +298,7 @@ mod tests {
         assert!(line_with(&lines, "all").contains("≥ 3"));
         line_with(&lines, "consumer_b joined");
         line_with(&lines, "partition 2: consumer_a → consumer_b");
-        line_with(&lines, "q ends");
+        line_with(&lines, "q: quit");
     }
 
     #[test]

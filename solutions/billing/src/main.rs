@@ -1,4 +1,4 @@
-//! Task 5: charges each payment once, however often it comes and whenever this program dies.
+//! Task 5: charges each payment once, no matter how often the payment comes or when this program dies.
 //!
 //! The task sheet is docs/task5-billing.md.
 
@@ -19,17 +19,17 @@ use rusqlite::Connection;
 
 const BATCH_SIZE: usize = 20;
 
-// SOLUTION(1): the database itself knows an event again, also after a crash.
+// SOLUTION(1): the database recognizes a payment that comes again, even after a crash.
 const TABLE: &str =
     "CREATE TABLE IF NOT EXISTS charges (event_id TEXT PRIMARY KEY, user_id TEXT, amount REAL)";
 // END(1)
 
-// SOLUTION(2): the second time, the same event changes nothing.
+// SOLUTION(2): the second time, the same payment changes nothing.
 const CHARGE: &str = "INSERT INTO charges (event_id, user_id, amount) VALUES (?1, ?2, ?3)
                       ON CONFLICT (event_id) DO NOTHING";
 // END(2)
 
-/// Charges the payments of a batch, all or none. What is no payment becomes a dead letter.
+/// Charges the payments of a batch, all of them or none. Messages that are not payments become dead letters.
 fn process(
     batch: &[OwnedMessage],
     database: &mut Connection,
@@ -41,7 +41,7 @@ fn process(
         let payment = match Payment::from_message(message) {
             Ok(payment) => payment,
             Err(error) => {
-                // SOLUTION(3): the same key, the same bytes: whoever looks into it has all there is.
+                // SOLUTION(3): the same key and the same bytes, so that people can see the whole message.
                 let mut letter = BaseRecord::<[u8], [u8]>::to(PAYMENTS_DLQ);
                 letter.key = message.key();
                 letter.payload = message.payload();
@@ -93,10 +93,12 @@ fn main() -> Result<(), Error> {
         }
 
         process(&batch, &mut database, &dead_letters)?;
-        // SOLUTION(4): a dead letter that is not acknowledged may be lost; then its message must come again.
+        // SOLUTION(4): a dead letter that is not acknowledged may be lost, so its message must come again.
         dead_letters.flush(Timeout::Never)?;
         if dead_letters.context().count() > 0 {
-            return Err(Error::new(format!("{PAYMENTS_DLQ} refuses a dead letter.")));
+            return Err(Error::new(format!(
+                "The broker refused a dead letter for {PAYMENTS_DLQ}."
+            )));
         }
         // END(4)
         consumer.commit_consumer_state(CommitMode::Sync)?;

@@ -1,4 +1,4 @@
-//! Task 2: reads the clickstream in batches of 20, counts the types of events, and commits each batch last.
+//! Task 2: reads the clickstream in batches of 20, counts the events by type, and commits each batch last.
 //!
 //! The task sheet is docs/task2-consumer.md.
 
@@ -13,13 +13,13 @@ use common::{
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 
-// SOLUTION(2): the unit of processing, of committing, and of what a crash repeats.
+// SOLUTION(2): a batch is processed as a whole, committed as a whole, and repeated as a whole after a crash.
 const BATCH_SIZE: usize = 20;
 // END(2)
 
-/// Prints the purchases of a batch and returns how many events of each type it holds.
+/// Prints the purchases of a batch and returns how many events of each type the batch has.
 fn process(batch: &[Event]) -> EventCounts {
-    // SOLUTION(3): every event counts; a purchase with an amount is shown too.
+    // SOLUTION(3): count every event, and print the purchases that have an amount.
     let mut counts = EventCounts::default();
     for event in batch {
         counts.add(event.event_type);
@@ -40,14 +40,14 @@ fn main() -> Result<(), Error> {
         .set("group.id", ANALYTICS_SERVICE)
         .set("auto.offset.reset", "earliest")
         .set("session.timeout.ms", SESSION_TIMEOUT_MS)
-        // SOLUTION(1): no timer moves the offsets; this program alone decides when they advance.
+        // SOLUTION(1): no timer commits. Only this program decides when the committed offsets advance.
         .set("enable.auto.commit", "false")
         // END(1)
         .create()?;
     consumer.subscribe(&[CLICKSTREAM])?;
 
     let mut batch = Vec::new();
-    // SOLUTION(4): made once, so the totals outlive the batch.
+    // SOLUTION(4): created once, before the loop, so that the totals include every batch.
     let mut totals = EventCounts::default();
     // END(4)
     while !shutdown.requested() {
@@ -62,14 +62,14 @@ fn main() -> Result<(), Error> {
         let counts = process(&batch);
         println!("Batch summary: {counts}");
 
-        // SOLUTION(5): a batch is 20 events, so this is every 20 events.
+        // SOLUTION(5): a batch has 20 events, so this prints the totals every 20 events.
         for event in &batch {
             totals.add(event.event_type);
         }
         println!("Running totals: {totals}");
         // END(5)
 
-        // SOLUTION(6): commit last. After a crash before this line, the whole batch comes again.
+        // SOLUTION(6): commit last. If the program crashes before this line, the whole batch comes again.
         consumer.commit_consumer_state(CommitMode::Sync)?;
         println!("Committed batch of {BATCH_SIZE}.");
         // END(6)

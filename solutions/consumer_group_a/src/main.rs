@@ -1,4 +1,4 @@
-//! Task 3, the first member of the group. What it does is in member.rs.
+//! Task 3, the first member of the group. Its code is in member.rs.
 
 mod member;
 

@@ -1,6 +1,6 @@
-//! Task 3: one member of a consumer group. It prints which partitions it is given, which it loses, and every
-//! message it reads. `consumer_group_a` and `consumer_group_b` are this program under two names: a service is
-//! scaled by starting it once more.
+//! Task 3: one member of a consumer group. It prints which partitions it receives, which partitions it loses, and
+//! every message that it reads. `consumer_group_a` and `consumer_group_b` are this program under two names. This is how
+//! a service is scaled: you start the same program once more.
 //!
 //! The task sheet is docs/task3-scaling.md.
 
@@ -12,7 +12,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::message::Message;
 
-/// Tells what each rebalance of the group means for this member.
+/// Prints what each rebalance of the group means for this member.
 struct PrintRebalance {
     name: &'static str,
 }
@@ -20,11 +20,11 @@ struct PrintRebalance {
 impl ClientContext for PrintRebalance {}
 
 impl ConsumerContext for PrintRebalance {
-    /// Called from within `poll`, before the member takes up or gives up the partitions.
+    /// Called inside `poll`, before the member receives or gives up partitions.
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let name = self.name;
         match rebalance {
-            // SOLUTION(2): the partition numbers, in brackets.
+            // SOLUTION(2): `{:?}` prints the partition numbers in brackets.
             Rebalance::Assign(list) => {
                 let partitions: Vec<i32> = list.elements().iter().map(|p| p.partition()).collect();
                 println!("{name}: assigned partitions {partitions:?}");
@@ -39,7 +39,7 @@ impl ConsumerContext for PrintRebalance {
     }
 }
 
-/// Reads as the member `name` until someone presses Ctrl-C.
+/// Reads messages as the member `name` until someone presses Ctrl-C.
 pub fn run(name: &'static str) -> Result<(), Error> {
     require_topic(CLICKSTREAM)?;
     let shutdown = Shutdown::on_ctrl_c()?;
@@ -49,7 +49,7 @@ pub fn run(name: &'static str) -> Result<(), Error> {
         .set("group.id", SCALE_GROUP)
         .set("auto.offset.reset", "earliest")
         .set("enable.auto.commit", "false")
-        // SOLUTION(1): a member that was silent for 10 s is taken for dead. The default is 45 s.
+        // SOLUTION(1): the group considers a member dead after 10 s of silence. The default is 45 s.
         .set("session.timeout.ms", "10000")
         // END(1)
         .create_with_context(PrintRebalance { name })?;

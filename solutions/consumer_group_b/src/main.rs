@@ -1,4 +1,4 @@
-//! Task 3, the second member of the group: the same program as the first, under another name.
+//! Task 3, the second member of the group: the same program as the first member, under another name.
 
 #[path = "../../consumer_group_a/src/member.rs"]
 mod member;

@@ -1,4 +1,4 @@
-//! Task 6: copies the purchases of the clickstream to a topic of their own, each exactly once, whenever this program dies.
+//! Task 6: copies the clickstream's purchases to another topic, each exactly once, no matter when this program dies.
 //!
 //! The task sheet is docs/task6-exactly-once.md.
 
@@ -20,13 +20,13 @@ use rdkafka::{Offset, TopicPartitionList};
 
 const BATCH_SIZE: usize = 20;
 
-/// Copies the purchases of a batch and moves the offsets past it. Returns how many purchases there were.
+/// Copies the purchases of a batch and moves the committed offsets past the batch. Returns how many purchases it has.
 fn copy(
     batch: &[(Event, OwnedMessage)],
     consumer: &BaseConsumer<Rebalanced>,
     producer: &BaseProducer,
 ) -> Result<usize, Error> {
-    // SOLUTION(3): what is sent from here on counts only with the commit.
+    // SOLUTION(3): records that are sent from here on count only after the commit.
     producer.begin_transaction()?;
     // END(3)
     let mut purchases = 0;
@@ -39,7 +39,7 @@ fn copy(
             purchases += 1;
         }
     }
-    // SOLUTION(4): the offsets after each partition's last message are part of the transaction: both count, or neither.
+    // SOLUTION(4): the offsets after each partition's last message count together with the copies, or not at all.
     let mut after = HashMap::new();
     for (_, message) in batch {
         let partition = (CLICKSTREAM.to_string(), message.partition());
@@ -47,7 +47,7 @@ fn copy(
     }
     let after = TopicPartitionList::from_topic_map(&after)?;
     let group = consumer.group_metadata();
-    let group = group.ok_or_else(|| Error::new("The consumer is in no group."))?;
+    let group = group.ok_or_else(|| Error::new("The consumer is not in a group."))?;
     producer.send_offsets_to_transaction(&after, &group, Timeout::Never)?;
     producer.commit_transaction(Timeout::Never)?;
     // END(4)
@@ -61,11 +61,11 @@ fn main() -> Result<(), Error> {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap_servers())
         .set("client.id", "exactly_once")
-        // SOLUTION(1): the same at every start, so that the broker knows whose transaction is still open.
+        // SOLUTION(1): the same at every start, so that the broker recognizes the owner of an open transaction.
         .set("transactional.id", PURCHASE_EXTRACTOR)
         // END(1)
         .create()?;
-    // SOLUTION(2): aborts what a killed one left open; one that still runs can commit nothing more.
+    // SOLUTION(2): this aborts what a killed instance left open. An older one that still runs can commit nothing more.
     producer.init_transactions(Timeout::Never)?;
     // END(2)
     let consumer: BaseConsumer<Rebalanced> = ClientConfig::new()
@@ -73,7 +73,7 @@ fn main() -> Result<(), Error> {
         .set("client.id", "exactly_once")
         .set("group.id", PURCHASE_EXTRACTOR)
         .set("auto.offset.reset", "earliest")
-        // A killed member holds its partitions for so long. The broker allows no less, and a restart waits for no longer.
+        // A killed member keeps its partitions for this long, so a restart waits. The broker allows no less than 6 s.
         .set("session.timeout.ms", "6000")
         .set("enable.auto.commit", "false")
         .create_with_context(Rebalanced::default())?;
@@ -82,7 +82,7 @@ fn main() -> Result<(), Error> {
     while !shutdown.requested() {
         let message = consumer.poll(Duration::from_millis(500)).transpose()?;
         if consumer.context().happened() {
-            // Whoever owns a partition now goes on at its committed offset, so this batch comes again.
+            // After a rebalance, each partition goes on from its committed offset, so this batch comes again.
             batch.clear();
         }
         let ran_dry = message.is_none();
@@ -95,9 +95,9 @@ fn main() -> Result<(), Error> {
         match copy(&batch, &consumer, &producer) {
             Ok(purchases) => println!("Committed batch of {}: {purchases} purchases.", batch.len()),
             Err(error) => {
-                // An abort waits until every record is reported on, and takes in no reports itself; flush does.
+                // An abort waits for the report on every record, but does not fetch the reports. `flush` does.
                 producer.flush(Timeout::Never)?;
-                // SOLUTION(5): nothing of the batch counts, so go back to each partition's first message.
+                // SOLUTION(5): nothing in the batch counts, so go back to each partition's first message in it.
                 eprintln!("Aborting a batch of {}: {error:?}", batch.len());
                 producer.abort_transaction(Timeout::Never)?;
                 let mut first = HashMap::new();

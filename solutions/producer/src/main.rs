@@ -1,4 +1,4 @@
-//! Task 1: publishes 100 clickstream events and reports where each of them landed.
+//! Task 1: publishes 100 clickstream events and reports where each one landed.
 //!
 //! The task sheet is docs/task1-producer.md.
 
@@ -17,7 +17,7 @@ use rdkafka::util::Timeout;
 
 const EVENTS: u64 = 100;
 
-/// What the Kafka client tells about each record that was produced.
+/// Receives the Kafka client's report on each record, and counts the records that were not delivered.
 #[derive(Default)]
 struct DeliveryReport {
     failed: AtomicU64,
@@ -28,9 +28,9 @@ impl ClientContext for DeliveryReport {}
 impl ProducerContext for DeliveryReport {
     type DeliveryOpaque = ();
 
-    /// Called once for every record, when the broker has acknowledged it or the client has given up.
+    /// Called once for each record, after the broker has acknowledged it or the client has given up on it.
     fn delivery(&self, result: &DeliveryResult<'_>, _: ()) {
-        // SOLUTION(2): where it landed; or why it did not, and that is counted.
+        // SOLUTION(2): print where the record landed; or print why it failed, and count the failure.
         match result {
             Ok(message) => println!(
                 "Delivered → topic={} partition={} offset={}",
@@ -47,7 +47,7 @@ impl ProducerContext for DeliveryReport {
     }
 }
 
-/// An event that a random user caused just now. Three in ten carry an amount.
+/// Makes an event of a random user, with the current time. Three in ten events have an amount.
 fn random_event(event_id: u64) -> Result<Event, Error> {
     let mut rng = rand::rng();
     let cents: u32 = rng.random_range(1_000..=50_000);
@@ -64,7 +64,7 @@ fn main() -> Result<(), Error> {
     require_topic(CLICKSTREAM)?;
     let producer: BaseProducer<DeliveryReport> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap_servers())
-        // SOLUTION(1): an acknowledgement means that every in-sync replica has the record.
+        // SOLUTION(1): with `all`, an acknowledgment means that every in-sync replica has the record.
         .set("acks", "all")
         .set("retries", "3")
         .set("linger.ms", "5")
@@ -74,18 +74,18 @@ fn main() -> Result<(), Error> {
     for event_id in 0..EVENTS {
         let event = random_event(event_id)?;
         let payload = serde_json::to_string(&event)?;
-        // SOLUTION(3): the same key has the same hash, and the same hash the same partition.
+        // SOLUTION(3): equal keys have equal hashes, and records with equal hashes go to the same partition.
         let record = BaseRecord::to(CLICKSTREAM)
             .key(&event.user_id)
             .payload(&payload);
         // END(3)
         producer.send(record).map_err(|(error, _)| error)?;
-        // SOLUTION(4): reports that have arrived are delivered now, without waiting for more.
+        // SOLUTION(4): this delivers the reports that have arrived, and does not wait for more.
         producer.poll(Duration::ZERO);
         // END(4)
     }
 
-    // SOLUTION(5): what is not acknowledged by now would be dropped with the producer.
+    // SOLUTION(5): without this, records that are not acknowledged yet would be dropped with the producer.
     producer.flush(Timeout::Never)?;
     // END(5)
 
@@ -95,7 +95,7 @@ fn main() -> Result<(), Error> {
             Ok(())
         }
         failed => Err(Error::new(format!(
-            "{failed} of {EVENTS} events were not delivered."
+            "{failed} of {EVENTS} events were not delivered. The lines above say why."
         ))),
     }
 }

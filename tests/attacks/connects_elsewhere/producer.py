@@ -1,5 +1,6 @@
 import socket
-# The test listens there: on a port of TCP and of UDP, and on a Unix socket. Where, comes with the submission.
+# The test listens on a TCP port, on the UDP port of the same number, and on a Unix socket. The files beside this script
+# name them.
 here = __file__.replace('producer.py', '')
 port = int(open(here + 'port').read())
 unix = open(here + 'unix').read()

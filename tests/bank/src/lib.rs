@@ -1,4 +1,4 @@
-//! The bank of programs that a student might hand in: most of them wrong, some right in another way.
+//! The bank of programs that a student might submit. Most of them are wrong; some are right, but written differently.
 
 pub mod python;
 mod variant;
@@ -15,21 +15,21 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 pub struct Entry {
     pub name: String,
-    /// The program that it is; `member` is both members of the group.
+    /// Which program it is. `member` means both members of the group.
     pub of: String,
     /// What its author believes.
     pub belief: String,
-    /// What it is written in.
+    /// How it is written.
     #[serde(default)]
     pub style: Style,
-    /// What to replace in the right program of this style, and by what.
+    /// What to replace in the correct program of this style, and the replacement.
     #[serde(default)]
     change: Vec<(String, String)>,
-    /// The checks it must fail, without their prefix; `all` are all.
+    /// The checks that it must fail, without their prefix. `all` means all checks of the task.
     fails: Vec<String>,
 }
 
-/// The styles of which the bank has a right program of each kind.
+/// The styles in which the bank has correct programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Style {
@@ -47,10 +47,10 @@ struct Bank {
     program: Vec<Entry>,
 }
 
-/// All of them, from `tests/misconceptions/bank.toml`.
+/// All programs of the bank, from `tests/misconceptions/bank.toml`.
 ///
 /// # Errors
-/// When the file is not as it should be.
+/// When the file cannot be read or is not a valid bank.
 pub fn bank() -> Result<Vec<Entry>> {
     let path = workspace().join("tests/misconceptions/bank.toml");
     let bank: Bank = toml::from_str(&fs::read_to_string(&path)?).context("bank.toml")?;
@@ -58,7 +58,7 @@ pub fn bank() -> Result<Vec<Entry>> {
 }
 
 impl Entry {
-    /// The task it belongs to.
+    /// The task that it belongs to.
     pub fn task(&self) -> &'static Task {
         let program = if self.of == "member" {
             "consumer_group_a"
@@ -69,10 +69,10 @@ impl Entry {
         TASKS.iter().find(of_program).unwrap_or(&TASKS[0])
     }
 
-    /// The ids of the checks it must fail, in the order of the table.
+    /// The ids of the checks that it must fail, in the order of the task's table.
     ///
     /// # Errors
-    /// When there is no check of that name.
+    /// When the task has no check with one of the names.
     pub fn must_fail(&self) -> Result<Vec<&'static str>> {
         let ids = self.task().checks.iter().map(|check| check.id);
         if self.fails == ["all"] {
@@ -85,17 +85,17 @@ impl Entry {
         let found: Vec<_> = ids.filter(|id| named(id)).collect();
         ensure!(
             found.len() == self.fails.len(),
-            "{}: there are no such checks among {:?}",
+            "{}: some of the checks {:?} do not exist; correct `fails` in bank.toml",
             self.name,
             self.fails
         );
         Ok(found)
     }
 
-    /// Builds it; returns it as a submission of its own.
+    /// Builds the program and returns it as a separate submission.
     ///
     /// # Errors
-    /// When a change does not apply, or the result does not compile.
+    /// When a change does not apply or the result does not compile.
     pub fn build(&self) -> Result<Submission> {
         build(
             &format!("bank_{}", self.name),
@@ -105,12 +105,12 @@ impl Entry {
         )
     }
 
-    /// Is it wrong, and a change of a solution?
+    /// Is it a wrong program that was made from a solution?
     pub fn is_misconception(&self) -> bool {
         self.style == Style::Solution && !self.fails.is_empty()
     }
 
-    /// The file of a student's workspace that it changes, and its text.
+    /// The file that this program changes in a student's workspace, and the text of that file.
     ///
     /// # Errors
     /// When a change does not apply.
@@ -136,7 +136,7 @@ impl Entry {
             let times = source.matches(from.as_str()).count();
             ensure!(
                 times == 1,
-                "{}: {times} times in {file}:\n{from}",
+                "{}: this text must occur once in {file}, but occurs {times} times:\n{from}",
                 self.name
             );
             source = source.replacen(from, to, 1);
@@ -145,10 +145,10 @@ impl Entry {
     }
 }
 
-/// Builds the source text of a program, or of both members of the group, under a name of its own.
+/// Builds a program, or both members of the group, from source text and under the given name.
 ///
 /// # Errors
-/// When it does not compile.
+/// When the program does not compile.
 pub fn build(name: &str, of: &str, style: Style, source: &str) -> Result<Submission> {
     let mut programs = BTreeMap::new();
     let mut add = |program: &str, source: &str| -> Result<()> {
@@ -174,7 +174,7 @@ pub fn build(name: &str, of: &str, style: Style, source: &str) -> Result<Submiss
     })
 }
 
-/// The member of this name.
+/// The source text of the member with this letter.
 fn member(style: Style, source: &str, letter: &str) -> String {
     match style {
         Style::Python => source.replace("NAME = 'A'", &format!("NAME = '{letter}'")),

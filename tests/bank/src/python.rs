@@ -1,4 +1,4 @@
-//! The Python that runs the bank's scripts: an environment of its own, made once.
+//! The Python that runs the bank's scripts, in a virtual environment that is made once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use judge::programs::workspace;
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(300);
 
-/// Kafka's client for Python and its version.
+/// The Kafka client for Python, and its version.
 const REQUIREMENTS: &str = include_str!("../../misconceptions/python/requirements.txt");
 
-/// The interpreter of the environment.
+/// The Python interpreter of the environment. Makes the environment if it does not exist yet.
 ///
 /// # Errors
-/// When there is no Python 3 with venv and pip, or the client cannot be installed.
+/// When Python 3 with venv and pip is missing, or the client cannot be installed.
 pub fn interpreter() -> Result<PathBuf> {
     let name = format!("python-{}", REQUIREMENTS.trim().replace("==", "-"));
     let python = |folder: &Path| folder.join("bin/python");
@@ -25,8 +25,8 @@ pub fn interpreter() -> Result<PathBuf> {
     let folder = Cache::open()?.complete(&name, whole, |folder| {
         eprintln!("Python: installing {} (once) …", REQUIREMENTS.trim());
         must(Command::new("python3").args(["-m", "venv"]).arg(folder)).context(
-            "the bank has programs in Python, and needs Python 3 with venv and pip (Debian: \
-             `apt-get install python3-venv`)",
+            "cannot make a Python environment for the bank's programs in Python. Install Python 3 with venv and pip \
+             (Debian: `apt-get install python3-venv`)",
         )?;
         let requirements = workspace().join("tests/misconceptions/python/requirements.txt");
         must(
@@ -50,7 +50,7 @@ pub fn interpreter() -> Result<PathBuf> {
 fn must(command: &mut Command) -> Result<()> {
     let output = run(command, INSTALL_LIMIT)?;
     if !output.status.success() {
-        bail!("{command:?}: {}", last_lines(&output.stderr, 5));
+        bail!("{command:?} failed: {}", last_lines(&output.stderr, 5));
     }
     Ok(())
 }

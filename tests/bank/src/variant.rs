@@ -1,4 +1,4 @@
-//! Programs that differ a little from a starter or a solution, built beside the workspace.
+//! Builds programs that differ a little from a starter or a solution, each in a Cargo workspace of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use judge::programs::{build_in, workspace};
 use toml::{Table, Value};
 
-/// What a lab program may depend on, without `common`.
+/// The crates that a lab program may depend on, besides `common`.
 const DEPENDENCIES: &[&str] = &[
     "ctrlc",
     "rand",
@@ -17,7 +17,7 @@ const DEPENDENCIES: &[&str] = &[
     "serde_json",
 ];
 
-/// Builds the source text of a program under a name of its own; returns the executable's path.
+/// Builds a program from source text, under the given name. Returns the path of the executable.
 ///
 /// # Errors
 /// When it does not compile.
@@ -25,29 +25,31 @@ pub fn build(name: &str, source: &str) -> Result<PathBuf> {
     build_with(name, source, manifest(name)?)
 }
 
-/// As [`build`], for a program with futures: it may use tokio, and rdkafka's part for that.
+/// Does the same as [`build`] for a program with futures: the program may also use tokio, and rdkafka's support for it.
 ///
 /// # Errors
-/// As there.
+/// When it does not compile.
 pub fn build_asynchronous(name: &str, source: &str) -> Result<PathBuf> {
     let mut manifest = manifest(name)?;
     let dependencies = manifest
         .get_mut("dependencies")
         .and_then(Value::as_table_mut);
-    let dependencies = dependencies.context("no dependencies")?;
+    let dependencies = dependencies.context("the manifest has no [dependencies] table")?;
     let tokio = "version = \"1\"\nfeatures = [\"rt-multi-thread\", \"time\"]".parse::<Table>()?;
     dependencies.insert("tokio".to_string(), tokio.into());
     let features = dependencies["rdkafka"]
         .get_mut("features")
         .and_then(Value::as_array_mut);
-    features.context("no features")?.push("tokio".into());
+    features
+        .context("rdkafka has no list of features in Cargo.toml")?
+        .push("tokio".into());
     build_with(name, source, manifest)
 }
 
-/// Keeps the text of a script; returns its path.
+/// Writes the text of a script to a file. Returns the path.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the file cannot be written.
 pub fn script(name: &str, source: &str) -> Result<PathBuf> {
     let path = folder(name)?.join(format!("{name}.py"));
     fs::write(&path, source)?;
@@ -66,7 +68,7 @@ fn build_with(name: &str, source: &str, manifest: Table) -> Result<PathBuf> {
     fs::create_dir_all(folder.join("src"))?;
     write_if_other(&folder.join("src/main.rs"), source)?;
     write_if_other(&folder.join("Cargo.toml"), &manifest.to_string())?;
-    // Cargo may add to its copy.
+    // Cargo may add packages to Cargo.lock, so lab.lock keeps the lab's own text for comparison.
     if write_if_other(
         &folder.join("lab.lock"),
         &fs::read_to_string(workspace().join("Cargo.lock"))?,
@@ -74,10 +76,14 @@ fn build_with(name: &str, source: &str, manifest: Table) -> Result<PathBuf> {
         fs::copy(folder.join("lab.lock"), folder.join("Cargo.lock"))?;
     }
     let built = build_in(&folder, &[(name.to_string(), name.to_string())])?;
-    built.into_iter().next().context("nothing was built")
+    built
+        .into_iter()
+        .next()
+        .context("cargo built no executable")
 }
 
-/// Cargo builds anew what was written anew. Returns whether it was.
+/// Writes a file only if its text has changed, because Cargo rebuilds a program after its files were written. Returns
+/// whether it wrote the file.
 fn write_if_other(file: &Path, text: &str) -> Result<bool> {
     if fs::read_to_string(file).is_ok_and(|old| old == text) {
         return Ok(false);
@@ -86,13 +92,13 @@ fn write_if_other(file: &Path, text: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// A workspace of its own with the versions, the features and the profile of the lab's, so that what those have built is
-/// used again.
+/// The manifest of a separate workspace. It has the lab's versions, features and profile, so that Cargo reuses what it
+/// has built for the lab.
 fn manifest(name: &str) -> Result<Table> {
     let root = workspace();
     let lab: Table = fs::read_to_string(root.join("Cargo.toml"))?.parse()?;
     let known = lab["workspace"]["dependencies"].as_table();
-    let known = known.context("no [workspace.dependencies]")?;
+    let known = known.context("Cargo.toml has no [workspace.dependencies] table")?;
     let mut dependencies = Table::new();
     for dependency in DEPENDENCIES {
         dependencies.insert((*dependency).to_string(), known[*dependency].clone());
@@ -112,7 +118,7 @@ fn manifest(name: &str) -> Result<Table> {
     let mut profile = lab["profile"].clone();
     let packages = profile["dev"].get_mut("package");
     if let Some(packages) = packages.and_then(Value::as_table_mut) {
-        // What is said of single packages is of such as the lab's programs do not use.
+        // The other entries are for packages that lab programs do not use.
         packages.retain(|name, _| name == "*");
     }
     Ok(Table::from_iter([

@@ -49,7 +49,7 @@ async fn copy(
         }
     }
     let group = consumer.group_metadata();
-    let group = group.ok_or_else(|| Error::new("The consumer is in no group."))?;
+    let group = group.ok_or_else(|| Error::new("The consumer is not in a group."))?;
     producer.send_offsets_to_transaction(&after, &group, Timeout::Never)?;
     producer.commit_transaction(Timeout::Never)?;
     Ok(())

@@ -1,4 +1,4 @@
-"""Task 5 in the slides' style: sqlite3 and confluent-kafka, a transaction and a commit for each message."""
+"""Task 5 in the slides' style: sqlite3 and confluent-kafka, with one transaction and one commit for each message."""
 import json
 import math
 import os
@@ -38,7 +38,7 @@ def payment(value):
 
 
 def bury(msg):
-    """Sends a message to the dead letters, and waits for the answer."""
+    """Sends a message to the dead letter topic and waits for the broker's answer."""
     failures = []
     producer.produce('payments.dlq', key=msg.key(), value=msg.value(),
                      on_delivery=lambda error, _: failures.append(error) if error else None)

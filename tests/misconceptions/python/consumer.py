@@ -1,4 +1,4 @@
-"""Task 2 as the slides write it, with running totals, batches of 20, and a commit that is waited for."""
+"""Task 2 as the slides show it, with running totals, batches of 20, and a commit that waits for the answer."""
 import json
 import os
 

@@ -1,4 +1,4 @@
-"""Task 6: whatever has come within half a second is one transaction."""
+"""Task 6: the messages that come within half a second are one transaction."""
 import json
 import os
 import signal

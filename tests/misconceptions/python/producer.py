@@ -1,4 +1,4 @@
-"""Task 1 as the slides write it."""
+"""Task 1 as the slides show it."""
 import json
 import os
 import random

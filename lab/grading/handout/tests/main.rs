@@ -1,22 +1,22 @@
-//! `cargo test`: every check of every task, on the programs of this workspace.
+//! `cargo test`: judges the programs of this workspace. Each check of each task is a test.
 
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use broker::wait;
-use judge::{Judged, Pool, Submission, TASKS, Task, judge, timeline};
+use judge::{Judged, Outcome, Pool, Submission, TASKS, Task, judge, timeline};
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// What a task's checks came to; judged once, for all its tests.
+/// The verdicts of each task. A task is judged once, for all its tests.
 static JUDGED: [OnceLock<Vec<Judged>>; TASKS.len()] = [const { OnceLock::new() }; TASKS.len()];
 
 static POOL: OnceLock<Pool> = OnceLock::new();
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    // Ctrl-C ends every wait, so that Kafka is stopped in good order.
+    // Ctrl-C ends whatever a test is waiting for, and then Kafka is stopped.
     if let Err(error) = ctrlc::set_handler(wait::interrupt) {
-        println!("Ctrl-C cannot be handled: {error}");
+        println!("Error: Ctrl-C cannot be handled: {error}");
         return ExitCode::FAILURE;
     }
     let mut trials = Vec::new();
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
     code
 }
 
+/// The verdict of one check, with the task at this place in the table.
 fn verdict(at: usize, task: &Task, id: &str) -> Result<(), Failed> {
     let judged = JUDGED[at].get_or_init(|| {
         let pool = POOL.get_or_init(Pool::default);
@@ -44,19 +45,24 @@ fn verdict(at: usize, task: &Task, id: &str) -> Result<(), Failed> {
         }
     });
     let row = judged.iter().find(|row| row.id == id);
-    let row = row.ok_or("it could not be judged; the reason is above")?;
-    if row.passed() {
-        return Ok(());
+    let row = row.ok_or("this check could not be judged; the reason is above")?;
+    match row.verdict {
+        Outcome::Passed => Ok(()),
+        Outcome::Failed => Err(explanation(row).into()),
+        Outcome::NotJudged => {
+            Err(format!("not judged, which is not your fault: {}", row.saw).into())
+        }
     }
-    Err(format!(
-        "{} (task {}, {} points)\nexpected: {}\nsaw: {}\nhint: {}\n{}",
-        row.title,
-        row.task,
-        row.max_points,
-        row.expected,
-        row.saw,
-        row.hint,
-        timeline(&row.seen)
-    )
-    .into())
+}
+
+/// What a failed check expected and saw, and what happened.
+fn explanation(row: &Judged) -> String {
+    let mut text = format!(
+        "{} (task {}, {} points)\nexpected: {}\nsaw: {}\nhint: {}\n",
+        row.title, row.task, row.max_points, row.expected, row.saw, row.hint,
+    );
+    if !row.seen.is_empty() {
+        text += &format!("\nWhat happened:\n{}", timeline(&row.seen));
+    }
+    text
 }

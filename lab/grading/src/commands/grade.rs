@@ -1,4 +1,4 @@
-//! `cargo lab grade`: submissions that nobody has read.
+//! `cargo lab grade`: judges submissions that nobody has read.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,15 +6,17 @@ use std::process::ExitCode;
 use anyhow::Result;
 use console::style;
 use grading::{Class, Graded, Grader, Summary};
-
+use judge::Report;
 use terminal::{ProgressBar, Usage, exit_code, not_judged, print_verdicts, sign};
 
+/// Fetches and builds everything that grading needs.
 pub fn prepare() -> Result<ExitCode> {
     Grader::default().prepare()?;
-    println!("All that grading needs is there.");
+    println!("Everything that grading needs is ready. Grading itself needs no network.");
     Ok(ExitCode::SUCCESS)
 }
 
+/// Grades submissions, `jobs` of them at a time, and prints their reports. If there is a folder `out`, keeps the results there.
 pub fn grade_class(
     submissions: Vec<PathBuf>,
     jobs: usize,
@@ -23,10 +25,10 @@ pub fn grade_class(
 ) -> Result<ExitCode> {
     let class = Class::new(submissions, out.clone(), jobs);
     let class = class.map_err(|error| Usage(format!("{error:#}")))?;
-    tell_gaps();
+    print_gaps();
     let is_class = class.len() > 1;
     let bar = ProgressBar::new(class.len(), "graded");
-    let reports = class.grade(&Grader::default(), |graded| {
+    let graded = class.grade(&Grader::default(), |graded| {
         if json {
             bar.println(serde_json::to_string(&graded.report).unwrap_or_default());
         } else if is_class {
@@ -37,7 +39,7 @@ pub fn grade_class(
         bar.one_more();
     });
     bar.clear();
-    let reports = reports?;
+    let reports: Vec<Report> = graded?.into_iter().map(|graded| graded.report).collect();
     if !json {
         match &reports[..] {
             [one] => print_verdicts(&one.checks),
@@ -50,17 +52,18 @@ pub fn grade_class(
     Ok(exit_code(&reports))
 }
 
-/// What cannot be enforced here is told before anything is graded.
-pub fn tell_gaps() {
+/// Says which parts of the confinement cannot be enforced on this machine. To be called before anything is graded.
+pub fn print_gaps() {
     for gap in confine::gaps() {
-        eprintln!("Not enforced here: {gap}.");
+        eprintln!("Not enforced on this machine: {gap}.");
     }
 }
 
+/// The score of a submission, as one line.
 fn line(graded: &Graded) -> String {
     let report = &graded.report;
     let note = if graded.kept {
-        "graded before".to_string()
+        "graded in an earlier run".to_string()
     } else {
         format!("{:.1} s", report.seconds)
     };

@@ -1,4 +1,4 @@
-//! `cargo lab export` and `cargo lab package`: what leaves the house.
+//! `cargo lab export` and `cargo lab package`: make what students and platforms get.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,23 +6,26 @@ use std::process::ExitCode;
 use anyhow::Result;
 use grading::Recipient;
 
-/// Where the archive for Gradescope is written by default.
+/// The file that the archive for Gradescope is written to by default.
 const GRADESCOPE: &str = "kafka-lab-gradescope.zip";
 
+/// Makes the repository to hand out, in a new folder.
 pub fn export(folder: &Path) -> Result<ExitCode> {
     grading::export(folder, Recipient::Students)?;
     println!(
-        "The repository to hand out is in {}. `git init` there makes it one; `cargo test` judges what is filled in.",
+        "The files to hand out are in {}. Run `git init` there to make it a repository. `cargo test` there judges what a student \
+         has filled in.",
         folder.display()
     );
     Ok(ExitCode::SUCCESS)
 }
 
+/// Makes the archive for Gradescope.
 pub fn gradescope(file: Option<PathBuf>) -> Result<ExitCode> {
     let file = file.unwrap_or_else(|| GRADESCOPE.into());
     grading::gradescope_package(&file)?;
     println!(
-        "The autograder is in {}. On Gradescope: Configure Autograder, Zip file upload.",
+        "The autograder is in {}. Upload it to Gradescope: Configure Autograder, Zip file upload.",
         file.display()
     );
     Ok(ExitCode::SUCCESS)

@@ -1,11 +1,11 @@
-//! Classroom 50's `result.json`: its schema `classroom50/result/v1`.
+//! Classroom 50's `result.json`, by the schema `classroom50/result/v1`.
 
 use anyhow::Result;
 use jiff::Timestamp;
 use judge::Report;
 use serde::Serialize;
 
-use super::{name, told};
+use super::{explanation, name};
 
 #[derive(Serialize)]
 struct ResultFile {
@@ -37,39 +37,37 @@ struct Test {
     output: String,
 }
 
-/// The whole file. Whose work it is, and where it lies, its runner says in variables; elsewhere the submission's name stands
-/// for it.
+/// The whole file. Classroom 50's runner says in environment variables who submitted and where the commit is. For a variable
+/// that is not set, the submission's name is used instead.
 ///
 /// # Errors
-/// None that is known.
+/// When the report cannot be written as JSON; no such report is known.
 pub fn classroom50(report: &Report) -> Result<String> {
-    let said = |variable: &str, otherwise: &str| {
-        let value = std::env::var(variable)
-            .ok()
-            .filter(|value| !value.is_empty());
-        value.unwrap_or_else(|| otherwise.to_string())
+    let variable = |name: &str, default: &str| {
+        let value = std::env::var(name).ok().filter(|value| !value.is_empty());
+        value.unwrap_or_else(|| default.to_string())
     };
     let name_of_submission = &report.submission;
     let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let commit = said("COMMIT_URL", name_of_submission);
+    let commit = variable("COMMIT_URL", name_of_submission);
     let tests = report.checks.iter().map(|row| Test {
         test_name: name(row),
         passed: row.passed(),
         score: row.points,
         max_score: row.max_points,
-        output: told(row),
+        output: explanation(row),
     });
     let result = ResultFile {
         schema: "classroom50/result/v1",
-        classroom: said("CLASSROOM", "kafka-lab"),
-        assignment: said("ASSIGNMENT", "kafka-lab"),
-        assignment_type: said("MODE", "individual"),
-        owner: said("OWNER", name_of_submission),
-        submission: said("SUBMISSION_TAG", &format!("submit/{name_of_submission}")),
-        release: said("RELEASE_URL", &commit),
-        review: said("REVIEW_URL", &commit),
+        classroom: variable("CLASSROOM", "kafka-lab"),
+        assignment: variable("ASSIGNMENT", "kafka-lab"),
+        assignment_type: variable("MODE", "individual"),
+        owner: variable("OWNER", name_of_submission),
+        submission: variable("SUBMISSION_TAG", &format!("submit/{name_of_submission}")),
+        release: variable("RELEASE_URL", &commit),
+        review: variable("REVIEW_URL", &commit),
         commit,
-        datetime: said("SUBMISSION_DATETIME", &now),
+        datetime: variable("SUBMISSION_DATETIME", &now),
         graded_at: now,
         score: report.score,
         max_score: report.max_score,

@@ -1,5 +1,5 @@
-//! A table for a gradebook: a row for each submission, a column for each task and each check. What could not be judged is an
-//! empty cell, and so is every sum that it belongs to: it is no zero.
+//! A table for a gradebook: a row for each submission, and a column for each task and each check. If a check could not be
+//! judged, its cell and the sums that it belongs to are empty: not judged does not count as zero.
 
 use anyhow::Result;
 use csv::Writer;
@@ -8,7 +8,7 @@ use judge::{Judged, Outcome, Report, TASKS, all_checks};
 /// The whole file, as CSV with a header.
 ///
 /// # Errors
-/// None that is known.
+/// When the table cannot be written as CSV; no such table is known.
 pub fn gradebook(reports: &[Report]) -> Result<Vec<u8>> {
     let mut table = Writer::from_writer(Vec::new());
     let mut header: Vec<String> = ["submission", "score", "max_score", "verdict"]
@@ -38,6 +38,7 @@ pub fn gradebook(reports: &[Report]) -> Result<Vec<u8>> {
     Ok(table.into_inner()?)
 }
 
+/// The sum of these checks' points; empty if there are no checks, or if one of them could not be judged.
 fn points<'a>(rows: impl IntoIterator<Item = &'a Judged>) -> String {
     let judged = |row: &Judged| (row.verdict != Outcome::NotJudged).then_some(row.points);
     let mut rows = rows.into_iter().peekable();

@@ -1,11 +1,11 @@
-//! Gradescope's `results.json`, as its documentation of autograder specifications describes it. It knows of no check that could
-//! not be judged, so it is only for reports without.
+//! Gradescope's `results.json`, as Gradescope's autograder specifications describe it. The format has no way to say that a
+//! check could not be judged, so it is only for reports in which every check was.
 
 use anyhow::Result;
 use judge::Report;
 use serde::Serialize;
 
-use super::{name, told};
+use super::{explanation, name};
 
 #[derive(Serialize)]
 struct Results<'a> {
@@ -31,10 +31,10 @@ struct Test<'a> {
     visibility: &'static str,
 }
 
-/// The whole file. What was left out of the submission is said at its top.
+/// The whole file. The text at its top lists the files that were left out of the submission.
 ///
 /// # Errors
-/// None that is known.
+/// When the report cannot be written as JSON; no such report is known.
 pub fn gradescope(report: &Report, left_out: &[String]) -> Result<String> {
     let mut output = format!("{} of {} points.", report.score, report.max_score);
     for what in left_out {
@@ -46,7 +46,7 @@ pub fn gradescope(report: &Report, left_out: &[String]) -> Result<String> {
         score: row.points,
         max_score: row.max_points,
         status: if row.passed() { "passed" } else { "failed" },
-        output: told(row),
+        output: explanation(row),
         output_format: "text",
         tags: [&row.id],
         visibility: "visible",

@@ -1,4 +1,4 @@
-//! JUnit's XML, which every CI reads: a suite for each task, a case for each check.
+//! JUnit's XML, which every CI reads: a test suite for each task, and a test case for each check.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use anyhow::Result;
 use judge::{Outcome, Report, TASKS};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
-use super::told;
+use super::explanation;
 
-/// The whole file. What could not be judged is an error, what failed a failure.
+/// The whole file. A check that failed is a failure; a check that could not be judged is an error.
 ///
 /// # Errors
-/// None that is known.
+/// When the report cannot be written as XML; no such report is known.
 pub fn junit(report: &Report) -> Result<String> {
     let mut whole = quick_junit::Report::new(&report.submission);
     whole.set_time(Duration::from_secs_f64(report.seconds));
@@ -25,7 +25,7 @@ pub fn junit(report: &Report) -> Result<String> {
             };
             if !row.passed() {
                 status.set_message(&row.title);
-                status.set_description(told(row));
+                status.set_description(explanation(row));
             }
             let mut case = TestCase::new(&row.id, status);
             case.set_classname(format!("task{}", row.task));

@@ -1,4 +1,4 @@
-//! Reports as other platforms want them.
+//! Reports in the formats of other platforms.
 
 mod classroom50;
 mod gradebook;
@@ -12,8 +12,8 @@ pub use junit::junit;
 
 use judge::{Judged, Outcome};
 
-/// What a person should know of a verdict.
-fn told(row: &Judged) -> String {
+/// A verdict as a text for people.
+fn explanation(row: &Judged) -> String {
     match row.verdict {
         Outcome::Passed => format!("expected: {}\nsaw: {}", row.expected, row.saw),
         Outcome::Failed => format!(
@@ -24,7 +24,7 @@ fn told(row: &Judged) -> String {
     }
 }
 
-/// A check's name for people: its task and what it is about.
+/// The name of a check for people: its task and its title.
 fn name(row: &Judged) -> String {
     format!("Task {}: {}", row.task, row.title)
 }

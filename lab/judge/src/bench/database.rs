@@ -1,5 +1,5 @@
-//! The billing database of a lane: an SQLite file that a program writes, and that we look at from outside. It is the
-//! program's, so nothing that it holds is trusted, and we write nothing to it; we only lock it.
+//! The billing database of a lane: an SQLite file that a program writes and that the lab reads from outside. The lab
+//! trusts nothing in it, and it never writes to it. It only locks it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -15,41 +15,44 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-/// Where a program is told which file the database is.
+/// The environment variable that gives a program the path of the database.
 pub const BILLING_DB: &str = "BILLING_DB";
 
-/// As much as a confined program may write to a file, in bytes.
+/// The largest file that a confined program may write, in bytes.
 pub const LARGEST: u64 = 64 << 20;
 
-/// How long we may take to read it, whatever it holds; and how long we wait where the program is just writing.
+/// The longest time that a query may take, whatever the database contains.
 const READ_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long a query waits while the program is writing.
 const BUSY_LIMIT: Duration = Duration::from_secs(1);
 
-/// The byte that a writer locks first, in a file that lies far behind any data (SQLite: File Locking, `RESERVED_BYTE`).
+/// The byte of the file that a writer locks first. It is far behind any data (SQLite: File Locking, `RESERVED_BYTE`).
 const RESERVED_BYTE: libc::off_t = 0x4000_0001;
 
-/// The same in the shared memory file of a database with a write-ahead log (SQLite: WAL-mode File Format, `WAL_WRITE_LOCK`).
+/// The same in the shared-memory file of a database with a write-ahead log (SQLite: WAL-mode File Format,
+/// `WAL_WRITE_LOCK`).
 const WAL_WRITE_LOCK: libc::off_t = 120;
 
-/// A folder with the database, or with nothing yet.
+/// A folder for the database. The program creates the database in it.
 #[derive(Debug)]
 pub struct Database {
     _made: TempDir,
     folder: PathBuf,
 }
 
-/// Nobody can write to the database until this is dropped.
+/// A lock on the database: nobody can write to it until this is dropped.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "closing the files unlocks them")] Vec<File>);
 
 impl Database {
-    /// A folder for a new one.
+    /// Makes an empty folder for a database.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When the folder cannot be made.
     pub fn new() -> Result<Self> {
         let made = tempfile::tempdir()?;
-        // No part of the path may be a link when it is opened.
+        // With `SQLITE_OPEN_NOFOLLOW`, SQLite refuses a path that has a link in any part.
         let folder = fs::canonicalize(made.path())?;
         Ok(Self {
             _made: made,
@@ -57,20 +60,20 @@ impl Database {
         })
     }
 
-    /// The folder that it lies in. SQLite has its journal beside it.
+    /// The folder of the database. SQLite also puts its journal there.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// What `BILLING_DB` is to be.
+    /// The path of the database, for [`BILLING_DB`].
     pub fn path(&self) -> PathBuf {
         self.folder.join("billing.db")
     }
 
-    /// Forgets it.
+    /// Deletes everything in the folder.
     ///
     /// # Errors
-    /// When what lies there cannot be removed.
+    /// When something in it cannot be deleted.
     pub fn clear(&self) -> Result<()> {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
@@ -83,22 +86,17 @@ impl Database {
         Ok(())
     }
 
-    /// Waits until a transaction has been written, but not longer than `limit`.
+    /// Waits until a transaction has been written, but no longer than `limit`.
     ///
     /// # Errors
     /// On Ctrl-C.
     pub fn wait_for_a_write(&self, limit: Duration) -> Result<()> {
-        let end = Instant::now() + limit;
         let before = self.writes();
-        while self.writes() == before && Instant::now() < end {
-            wait::check_interrupt()?;
-            std::thread::yield_now();
-        }
-        Ok(())
+        wait::closely(limit, || Ok((self.writes() != before).then_some(()))).map(drop)
     }
 
-    /// What changes with every transaction: the counter in the header (SQLite: Database File Format, 1.3), or the length of
-    /// the write-ahead log.
+    /// Two values of which one changes with every transaction: the change counter in the header (SQLite: Database File
+    /// Format, 1.3), and the length of the write-ahead log.
     fn writes(&self) -> (Option<[u8; 4]>, Option<u64>) {
         const COUNTER: u64 = 24;
         let counter = || {
@@ -115,16 +113,16 @@ impl Database {
         (counter(), log.ok().map(|log| log.len()))
     }
 
-    /// Opens the database for reading; `None` while there is no database yet. A query on it ends after 3 s.
+    /// Opens the database for reading; `None` if there is no database yet. A query on the connection fails after 3 s.
     ///
     /// # Errors
-    /// When what lies there is no plain file, is too large, or is no SQLite database.
+    /// When something in the folder is not a plain file or is too large, or when the file cannot be opened.
     pub fn open(&self) -> Result<Option<Connection>> {
         if !self.is_there()? {
             return Ok(None);
         }
-        // Read-only, also because a journal left behind may name any file, and SQLite deletes that file when it rolls the
-        // journal back.
+        // Read-only, because a journal that a program left behind may name any file, and SQLite deletes the named file
+        // when it rolls back this journal.
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -137,37 +135,37 @@ impl Database {
         Ok(Some(connection))
     }
 
-    /// Is there a file? Opening something else could block, or lead to a file elsewhere.
+    /// Is there a database file? Anything except plain files is an error: opening it could block, or lead to a file
+    /// elsewhere.
     fn is_there(&self) -> Result<bool> {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
             let metadata = match entry.metadata() {
-                // SQLite removes its journal whenever it has written.
+                // SQLite deletes its journal at the end of every transaction, so it may be gone by now.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 metadata => metadata?,
             };
             let name = entry.file_name();
             if !metadata.is_file() {
-                bail!("{} is no file", name.display());
+                bail!("{} is not a plain file", name.display());
             }
             if metadata.len() > LARGEST {
-                bail!("{} has more than {} MB", name.display(), LARGEST >> 20);
+                bail!("{} is larger than {} MB", name.display(), LARGEST >> 20);
             }
         }
         Ok(self.path().exists())
     }
 
-    /// Locks it, so that whoever writes has to wait; reading goes on. `None` where a program holds it itself for longer than
-    /// `limit`, or there is no database yet.
+    /// Locks the database, so that every writer has to wait. Reading is still possible. Returns `None` if there is no
+    /// database yet, or if a program itself keeps the lock for longer than `limit`.
     ///
-    /// SQLite locks files, so another owner of such a lock need not be SQLite.
+    /// SQLite locks bytes of a file, and any process can do this without SQLite.
     ///
     /// # Errors
-    /// When the system cannot tell.
+    /// When the system refuses, or on Ctrl-C.
     pub fn lock(&self, limit: Duration) -> Result<Option<Lock>> {
-        let end = Instant::now() + limit;
         let shared_memory = self.folder.join("billing.db-shm");
-        loop {
+        let taken = wait::closely(limit, || {
             let mut locked = Vec::new();
             let mut all = self.path().exists();
             for (path, byte) in [
@@ -180,34 +178,30 @@ impl Database {
                         .write(true)
                         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
                         .open(&path);
-                    // Where a folder lies, say, nothing can be locked.
-                    let Ok(file) = file else { return Ok(None) };
+                    // A folder, for example, cannot be locked, and there is no use in trying again.
+                    let Ok(file) = file else {
+                        return Ok(Some(None));
+                    };
                     all = lock_byte(&file, byte)?;
                     locked.push(file);
                 }
             }
-            if all {
-                return Ok(Some(Lock(locked)));
-            }
-            if Instant::now() > end {
-                return Ok(None);
-            }
-            // No sleep: the moment between two transactions is short.
-            std::thread::yield_now();
-        }
+            Ok(all.then(|| Some(Lock(locked))))
+        })?;
+        Ok(taken.flatten())
     }
 }
 
-/// Locks one byte for writing, if nobody else has. The lock belongs to the open file, not to our process: SQLite, which we
-/// read with, would let go of it.
+/// Locks one byte for writing, unless somebody else has locked it. The lock belongs to the open file, not to the
+/// process: SQLite, which reads the database in this process, would release a lock of the process.
 fn lock_byte(file: &File, at: libc::off_t) -> Result<bool> {
-    // SAFETY: all of it may be zero.
+    // SAFETY: a `flock` may consist of zeros only.
     let mut wanted: libc::flock = unsafe { std::mem::zeroed() };
     wanted.l_type = libc::c_short::try_from(libc::F_WRLCK)?;
     wanted.l_whence = libc::c_short::try_from(libc::SEEK_SET)?;
     wanted.l_start = at;
     wanted.l_len = 1;
-    // SAFETY: the descriptor is open, and the kernel only reads what is wanted.
+    // SAFETY: the descriptor is open, and the kernel only reads from `wanted`.
     let answer = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const wanted) };
     if answer == 0 {
         return Ok(true);

@@ -1,23 +1,22 @@
-//! Which records a program has been handed out, by what it asks for next.
+//! Which records programs have received, judged by the offsets that they ask for next.
 
 use anyhow::Result;
 
 use crate::bench::lane::Lane;
-use crate::history::sentence::partitions_of;
 
-/// How much programs have asked for so far: each partition in a fetch that the broker has answered counts as one.
+/// How much programs have fetched so far. Each partition in a fetch that the broker has answered counts as one.
 ///
 /// # Errors
-/// When the broker has gone.
+/// When the broker no longer runs.
 pub fn fetches(lane: &Lane) -> Result<usize> {
     Ok(offsets(lane)?.len())
 }
 
-/// Has a program been handed out all records up to these ends of a topic's partitions? It has, when it asks for what comes
-/// after them. Fetches before `since` do not count, nor may there be any of another topic after it.
+/// Have programs received all records before these ends of a topic's partitions? They have when they ask for the records that
+/// come after. The first `since` of the [`fetches`] do not count. All later ones must be of this topic.
 ///
 /// # Errors
-/// When the broker has gone.
+/// When the broker no longer runs.
 pub fn handed_out(lane: &Lane, since: usize, ends: &[i64]) -> Result<bool> {
     let mut next = vec![0; ends.len()];
     for (partition, offset) in offsets(lane)?.into_iter().skip(since) {
@@ -25,18 +24,16 @@ pub fn handed_out(lane: &Lane, since: usize, ends: &[i64]) -> Result<bool> {
             *next = offset.max(*next);
         }
     }
-    // Compared partition by partition.
+    // Comparing the vectors themselves would be wrong: that compares only the first pair that differs.
     Ok(next.iter().zip(ends).all(|(next, end)| next >= end))
 }
 
-/// Where programs have fetched from so far: partitions and offsets.
+/// The partitions and offsets that programs have fetched from so far.
 fn offsets(lane: &Lane) -> Result<Vec<(usize, i64)>> {
     let mut offsets = Vec::new();
     for request in lane.requests_of_programs("FETCH")? {
-        for partition in partitions_of(&request["request"]["topics"], "partitions") {
-            let index = partition["partition"].as_u64().unwrap_or(u64::MAX);
-            let offset = partition["fetchOffset"].as_i64().unwrap_or_default();
-            offsets.push((usize::try_from(index)?, offset));
+        for fetched in request.fetched() {
+            offsets.push((usize::try_from(fetched.partition)?, fetched.offset));
         }
     }
     Ok(offsets)

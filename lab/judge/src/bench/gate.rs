@@ -1,5 +1,5 @@
-//! A gate between a program and its broker: it lets every request through, but holds those of one kind back for as long
-//! as one likes. What a program does while its record or its commit is not acknowledged can then be seen without luck.
+//! A gate between a program and its broker. It lets requests through, but it can hold back all requests of one kind for
+//! any time. A check can thus reliably see what a program does while its record or its commit is not acknowledged.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read, Write};
@@ -11,28 +11,29 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use parking_lot::{Condvar, Mutex};
 
-/// Kafka's own limit for a request (`socket.request.max.bytes`).
+/// The longest request that Kafka accepts by default, in bytes (`socket.request.max.bytes`).
 const LONGEST: u32 = 100 * 1024 * 1024;
 
+/// The most connections that are open through the gate at a time.
 const MOST_CONNECTIONS: usize = 32;
 
-/// A kind of request, by its key in Kafka's protocol.
+/// A kind of request that the gate can hold back, with its key in Kafka's protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum RequestKind {
     Produce = 0,
     OffsetCommit = 8,
     Heartbeat = 12,
     EndTxn = 26,
 }
 
-/// What clients of the lab ask for, by key: produce, fetch, metadata, offsets, groups, transactions, telemetry. All else
-/// (deleting topics, changing settings) may leave traces on a broker.
+/// The keys of all requests that the lab's programs need: produce, fetch, metadata, offsets, groups, transactions,
+/// telemetry. Other requests, such as deleting a topic or changing a setting, may leave traces on the broker.
 const ORDINARY: &[i16] = &[
     0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 22, 23, 24, 25, 26, 28, 68, 69, 71, 72,
 ];
 
-impl Request {
-    /// In words, for a reader.
+impl RequestKind {
+    /// Several requests of this kind, in words for a reader.
     pub fn plural(self) -> &'static str {
         match self {
             Self::Produce => "records",
@@ -43,7 +44,7 @@ impl Request {
     }
 }
 
-/// A listener on loopback that passes everything on to a broker. It closes when it is dropped.
+/// A listener on the loopback address that passes everything on to a broker. Dropping it closes it.
 #[derive(Debug)]
 pub struct Gate {
     port: u16,
@@ -58,23 +59,25 @@ struct State {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// The kind that is held back now.
-    held: Option<Request>,
-    /// How many requests have come to a closed gate since it was closed.
+    /// The kind that is held back now, if any.
+    held: Option<RequestKind>,
+    /// How many requests have been held back since [`Gate::hold`] was last called.
     waiting: usize,
-    /// The kind that was turned away last, and the number of the last connection that was admitted by then.
-    turned_away: Option<(Request, u64)>,
-    /// The kinds of requests that came, and how many bytes.
+    /// The kind that was turned away last, and the number of the newest connection at that time.
+    turned_away: Option<(RequestKind, u64)>,
+    /// The keys of all requests that came, and the sum of their lengths in bytes.
     keys: BTreeSet<i16>,
     bytes: u64,
-    /// Those that are open, by a number of their own.
+    /// The open connections by their numbers. The first connection has the number 1.
     connections: HashMap<u64, TcpStream>,
+    /// How many connections were admitted so far, and so the number of the newest one.
     admitted: u64,
+    /// The gate was dropped.
     is_gone: bool,
 }
 
 impl Gate {
-    /// Opens a gate on this listener, to the broker's port.
+    /// Opens a gate from this listener to the broker's port on the loopback address.
     ///
     /// # Errors
     /// When the listener has no address.
@@ -88,7 +91,7 @@ impl Gate {
                     return;
                 }
                 let Ok(client) = client else {
-                    // Too many files are open, by whoever it may be. It passes.
+                    // Some process has too many files open. That passes.
                     thread::sleep(Duration::from_millis(50));
                     continue;
                 };
@@ -97,7 +100,7 @@ impl Gate {
                 };
                 let state = Arc::clone(&shared);
                 thread::spawn(move || {
-                    // A connection that breaks is the program's or the broker's affair.
+                    // A connection may break at any time. That concerns the program or the broker, not the gate.
                     let _ = connect(number, client, broker, &state);
                     state.inner.lock().connections.remove(&number);
                 });
@@ -106,31 +109,32 @@ impl Gate {
         Ok(Self { port, state })
     }
 
-    /// What a program connects to.
+    /// The address that a program connects to.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
     /// Holds back every request of this kind from now on.
-    pub fn hold(&self, request: Request) {
+    pub fn hold(&self, kind: RequestKind) {
         let mut inner = self.state.inner.lock();
-        inner.held = Some(request);
+        inner.held = Some(kind);
         inner.waiting = 0;
     }
 
-    /// Has a request come since, that is held back?
+    /// Whether the gate has held back any request since [`Gate::hold`] was last called.
     pub fn is_holding(&self) -> bool {
         self.state.inner.lock().waiting > 0
     }
 
-    /// Lets everything through again.
+    /// Lets everything through, including the requests that were held back.
     pub fn release(&self) {
         self.state.inner.lock().held = None;
         self.state.changed.notify_all();
     }
 
-    /// As [`Gate::release`], but what was held back never reaches the broker, nor does what is still on its way: connections
-    /// that there are now are closed when a request of this kind comes on them.
+    /// Lets everything through, except the requests that were held back and those of the same kind that are still on
+    /// their way: they never reach the broker. For this, each of the present connections is closed as soon as a request
+    /// of this kind comes on it.
     pub fn turn_away(&self) {
         let mut inner = self.state.inner.lock();
         inner.turned_away = inner.held.map(|held| (held, inner.admitted));
@@ -138,13 +142,13 @@ impl Gate {
         self.release();
     }
 
-    /// Has anything come that clients of the lab do not ask for, such as deleting a topic?
+    /// Whether a request has come that the lab's programs do not need, such as deleting a topic.
     pub fn is_meddled_with(&self) -> bool {
         !is_ordinary(&self.state.inner.lock().keys)
     }
 
-    /// Closes every connection and lets everything through: whoever comes next finds the gate as if it were new.
-    /// Returns how many bytes had come, and whether all of it was what clients of the lab ask for.
+    /// Closes every connection and lets everything through, so that the gate is like new. Returns how many bytes had
+    /// come, and whether all requests were of kinds that the lab's programs need.
     pub fn clear(&self) -> (u64, bool) {
         self.turn_away();
         let mut inner = self.state.inner.lock();
@@ -165,13 +169,14 @@ impl Drop for Gate {
     fn drop(&mut self) {
         self.state.inner.lock().is_gone = true;
         self.clear();
-        // The listener waits for somebody to come.
+        // The thread waits for the next connection. This one wakes it, so that it ends.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
 
 impl State {
-    /// A client has come. Nobody needs as many connections as would use up ours.
+    /// Gives a new connection its number. Returns `None` if too many connections are open: a program could use up the
+    /// file descriptors of this process.
     fn admit(&self, client: &TcpStream) -> Option<u64> {
         let mut inner = self.inner.lock();
         if inner.connections.len() >= MOST_CONNECTIONS {
@@ -183,7 +188,11 @@ impl State {
         Some(number)
     }
 
-    /// Waits while requests with this key are held back. `number` is the connection's.
+    /// Waits while requests with this key are held back. `number` is the number of the connection, `length` the length
+    /// of the request in bytes.
+    ///
+    /// # Errors
+    /// When the request is turned away.
     fn pass(&self, number: u64, key: i16, length: u32) -> Result<()> {
         let mut inner = self.inner.lock();
         inner.keys.insert(key);
@@ -199,13 +208,13 @@ impl State {
                 .wait_while(&mut inner, |inner| is_held(inner) && !is_turned_away(inner));
         }
         if is_turned_away(&inner) {
-            bail!("turned away");
+            bail!("the request was turned away");
         }
         Ok(())
     }
 }
 
-/// Passes on what the client asks, request by request, and what the broker answers, as it comes.
+/// Passes on the client's requests one by one, and the broker's answers as they come.
 fn connect(number: u64, mut client: TcpStream, broker: u16, state: &State) -> Result<()> {
     let mut broker = TcpStream::connect(("127.0.0.1", broker))?;
     client.set_nodelay(true)?;
@@ -220,7 +229,8 @@ fn connect(number: u64, mut client: TcpStream, broker: u16, state: &State) -> Re
     passed
 }
 
-/// A request is its length in four bytes, then its key in two, then the rest.
+/// Passes on requests until the client closes the connection. A request consists of its length in four bytes, its key
+/// in two bytes, and the rest.
 fn pass_requests(
     number: u64,
     client: &mut TcpStream,
@@ -232,19 +242,19 @@ fn pass_requests(
         client.read_exact(&mut length)?;
         let announced = u32::from_be_bytes(length);
         if announced > LONGEST {
-            bail!("no client sends so much at once");
+            bail!("a request of {announced} bytes is too long");
         }
         if announced < 2 {
-            bail!("no request is as short as that");
+            bail!("a request of {announced} bytes is too short");
         }
         let mut key = [0; 2];
         client.read_exact(&mut key)?;
         state.pass(number, i16::from_be_bytes(key), announced)?;
-        // No more of it is in memory than is under way.
+        // The rest is copied piece by piece, so a long request needs little memory.
         broker.write_all(&[&length[..], &key].concat())?;
         let rest = u64::from(announced) - 2;
         if std::io::copy(&mut Read::by_ref(client).take(rest), broker)? < rest {
-            bail!("the client has gone");
+            bail!("the client closed the connection within a request");
         }
     }
 }

@@ -1,28 +1,25 @@
-//! Where a submission is judged: a broker to itself, and what was seen on it so far.
+//! Where a submission is judged: a broker to itself, and what has been seen on it so far.
 
-use std::any::{Any, TypeId};
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
-use anyhow::{Result, anyhow, bail};
-use broker::Request as Logged;
+use anyhow::Result;
 use common::{CLICKSTREAM, Event, TOPICS};
-use serde_json::Value;
 
 use crate::Program;
 use crate::bench::database::{BILLING_DB, Database};
-use crate::bench::gate::Request;
+use crate::bench::evidence::Evidence;
+use crate::bench::gate::{Gate, RequestKind};
 use crate::bench::pool::{Lent, Pool};
-use crate::history::sentence::api;
-use crate::history::{History, Moment, PROGRAMS_LISTENER, asked_at};
+use crate::history::logged::Logged;
+use crate::history::{History, Moment};
 use crate::programs::run::BOOTSTRAP_SERVERS;
-use crate::programs::submission::{Missing, Submission};
+use crate::programs::submission::Submission;
 use cluster::{Kafka, Payload};
 
-/// A broker, its gate, and a submission. Checks that share what they look at share a lane; lanes run side by side.
+/// A broker, its gate, and a submission. The checks of a task share a lane; lanes run side by side.
 pub struct Lane<'a> {
     bench: Lent<'a>,
     submission: &'a Submission,
@@ -30,57 +27,53 @@ pub struct Lane<'a> {
     history: History,
     opened: SystemTime,
     log: RefCell<Log>,
-    evidence: RefCell<HashMap<TypeId, Evidence>>,
-    /// When the evidence that is gathered now was begun, and how many gatherings are within each other.
-    begun: Cell<Instant>,
-    depth: Cell<u32>,
-    looked_at: RefCell<Vec<Stretch>>,
+    evidence: Evidence,
 }
 
-/// From when to when.
-type Stretch = (Instant, Instant);
-
-/// In the request log: members leave, or we remove them.
-const REMOVES_A_MEMBER: &str = "\"requestApiKeyName\":\"LEAVE_GROUP\"";
-
-/// What is known of the broker's request log: the requests of programs, and ours to remove members.
+/// The part of the broker's request log that was read: the requests of programs, and our requests to remove members.
 struct Log {
     requests: Vec<Logged>,
-    by_api: HashMap<String, Vec<Arc<Value>>>,
-    /// How far it is known, in bytes.
+    by_kind: HashMap<String, Vec<Logged>>,
+    /// How far the log was read, in bytes.
     end: usize,
 }
 
-struct Evidence {
-    gathered: Gathered,
-    during: Stretch,
+/// A situation that is brought about once on a lane, and what was seen in it.
+pub struct Scenario<T> {
+    /// Its name, which no other scenario of the task has.
+    pub name: &'static str,
+    /// Brings it about. An error is ours, unless it is [`Missing`](crate::Missing).
+    pub run: fn(&Lane) -> Result<T>,
 }
 
-/// What was gathered once; or why it could not be, which is then so for every check that needs it.
-type Gathered = Result<Rc<dyn Any>, Rc<anyhow::Error>>;
+/// Lets everything through again when a scenario fails or panics, so that nothing is held back in the next one.
+struct OpenAgain<'a>(&'a Gate);
+
+impl Drop for OpenAgain<'_> {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
 
 impl<'a> Lane<'a> {
-    /// Takes a broker with the lab's topics for this submission.
+    /// Takes a broker for this submission, with the lab's topics.
     ///
     /// # Errors
-    /// When no broker can be had.
+    /// When no broker can be started.
     pub fn open(pool: &'a Pool, submission: &'a Submission) -> Result<Self> {
         let bench = pool.lend()?;
         Ok(Self {
             opened: SystemTime::now(),
             log: RefCell::new(Log {
                 requests: Vec::new(),
-                by_api: HashMap::new(),
+                by_kind: HashMap::new(),
                 end: bench.log_start,
             }),
             bench,
             submission,
             database: OnceCell::new(),
             history: History::default(),
-            evidence: RefCell::default(),
-            begun: Cell::new(Instant::now()),
-            depth: Cell::default(),
-            looked_at: RefCell::default(),
+            evidence: Evidence::default(),
         })
     }
 
@@ -89,12 +82,13 @@ impl<'a> Lane<'a> {
         &self.bench.kafka
     }
 
-    /// Have programs asked the broker for what no program of the lab needs: to delete a topic, to change a setting?
+    /// Whether programs asked the broker for something that no program of the lab needs, such as to delete a topic or to change
+    /// a setting.
     pub fn is_meddled_with(&self) -> bool {
         self.bench.gate.is_meddled_with()
     }
 
-    /// The billing database that programs of this lane are given from now on; it is kept from one run to the next.
+    /// The billing database. Programs that are started after the first call get it; it is kept from one run to the next.
     ///
     /// # Errors
     /// When its folder cannot be made.
@@ -106,7 +100,7 @@ impl<'a> Lane<'a> {
         Ok(self.database.get_or_init(|| new))
     }
 
-    /// Begins anew: empty topics, no group, an empty database. What was right or wrong before has no part in what comes.
+    /// Begins anew, with empty topics, no groups and an empty database, so that earlier faults have no effect on what comes.
     ///
     /// # Errors
     /// When the broker refuses.
@@ -129,7 +123,7 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// Publishes these bytes to any topic; without a partition, the keys decide.
+    /// Publishes these bytes to any topic: to this partition, or by their keys.
     ///
     /// # Errors
     /// When the broker refuses.
@@ -140,18 +134,18 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// Tells a reader of the history what we did.
+    /// Notes what we did, for readers of the history.
     pub fn note(&self, text: impl Into<String>) {
         self.history.note(text);
     }
 
     /// Holds back every request of this kind from now on.
-    pub fn hold(&self, request: Request) {
-        self.bench.gate.hold(request);
-        self.note(format!("from here on {} are held back", request.plural()));
+    pub fn hold(&self, kind: RequestKind) {
+        self.bench.gate.hold(kind);
+        self.note(format!("from here on {} are held back", kind.plural()));
     }
 
-    /// Has a request come since, that is held back?
+    /// Whether the gate has held back any request since it closed.
     pub fn is_holding(&self) -> bool {
         self.bench.gate.is_holding()
     }
@@ -162,7 +156,7 @@ impl<'a> Lane<'a> {
         self.bench.gate.release();
     }
 
-    /// Lets everything through again, but not what was held back: that is lost.
+    /// Lets everything through again, except what was held back: that is lost.
     pub fn turn_away(&self) {
         self.note("what was held back is lost");
         self.bench.gate.turn_away();
@@ -171,21 +165,21 @@ impl<'a> Lane<'a> {
     /// Starts a program; it talks to the broker through the gate.
     ///
     /// # Errors
-    /// [`Missing`], or when it cannot be started.
+    /// [`Missing`](crate::Missing), or when it cannot be started.
     pub fn start(&self, program: &str) -> Result<Program> {
         self.started(Program::run(program, &mut self.command(program)?))
     }
 
-    /// Starts a program that [`Lane::stall`] will stop in its next print: in the middle of processing. What it prints before
-    /// that is not read.
+    /// Starts a program that [`Lane::stall`] will stop in its next print, in the middle of processing. What it prints before is
+    /// not read.
     ///
     /// # Errors
-    /// As [`Lane::start`].
+    /// [`Missing`](crate::Missing), or when it cannot be started.
     pub fn start_to_stall(&self, program: &str) -> Result<Program> {
         self.started(Program::run_to_stall(program, &mut self.command(program)?))
     }
 
-    /// From now on it can print nothing.
+    /// From now on, the program can print nothing.
     ///
     /// # Errors
     /// When the system refuses.
@@ -211,7 +205,7 @@ impl<'a> Lane<'a> {
         Ok(command)
     }
 
-    /// How many partitions of a topic the members of a group own, by either protocol of groups.
+    /// How many partitions of a topic the members of a group own, under the classic protocol or that of KIP-848.
     ///
     /// # Errors
     /// When the broker does not answer.
@@ -220,7 +214,7 @@ impl<'a> Lane<'a> {
         Ok(members.iter().map(|member| member.partitions.len()).sum())
     }
 
-    /// Removes every member of a group at once; a dead one would stay until its session times out.
+    /// Removes every member of a group at once. A dead one would stay until its session times out.
     ///
     /// # Errors
     /// When the broker does not answer.
@@ -228,72 +222,43 @@ impl<'a> Lane<'a> {
         self.kafka().remove_members(group)
     }
 
-    /// What `gather` comes to, gathered once for all checks of this lane.
+    /// What a scenario showed. It is brought about once, for all checks of this lane.
     ///
     /// # Errors
-    /// What `gather` failed with, each time.
-    pub fn evidence<T: 'static>(&self, gather: fn(&Self) -> Result<T>) -> Result<Rc<T>> {
-        let kind = TypeId::of::<T>();
-        if !self.evidence.borrow().contains_key(&kind) {
-            let new = self.gather(gather);
-            self.evidence.borrow_mut().insert(kind, new);
-        }
-        let evidence = self.evidence.borrow();
-        let Evidence { gathered, during } = &evidence[&kind];
-        if self.depth.get() == 0 {
-            self.looked_at.borrow_mut().push(*during);
-        }
-        let gathered = gathered.clone();
-        drop(evidence);
-        match gathered {
-            Ok(evidence) => evidence
-                .downcast()
-                .map_err(|_| anyhow!("evidence of another kind")),
-            Err(error) => match error.downcast_ref::<Missing>() {
-                Some(missing) => bail!(missing.clone()),
-                None => bail!("{error:#}"),
-            },
-        }
+    /// The error of the scenario, each time.
+    pub fn evidence<T: 'static>(&self, scenario: Scenario<T>) -> Result<Rc<T>> {
+        self.evidence.of(scenario.name, || {
+            let open_again = OpenAgain(&self.bench.gate);
+            let seen = (scenario.run)(self)?;
+            std::mem::forget(open_again);
+            Ok(seen)
+        })
     }
 
-    fn gather<T: 'static>(&self, gather: fn(&Self) -> Result<T>) -> Evidence {
-        self.depth.set(self.depth.get() + 1);
-        self.begun.set(Instant::now());
-        let gathered = gather(self)
-            .map(|evidence| Rc::new(evidence) as Rc<dyn Any>)
-            .map_err(Rc::new);
-        let during = (self.begun.get(), Instant::now());
-        // Whoever needed this begins now.
-        self.begun.set(during.1);
-        self.depth.set(self.depth.get() - 1);
-        Evidence { gathered, during }
-    }
-
-    /// What happened while the evidence was gathered that has been looked at since this was last asked.
+    /// What happened in the scenarios that were looked at since this was last called.
     pub fn seen(&self) -> Vec<Moment> {
-        let stretches = self.looked_at.take();
-        // What cannot be told any more, because the broker has gone, is left out: the verdict says so.
+        let stretches = self.evidence.take_looked_at();
+        // If the broker has gone, its part is left out; the verdict says why.
         let _ = self.read_log();
         self.history
             .between(&self.log.borrow().requests, &stretches)
     }
 
-    /// Nobody will ask what happened in what has been looked at since [`Lane::seen`] was last asked.
+    /// Forgets which scenarios were looked at since [`Lane::seen`] was last called: nobody will ask what happened in them.
     pub fn look_away(&self) {
-        self.looked_at.take();
+        self.evidence.take_looked_at();
     }
 
     fn read_log(&self) -> Result<()> {
         let mut log = self.log.borrow_mut();
-        let of_a_program = format!("\"listener\":\"{PROGRAMS_LISTENER}\"");
-        let (mut new, end) = self.bench.broker.requests(log.end, |line| {
-            line.contains(&of_a_program) || line.contains(REMOVES_A_MEMBER)
-        })?;
-        // A fetch may wait, and be answered when whoever asked has gone and the broker is ours.
-        new.retain(|request| asked_at(request) >= self.opened);
+        let broker = &self.bench.broker;
+        let (new, end) = broker.requests(log.end, Logged::concerns_programs)?;
+        let mut new: Vec<Logged> = new.iter().map(Logged::from).collect();
+        // A fetch of an earlier submission may be answered only now.
+        new.retain(|request| request.asked_at() >= self.opened);
         for request in &new {
-            let alike = log.by_api.entry(api(&request.logged).to_string());
-            alike.or_default().push(Arc::clone(&request.logged));
+            let alike = log.by_kind.entry(request.kind().to_string());
+            alike.or_default().push(request.clone());
         }
         log.requests.extend(new);
         log.end = end;
@@ -304,23 +269,23 @@ impl<'a> Lane<'a> {
     ///
     /// # Errors
     /// When the broker has gone.
-    pub fn requests_of_programs(&self, kind: &str) -> Result<Vec<Arc<Value>>> {
+    pub fn requests_of_programs(&self, kind: &str) -> Result<Vec<Logged>> {
         self.read_log()?;
         let log = self.log.borrow();
-        let requests = log.by_api.get(kind).into_iter().flatten();
+        let requests = log.by_kind.get(kind).into_iter().flatten();
         Ok(requests
-            .filter(|logged| logged["listener"] == PROGRAMS_LISTENER)
+            .filter(|logged| logged.came_through_gate())
             .cloned()
             .collect())
     }
 
-    /// As [`Lane::requests_of_programs`], those that name this group.
+    /// As [`Lane::requests_of_programs`], only those that name this group.
     ///
     /// # Errors
-    /// As there.
-    pub fn group_requests(&self, kind: &str, group: &str) -> Result<Vec<Arc<Value>>> {
+    /// When the broker has gone.
+    pub fn group_requests(&self, kind: &str, group: &str) -> Result<Vec<Logged>> {
         let mut requests = self.requests_of_programs(kind)?;
-        requests.retain(|logged| logged["request"]["groupId"] == group);
+        requests.retain(|logged| logged.group() == group);
         Ok(requests)
     }
 }

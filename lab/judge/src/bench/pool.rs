@@ -1,4 +1,5 @@
-//! Brokers that are kept warm from one use to the next, and cleaned in between, so that nothing is seen across.
+//! Brokers that keep running between uses. Each is cleaned before its next use, so that one user sees nothing of
+//! another.
 
 use std::net::TcpListener;
 use std::ops::Deref;
@@ -11,46 +12,46 @@ use parking_lot::Mutex;
 use crate::bench::gate::Gate;
 use cluster::Kafka;
 
-/// A broker that was sent more than this, in bytes, is not used again: its disk and its log are full of it.
+/// If a broker was sent more than this many bytes, it is not used again, because they fill its disk and its log.
 const MOST_SENT: u64 = 16 * 1024 * 1024;
 
-/// Idle brokers. Each is lent to one user at a time.
+/// Brokers that wait for their next use. Each is lent to one user at a time.
 #[derive(Default)]
 pub struct Pool {
     idle: Mutex<Vec<Bench>>,
-    /// Brokers that start at the same time only slow each other down.
+    /// Locked while a broker starts: brokers that start at the same time only slow each other down.
     starting: Mutex<()>,
 }
 
-/// A broker with its gate, and the way to look at it.
+/// A broker with its gate, and a client that looks at it.
 pub struct Bench {
     pub broker: Broker,
     pub gate: Gate,
     pub kafka: Kafka,
-    /// Where the request log goes on: what stands before is of others.
+    /// The offset in the request log where the present use begins, in bytes. What comes before belongs to earlier uses.
     pub log_start: usize,
     is_used: bool,
 }
 
-/// A bench on loan; it goes back when this is dropped.
+/// A bench on loan. Dropping it returns the bench to the pool.
 pub struct Lent<'a> {
     pool: &'a Pool,
-    /// Only `None` while it is dropped.
+    /// `None` only while this is being dropped.
     bench: Option<Bench>,
 }
 
 impl Pool {
-    /// A broker with the lab's topics and nothing else: an idle one, or a new one.
+    /// Lends a broker with the lab's topics and nothing else. It is an idle one if possible, and otherwise a new one.
     ///
     /// # Errors
-    /// When no broker can be had.
+    /// When no broker can be started, or on Ctrl-C.
     pub fn lend(&self) -> Result<Lent<'_>> {
         let lent = |bench| Lent {
             pool: self,
             bench: Some(bench),
         };
         while let Some(mut bench) = self.pop() {
-            // One that cannot be cleaned is replaced.
+            // A broker that cannot be cleaned is dropped, and the next one is tried.
             if bench.renew().is_ok() {
                 return Ok(lent(bench));
             }
@@ -66,7 +67,7 @@ impl Pool {
         Bench::start()
     }
 
-    /// Sees to it that a broker is idle. That none can be had is told to whoever needs one.
+    /// Starts a broker if none is idle. If it cannot be started, [`Pool::lend`] reports this later.
     pub fn warm(&self) {
         if self.idle.lock().is_empty()
             && let Ok(bench) = self.start()
@@ -75,7 +76,7 @@ impl Pool {
         }
     }
 
-    /// Ends all brokers that are idle.
+    /// Stops all idle brokers.
     pub fn clear(&self) {
         self.idle.lock().clear();
     }
@@ -89,7 +90,9 @@ impl Bench {
     fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let broker = Broker::start_behind(listener.local_addr()?.port())?;
-        let inside = broker.behind_gate().context("no port behind the gate")?;
+        let inside = broker
+            .behind_gate()
+            .context("the broker has no port for the gate")?;
         let kafka = Kafka::at(broker.bootstrap());
         kafka.create_topics(TOPICS)?;
         Ok(Self {
@@ -101,6 +104,7 @@ impl Bench {
         })
     }
 
+    /// Empties the broker if it was used before.
     fn renew(&mut self) -> Result<()> {
         if self.is_used {
             self.kafka.begin_anew(TOPICS)?;
@@ -115,7 +119,10 @@ impl Deref for Lent<'_> {
     type Target = Bench;
 
     fn deref(&self) -> &Bench {
-        #[expect(clippy::unwrap_used, reason = "it is there until it is dropped")]
+        #[expect(
+            clippy::unwrap_used,
+            reason = "it is `None` only while it is being dropped"
+        )]
         self.bench.as_ref().unwrap()
     }
 }

@@ -1,4 +1,4 @@
-//! Events to publish: random, so that nothing can be printed about them without reading them.
+//! Events to publish. They are random, so that a program must read them before it can print anything about them.
 
 use std::time::UNIX_EPOCH;
 
@@ -6,9 +6,10 @@ use common::{Event, EventType};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
-/// This many events of random users, with ids from `first_id` on. Among any twenty there are three purchases with an amount,
-/// three without one, and three amounts without a purchase, so that no rule about them is tried on nothing; all else is
-/// chance.
+/// Returns `count` events of random users. Their ids begin at `first_id`.
+///
+/// Each group of twenty events contains three purchases with an amount, three purchases without an amount, and three other
+/// events with an amount. So every rule about purchases and amounts has events that it applies to. The rest is random.
 pub fn random_events(first_id: u64, count: u64) -> Vec<Event> {
     let mut rng = rand::rng();
     let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
@@ -31,13 +32,15 @@ pub fn random_events(first_id: u64, count: u64) -> Vec<Event> {
         .collect()
 }
 
-/// Where ids begin that cannot be guessed. They fit into 32 bits, as many languages have their integers.
+/// Returns a first event id that a program cannot guess. All ids fit into 32 bits, the size of an integer in many languages.
 pub fn first_id() -> u64 {
     rand::random_range(0..2_000_000_000)
 }
 
-/// A purchase with an amount of each of the twenty users, in random order, with ids from `first_id` on. There are more users
-/// than a hash could put into one partition: each partition's last event is one of these.
+/// Returns one purchase with an amount for each of the twenty users, in random order. The ids begin at `first_id`.
+///
+/// Twenty keys are enough to reach every partition. So after these events are published, the last event of every partition
+/// is one of them.
 pub fn a_purchase_of_each_user(first_id: u64) -> Vec<Event> {
     let mut rng = rand::rng();
     let mut events = random_events(first_id, 20);
@@ -51,7 +54,7 @@ pub fn a_purchase_of_each_user(first_id: u64) -> Vec<Event> {
     events
 }
 
-/// Types, and whether there is an amount, in random order.
+/// Returns the types of twenty events and whether each has an amount, in random order.
 fn twenty_kinds() -> Vec<(EventType, bool)> {
     let mut rng = rand::rng();
     let others = [EventType::PageView, EventType::AddToCart, EventType::Search];

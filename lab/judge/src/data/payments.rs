@@ -1,4 +1,5 @@
-//! Payments to publish: random, so that nothing can be charged without reading them; and what is none.
+//! Payments to publish, and messages that are not payments. The payments are random, so that a program must read them before
+//! it can charge anything.
 
 use std::time::UNIX_EPOCH;
 
@@ -8,7 +9,7 @@ use rand::RngExt;
 
 use cluster::Payload;
 
-/// This many payments of random users. Their ids are new ones: nobody has used them before, and none comes twice.
+/// Returns `count` payments of random users. Each has an id that has not been used before.
 pub fn random_payments(count: u64) -> Vec<Payment> {
     let mut rng = rand::rng();
     let run: u32 = rng.random();
@@ -26,16 +27,17 @@ pub fn random_payments(count: u64) -> Vec<Payment> {
         .collect()
 }
 
-/// Payments as messages, keyed by user.
+/// Returns the payments as messages whose key is the user.
 ///
 /// # Errors
-/// None that is known.
+/// If a payment cannot be written as JSON.
 pub fn as_payloads(payments: &[Payment]) -> Result<Vec<Payload>> {
     let payloads = payments.iter().map(|one| Payload::of(&one.user_id, one));
     payloads.collect()
 }
 
-/// This many messages that are no payments, each for another reason than the one before.
+/// Returns `count` messages that are not payments. The reason differs from one message to the next; after eleven messages,
+/// the reasons repeat.
 pub fn malformed_payments(count: usize) -> Vec<Payload> {
     const VALUES: &[&[u8]] = &[
         b"{\"event_id\": \"pay-",

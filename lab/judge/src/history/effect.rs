@@ -1,217 +1,224 @@
-//! What a request did to partitions: who owns them, how far they are read, committed and written.
+//! What a request did to partitions: who owns them, and how far they are read, committed and written.
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use serde_json::Value;
+use crate::history::logged::{Logged, TopicRef};
+use cluster::TopicPartition;
 
-use crate::history::sentence::{LEAVE_EPOCH, api, partitions_of};
-use cluster::{TopicPartition, assignment};
-
-/// What the broker's answer to a request changed, or showed.
+/// What the broker's answer to a request changed or showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// A member asked to be let in, or in again. By the eager protocol it owns nothing from then on until it is answered.
+    /// A member asked to join the group, or to join it again. With the eager protocol, it owns nothing from its request on, until
+    /// it is assigned partitions again.
     Joins {
         group: String,
         member: String,
         eager: bool,
     },
-    /// A member was told what it owns from now on.
+    /// A member learned which partitions it owns from now on.
     Owns {
         group: String,
         member: String,
         partitions: Vec<TopicPartition>,
     },
-    /// A member said goodbye, or was removed.
+    /// A member left the group, or we removed it.
     Leaves { group: String, member: String },
-    /// Records from `from` on were asked for; there were such up to `end`, exclusively.
+    /// A client asked for the records from the offset `from` on. The partition ended at `end`, exclusively.
     Reads {
         partition: TopicPartition,
         from: i64,
         end: i64,
     },
-    /// The group goes on at this offset. In a transaction, by its transactional id: once that is committed.
+    /// The group will continue at this offset. With a transactional id, this holds once that transaction is committed.
     Commits {
         group: String,
         partition: TopicPartition,
         offset: i64,
         transaction: Option<String>,
     },
-    /// A batch of records lies there from this offset on.
+    /// A batch of records was written, beginning at this offset.
     Writes {
         partition: TopicPartition,
         offset: i64,
     },
-    /// The transaction of this transactional id was committed, or aborted. Whoever takes the id aborts what is open.
+    /// The transaction with this transactional id was committed or aborted. A producer that takes the id aborts the transaction
+    /// that an earlier producer left open.
     EndsTransaction {
         transaction: String,
         committed: bool,
     },
 }
 
-/// The names of topics by their ids: newer requests name only those. Clients have asked for both.
+/// The names of topics by their ids. Newer requests give only the id, and clients ask the broker for both.
 #[derive(Debug, Default)]
 pub struct TopicIds(BTreeMap<String, String>);
 
 impl TopicIds {
-    /// Learns from the answer to a client that asked which topics there are.
-    pub fn learn(&mut self, logged: &Value) {
-        if api(logged) != "METADATA" {
+    /// Learns names from the answer to a client that asked for topics. All other requests teach nothing.
+    pub fn learn(&mut self, logged: &Logged) {
+        if logged.kind() != "METADATA" {
             return;
         }
-        let topics = logged["response"]["topics"].as_array();
-        for topic in topics.into_iter().flatten() {
-            if let (Some(id), Some(name)) = (topic["topicId"].as_str(), topic["name"].as_str()) {
-                self.0.insert(id.to_string(), name.to_string());
-            }
+        for (id, name) in logged.topic_names() {
+            self.0.insert(id.to_string(), name.to_string());
         }
     }
 
-    fn name(&self, topic: &Value) -> Option<String> {
-        let name = topic["name"].as_str().map(ToString::to_string);
-        name.or_else(|| self.0.get(topic["topicId"].as_str()?).cloned())
+    fn name(&self, topic: TopicRef<'_>) -> Option<String> {
+        match topic {
+            TopicRef::Name(name) => Some(name.to_string()),
+            TopicRef::Id(id) => self.0.get(id).cloned(),
+        }
+    }
+
+    fn partition(&self, topic: TopicRef<'_>, partition: i32) -> Option<TopicPartition> {
+        let topic = self.name(topic)?;
+        Some(TopicPartition { topic, partition })
     }
 }
 
-/// What this request did.
-pub fn effects(logged: &Value, topics: &TopicIds) -> Vec<Effect> {
-    let (request, response) = (&logged["request"], &logged["response"]);
-    let group = || text(&request["groupId"]);
-    let member = || member_id(logged).unwrap_or_default().to_string();
-    let refused = response["errorCode"].as_i64().is_some_and(|code| code != 0);
-    match api(logged) {
-        _ if refused => Vec::new(),
+/// What this request did; empty if the broker refused it. Partitions whose topic has no known name are left out.
+pub fn effects(logged: &Logged, topics: &TopicIds) -> Vec<Effect> {
+    if logged.error_code() != 0 {
+        return Vec::new();
+    }
+    match logged.kind() {
         "JOIN_GROUP" => vec![Effect::Joins {
-            group: group(),
-            member: member(),
-            eager: !text(&response["protocolName"]).contains("cooperative"),
+            group: logged.group().to_string(),
+            member: member(logged),
+            eager: !logged.assignment_protocol().contains("cooperative"),
         }],
-        "SYNC_GROUP" => vec![Effect::Owns {
-            group: group(),
-            member: member(),
-            partitions: given(response),
-        }],
-        "LEAVE_GROUP" => vec![Effect::Leaves {
-            group: group(),
-            member: member(),
-        }],
-        "CONSUMER_GROUP_HEARTBEAT" if request["memberEpoch"] == LEAVE_EPOCH => {
-            vec![Effect::Leaves {
-                group: group(),
-                member: member(),
-            }]
+        "SYNC_GROUP" => {
+            let assigned = logged.assigned().unwrap_or_default();
+            vec![owns(logged, assigned.into_iter().collect())]
         }
-        "CONSUMER_GROUP_HEARTBEAT" => heartbeat_given(response, topics)
-            .map(|partitions| Effect::Owns {
-                group: group(),
-                member: member(),
-                partitions,
-            })
-            .into_iter()
-            .collect(),
-        "FETCH" => reads(request, response, topics),
-        "OFFSET_COMMIT" | "TXN_OFFSET_COMMIT" => commits(request, response),
-        "PRODUCE" => each(
-            &response["responses"],
-            "partitionResponses",
-            |topic, answer| {
-                let offset = answer["baseOffset"]
-                    .as_i64()
-                    .filter(|offset| *offset >= 0)?;
-                let partition = partition(topics.name(topic)?, &answer["index"])?;
-                Some(Effect::Writes { partition, offset })
-            },
-        ),
-        "END_TXN" | "INIT_PRODUCER_ID" => request["transactionalId"]
-            .as_str()
-            .map(|id| Effect::EndsTransaction {
+        "LEAVE_GROUP" => vec![leaves(logged)],
+        "CONSUMER_GROUP_HEARTBEAT" if logged.leaves_by_heartbeat() => vec![leaves(logged)],
+        "CONSUMER_GROUP_HEARTBEAT" => {
+            let assigned = assigned_by_heartbeat(logged, topics);
+            let owns = assigned.map(|partitions| owns(logged, partitions));
+            owns.into_iter().collect()
+        }
+        "FETCH" => reads(logged, topics),
+        "OFFSET_COMMIT" | "TXN_OFFSET_COMMIT" => commits(logged, topics),
+        "PRODUCE" => writes(logged, topics),
+        "END_TXN" | "INIT_PRODUCER_ID" => {
+            let ends = logged.transactional_id().map(|id| Effect::EndsTransaction {
                 transaction: id.to_string(),
-                committed: request["committed"] == true,
-            })
-            .into_iter()
-            .collect(),
+                committed: logged.commits_transaction(),
+            });
+            ends.into_iter().collect()
+        }
         _ => Vec::new(),
     }
 }
 
-/// The member that a request came from: the id that the group's coordinator gave it.
-pub fn member_id(logged: &Value) -> Option<&str> {
-    let mut ids = [&logged["request"], &logged["response"]]
-        .into_iter()
-        .map(|part| part["memberId"].as_str());
-    ids.find_map(|id| id.filter(|id| !id.is_empty()))
+fn member(logged: &Logged) -> String {
+    logged.member_id().unwrap_or_default().to_string()
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_string()
+fn owns(logged: &Logged, partitions: Vec<TopicPartition>) -> Effect {
+    Effect::Owns {
+        group: logged.group().to_string(),
+        member: member(logged),
+        partitions,
+    }
 }
 
-fn partition(topic: String, number: &Value) -> Option<TopicPartition> {
-    let partition = i32::try_from(number.as_i64()?).ok()?;
-    Some(TopicPartition { topic, partition })
+fn leaves(logged: &Logged) -> Effect {
+    Effect::Leaves {
+        group: logged.group().to_string(),
+        member: member(logged),
+    }
 }
 
-/// What `effect` finds in each partition that `list` names in each topic.
-fn each<T>(topics: &Value, list: &str, effect: impl Fn(&Value, &Value) -> Option<T>) -> Vec<T> {
-    let topics = topics.as_array().into_iter().flatten();
-    let pairs = topics.flat_map(|topic| {
-        let partitions = topic[list].as_array().into_iter().flatten();
-        partitions.map(move |partition| (topic, partition))
-    });
-    pairs
-        .filter_map(|(topic, partition)| effect(topic, partition))
-        .collect()
-}
-
-fn given(response: &Value) -> Vec<TopicPartition> {
-    let bytes = BASE64_STANDARD.decode(response["assignment"].as_str().unwrap_or_default());
-    let partitions = bytes.ok().and_then(|bytes| assignment(&bytes));
-    partitions.into_iter().flatten().collect()
-}
-
-/// `None` where nothing has changed.
-fn heartbeat_given(response: &Value, topics: &TopicIds) -> Option<Vec<TopicPartition>> {
-    let assigned = response["assignment"]["topicPartitions"].as_array()?;
-    let partitions = assigned.iter().flat_map(|topic| {
-        let numbers = topic["partitions"].as_array().into_iter().flatten();
-        numbers.filter_map(|number| partition(topics.name(topic)?, number))
+fn assigned_by_heartbeat(logged: &Logged, topics: &TopicIds) -> Option<Vec<TopicPartition>> {
+    let assigned = logged.assigned_by_heartbeat()?;
+    let partitions = assigned.iter().flat_map(|(topic, numbers)| {
+        let numbers = numbers.iter();
+        numbers.filter_map(|number| topics.partition(*topic, *number))
     });
     Some(partitions.collect())
 }
 
-fn reads(request: &Value, response: &Value, topics: &TopicIds) -> Vec<Effect> {
-    let ends: Vec<_> = partitions_of(&response["responses"], "partitions").collect();
-    each(&request["topics"], "partitions", |topic, asked| {
-        let answer = ends
-            .iter()
-            .find(|answer| answer["partitionIndex"] == asked["partition"]);
-        let from = asked["fetchOffset"].as_i64()?;
+fn reads(logged: &Logged, topics: &TopicIds) -> Vec<Effect> {
+    let reads = logged.fetched().filter_map(|fetched| {
+        let end = logged.high_watermark(fetched.topic, fetched.partition);
         Some(Effect::Reads {
-            partition: partition(topics.name(topic)?, &asked["partition"])?,
-            from,
-            end: answer
-                .and_then(|answer| answer["highWatermark"].as_i64())
-                .unwrap_or(from),
+            partition: topics.partition(fetched.topic, fetched.partition)?,
+            from: fetched.offset,
+            end: end.unwrap_or(fetched.offset),
         })
-    })
+    });
+    reads.collect()
 }
 
-fn commits(request: &Value, response: &Value) -> Vec<Effect> {
-    let refused: Vec<_> = partitions_of(&response["topics"], "partitions")
-        .filter(|answer| answer["errorCode"] != 0)
-        .map(|answer| &answer["partitionIndex"])
-        .collect();
-    each(&request["topics"], "partitions", |topic, committed| {
-        if refused.contains(&&committed["partitionIndex"]) {
-            return None;
-        }
+fn commits(logged: &Logged, topics: &TopicIds) -> Vec<Effect> {
+    let accepted = logged.committed().filter(|one| one.error_code == 0);
+    let commits = accepted.filter_map(|committed| {
         Some(Effect::Commits {
-            group: text(&request["groupId"]),
-            partition: partition(text(&topic["name"]), &committed["partitionIndex"])?,
-            offset: committed["committedOffset"].as_i64()?,
-            transaction: request["transactionalId"].as_str().map(ToString::to_string),
+            group: logged.group().to_string(),
+            partition: topics.partition(committed.topic, committed.partition)?,
+            offset: committed.offset,
+            transaction: logged.transactional_id().map(ToString::to_string),
         })
-    })
+    });
+    commits.collect()
+}
+
+fn writes(logged: &Logged, topics: &TopicIds) -> Vec<Effect> {
+    let written = logged.produced().filter(|one| one.offset >= 0);
+    let writes = written.filter_map(|produced| {
+        Some(Effect::Writes {
+            partition: topics.partition(produced.topic, produced.partition)?,
+            offset: produced.offset,
+        })
+    });
+    writes.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::history::logged::tests::{commit, entry, fetch};
+
+    fn partition(partition: i32) -> TopicPartition {
+        let topic = "clickstream".to_string();
+        TopicPartition { topic, partition }
+    }
+
+    #[test]
+    fn only_offsets_that_were_accepted_are_committed() {
+        let committed = Effect::Commits {
+            group: "analytics-service".to_string(),
+            partition: partition(0),
+            offset: 5,
+            transaction: None,
+        };
+        assert_eq!(effects(&commit(), &TopicIds::default()), [committed]);
+    }
+
+    #[test]
+    fn a_topic_that_is_named_by_its_id_must_be_known() {
+        let mut topics = TopicIds::default();
+        assert_eq!(effects(&fetch(), &topics), []);
+        let names = json!({ "topics": [{ "topicId": "hB4TAr5", "name": "clickstream" }] });
+        topics.learn(&entry("METADATA", &json!({}), &names));
+        let reads = |number, from, end| Effect::Reads {
+            partition: partition(number),
+            from,
+            end,
+        };
+        let expected = [reads(0, 37, 37), reads(2, 29, 41)];
+        assert_eq!(effects(&fetch(), &topics), expected);
+    }
+
+    #[test]
+    fn a_refused_request_has_no_effect() {
+        let refused = json!({ "errorCode": 25, "memberId": "consumer-38ce" });
+        let join = entry("JOIN_GROUP", &json!({ "groupId": "group" }), &refused);
+        assert_eq!(effects(&join, &TopicIds::default()), []);
+    }
 }

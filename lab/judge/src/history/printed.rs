@@ -1,8 +1,8 @@
-//! Reading what lab programs print: the numbers in a line, never its wording.
+//! Reading what lab programs print. Only the numbers in a line are read, and the names before them, never the wording.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The number behind `name=` in a line such as `A: partition=2 offset=17`.
+/// The number after `name=` in a line such as `A: partition=2 offset=17`.
 pub fn field(line: &str, name: &str) -> Option<i64> {
     let pattern = format!("{name}=");
     let (_, rest) = line.match_indices(&pattern).find_map(|(at, found)| {
@@ -16,13 +16,14 @@ pub fn field(line: &str, name: &str) -> Option<i64> {
     rest[..end].parse().ok()
 }
 
-/// Partition and offset, in a line that names both.
+/// The partition and the offset in a line that names both.
 pub fn position(line: &str) -> Option<(i32, i64)> {
     let partition = field(line, "partition")?.try_into().ok()?;
     Some((partition, field(line, "offset")?))
 }
 
-/// The whole numbers in a line with this word, such as `A: assigned partitions [0, 1, 2]`, in whatever letters and order.
+/// The whole numbers in a line that contains this word, such as `A: assigned partitions [0, 1, 2]`. The word must be given in
+/// lowercase; the line may have it in any case. `None` if the line does not contain the word.
 pub fn numbers_beside(line: &str, word: &str) -> Option<BTreeSet<i32>> {
     let line = line.to_lowercase();
     let numbers = line.split(|c: char| !c.is_ascii_digit());
@@ -30,7 +31,7 @@ pub fn numbers_beside(line: &str, word: &str) -> Option<BTreeSet<i32>> {
         .then(|| numbers.filter_map(|number| number.parse().ok()).collect())
 }
 
-/// The counts by event type in the last `{…}` of a line: JSON, or a Python literal.
+/// The counts by event type in the last `{…}` of a line, which is JSON or a Python literal. `None` if there is none.
 pub fn counts(line: &str) -> Option<BTreeMap<String, u64>> {
     let start = line.rfind('{')?;
     let end = start + line[start..].find('}')? + 1;
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_counts_of_either_language() {
+    fn reads_counts_of_both_languages() {
         let expected =
             BTreeMap::from([("page_view".to_string(), 47), ("purchase".to_string(), 12)]);
         let json = r#"Running totals: {"page_view":47,"purchase":12}"#;

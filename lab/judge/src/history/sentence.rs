@@ -1,16 +1,14 @@
-//! A request that the broker answered, in a sentence.
+//! What a client did with a request, in words. A sentence has no subject: the client's name goes before it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
-use serde_json::Value;
 
-use cluster::assignment;
+use crate::history::logged::Logged;
 
-/// Requests that a client makes to find its way; they tell a reader nothing.
+/// Requests by which a client finds its way. They tell a reader nothing.
 const HOUSEKEEPING: &[&str] = &[
     "API_VERSIONS",
     "METADATA",
@@ -24,17 +22,17 @@ const HOUSEKEEPING: &[&str] = &[
     "WRITE_TXN_MARKERS",
 ];
 
-/// The answer to the first JoinGroup only hands out the member id (KIP-394).
+/// The error code of the answer to a member's first JoinGroup, which only hands out the member id (KIP-394).
 const MEMBER_ID_REQUIRED: i64 = 79;
 
-/// The answer to a heartbeat while the group rebalances.
+/// The error code of the answer to a heartbeat while the group rebalances.
 const REBALANCE_IN_PROGRESS: i64 = 27;
 
-/// Answers to a transactional producer that came too early; it asks again, and nobody needs to know:
-/// COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, CONCURRENT_TRANSACTIONS.
+/// Error codes of answers to a transactional producer that asked too early: COORDINATOR_LOAD_IN_PROGRESS,
+/// COORDINATOR_NOT_AVAILABLE, CONCURRENT_TRANSACTIONS. The client asks again by itself.
 const TOO_EARLY: &[i64] = &[14, 15, 51];
 
-/// What a producer does in a transaction before it commits or aborts.
+/// What a producer does in a transaction before it commits or aborts the transaction.
 const TRANSACTIONAL: &[&str] = &[
     "INIT_PRODUCER_ID",
     "ADD_PARTITIONS_TO_TXN",
@@ -42,98 +40,100 @@ const TRANSACTIONAL: &[&str] = &[
     "TXN_OFFSET_COMMIT",
 ];
 
-/// The epoch by which a member says goodbye in the protocol of KIP-848.
-pub const LEAVE_EPOCH: i64 = -1;
+/// A sentence names a wait for the broker's answer only if it took at least this long.
+const LONG_WAIT: Duration = Duration::from_millis(500);
 
-/// What the request did, or `None` where nobody needs to know.
-pub fn sentence(logged: &Value) -> Option<String> {
-    let (request, response) = (&logged["request"], &logged["response"]);
-    let code = first_error(response);
-    let error = code.map_or_else(String::new, |code| format!(": refused, {}", name(code)));
-    let group = request["groupId"].as_str().unwrap_or_default();
-    let api = api(logged);
-    Some(match api {
-        _ if HOUSEKEEPING.contains(&api) => return None,
-        _ if TRANSACTIONAL.contains(&api) && code.is_some_and(|code| TOO_EARLY.contains(&code)) => {
+/// What we do when we remove a member from its group, said of the member.
+pub const REMOVED: &str = "was removed from its group, without waiting for the session timeout";
+
+/// What a client did with this request, or `None` if a reader does not need to know.
+pub fn sentence(logged: &Logged) -> Option<String> {
+    let code = logged.first_error();
+    let error = code.map_or_else(String::new, |code| {
+        format!(": refused, {}", error_name(code))
+    });
+    let did = |done, tried| if code.is_none() { done } else { tried };
+    let group = logged.group();
+    let kind = logged.kind();
+    Some(match kind {
+        _ if HOUSEKEEPING.contains(&kind) => return None,
+        _ if TRANSACTIONAL.contains(&kind)
+            && code.is_some_and(|code| TOO_EARLY.contains(&code)) =>
+        {
             return None;
         }
-        "JOIN_GROUP" if response["errorCode"] == MEMBER_ID_REQUIRED => return None,
+        "JOIN_GROUP" if logged.error_code() == MEMBER_ID_REQUIRED => return None,
         "JOIN_GROUP" => format!(
-            "joined {group}, session timeout {} s{}{error}",
-            request["sessionTimeoutMs"].as_i64().unwrap_or_default() / 1000,
+            "{} {group}, session timeout {} s{}{error}",
+            did("joined", "tried to join"),
+            logged.session_timeout().unwrap_or_default().as_secs(),
             waited(logged)
         ),
-        "SYNC_GROUP" if error.is_empty() => format!("was given {}", given(response)),
-        "SYNC_GROUP" => format!("was given nothing{error}"),
-        "HEARTBEAT" if response["errorCode"] == REBALANCE_IN_PROGRESS => {
-            format!("heard that {group} rebalances")
+        "SYNC_GROUP" if code.is_none() => format!("was assigned {}", assigned(logged)),
+        "SYNC_GROUP" => format!("asked for its partitions{error}"),
+        "HEARTBEAT" if logged.error_code() == REBALANCE_IN_PROGRESS => {
+            format!("learned that {group} is rebalancing")
         }
-        "HEARTBEAT" if error.is_empty() => return None,
-        "HEARTBEAT" => format!("was not heard as a member{error}"),
-        "OFFSET_FETCH" => format!("asked where the group stands: {}", stands(response)),
-        "FETCH" => format!("reads {}", reads(request)?),
-        "PRODUCE" => produced(request, response),
-        "OFFSET_COMMIT" => format!("committed {}{error}", offsets(request)),
-        "LEAVE_GROUP" => format!("left {group}{error}"),
-        "CONSUMER_GROUP_HEARTBEAT" if request["memberEpoch"] == 0 => {
-            format!("joined {group} (by the protocol of KIP-848){error}")
-        }
-        "CONSUMER_GROUP_HEARTBEAT" if request["memberEpoch"] == LEAVE_EPOCH => {
-            format!("left {group}{error}")
-        }
-        "CONSUMER_GROUP_HEARTBEAT" => match response["assignment"]["topicPartitions"].as_array() {
-            Some(topics) => {
-                let lists = topics.iter().map(|topic| topic["partitions"].to_string());
-                format!(
-                    "was given partitions {}",
-                    lists.collect::<Vec<_>>().join(", ")
-                )
-            }
-            None => return None,
-        },
-        "INIT_PRODUCER_ID" => match request["transactionalId"].as_str() {
-            Some(id) if error.is_empty() => {
-                format!("took the transactional id {id}; whoever had it is fenced")
-            }
-            Some(id) => format!("asked for the transactional id {id}{error}"),
-            None => return None,
-        },
-        // What is added is told when it comes: records, offsets.
-        "ADD_PARTITIONS_TO_TXN" | "ADD_OFFSETS_TO_TXN" if error.is_empty() => return None,
-        "ADD_PARTITIONS_TO_TXN" => format!("wanted partitions in its transaction{error}"),
-        "ADD_OFFSETS_TO_TXN" => format!("wanted offsets of {group} in its transaction{error}"),
-        "TXN_OFFSET_COMMIT" => format!("offsets in the transaction: {}{error}", offsets(request)),
-        "END_TXN" if !error.is_empty() => format!("wanted to end its transaction{error}"),
-        "END_TXN" if request["committed"] == true => "committed its transaction".to_string(),
-        "END_TXN" => "aborted its transaction".to_string(),
-        other => format!(
-            "asked for {}{error}",
-            other.to_lowercase().replace('_', " ")
+        "HEARTBEAT" if code.is_none() => return None,
+        "HEARTBEAT" => format!("sent a heartbeat{error}"),
+        "OFFSET_FETCH" => format!(
+            "asked for the committed offsets: {}",
+            committed_so_far(logged)
         ),
+        "FETCH" => format!("fetched {}", fetched(logged)?),
+        "PRODUCE" => produced(logged),
+        "OFFSET_COMMIT" => format!(
+            "{} {}{error}",
+            did("committed", "tried to commit"),
+            offsets(logged)
+        ),
+        "LEAVE_GROUP" => format!("{} {group}{error}", did("left", "tried to leave")),
+        "CONSUMER_GROUP_HEARTBEAT" if logged.joins_by_heartbeat() => format!(
+            "{} {group} with the newer group protocol (KIP-848){error}",
+            did("joined", "tried to join")
+        ),
+        "CONSUMER_GROUP_HEARTBEAT" if logged.leaves_by_heartbeat() => {
+            format!("{} {group}{error}", did("left", "tried to leave"))
+        }
+        "CONSUMER_GROUP_HEARTBEAT" => {
+            format!("was assigned {}", assigned_by_heartbeat(logged)?)
+        }
+        "INIT_PRODUCER_ID" => {
+            let id = logged.transactional_id()?;
+            match code {
+                None => format!(
+                    "took the transactional id {id}, which fences any earlier producer with this id"
+                ),
+                Some(_) => format!("asked for the transactional id {id}{error}"),
+            }
+        }
+        // The records and the offsets that follow show what was added.
+        "ADD_PARTITIONS_TO_TXN" | "ADD_OFFSETS_TO_TXN" if code.is_none() => return None,
+        "ADD_PARTITIONS_TO_TXN" => format!("tried to add partitions to its transaction{error}"),
+        "ADD_OFFSETS_TO_TXN" => {
+            format!("tried to add offsets of {group} to its transaction{error}")
+        }
+        "TXN_OFFSET_COMMIT" => format!(
+            "{} offsets to its transaction ({}){error}",
+            did("sent", "tried to send"),
+            offsets(logged)
+        ),
+        "END_TXN" if logged.commits_transaction() => {
+            format!(
+                "{} its transaction{error}",
+                did("committed", "tried to commit")
+            )
+        }
+        "END_TXN" => format!(
+            "{} its transaction{error}",
+            did("aborted", "tried to abort")
+        ),
+        other => format!("sent the request {other}{error}"),
     })
 }
 
-/// The kind of request: `OFFSET_COMMIT`.
-pub fn api(logged: &Value) -> &str {
-    let name = logged["requestHeader"]["requestApiKeyName"].as_str();
-    name.unwrap_or_default()
-}
-
-/// The first error anywhere in an answer.
-fn first_error(value: &Value) -> Option<i64> {
-    match value {
-        Value::Object(fields) => fields
-            .get("errorCode")
-            .and_then(Value::as_i64)
-            .filter(|code| *code != 0)
-            .or_else(|| fields.values().find_map(first_error)),
-        Value::Array(elements) => elements.iter().find_map(first_error),
-        _ => None,
-    }
-}
-
-/// librdkafka's numbers for what a broker answers are Kafka's own.
-fn name(code: i64) -> String {
+/// The name of an error code of Kafka's protocol. librdkafka uses the same numbers.
+fn error_name(code: i64) -> String {
     let known = i32::try_from(code).ok();
     let known = known.and_then(|code| RDKafkaRespErr::try_from(code).ok());
     known.map_or_else(
@@ -142,117 +142,161 @@ fn name(code: i64) -> String {
     )
 }
 
-/// A request that had to wait says for how long.
-fn waited(logged: &Value) -> String {
-    let millis = logged["totalTimeMs"].as_f64().unwrap_or_default();
-    if millis < 500.0 {
+/// How long the client waited for the answer, if that was long.
+fn waited(logged: &Logged) -> String {
+    let took = logged.took();
+    if took < LONG_WAIT {
         String::new()
     } else {
-        format!(", after a wait of {:.1} s", millis / 1000.0)
+        format!(", after waiting {:.1} s", took.as_secs_f64())
     }
 }
 
-fn given(response: &Value) -> String {
-    let bytes = BASE64_STANDARD.decode(response["assignment"].as_str().unwrap_or_default());
-    let Some(partitions) = bytes.ok().and_then(|bytes| assignment(&bytes)) else {
-        return "an assignment that cannot be read".to_string();
+/// The partitions that a member was assigned; with their topics if there are several.
+fn assigned(logged: &Logged) -> String {
+    let Some(partitions) = logged.assigned() else {
+        return "partitions, but the assignment cannot be read".to_string();
     };
     let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
     for partition in &partitions {
         let numbers = topics.entry(&partition.topic).or_default();
         numbers.push(partition.partition);
     }
-    let given = topics.iter().map(|(topic, numbers)| {
+    let in_words = topics.iter().map(|(topic, numbers)| {
         let of = if topics.len() > 1 {
             format!(" of {topic}")
         } else {
             String::new()
         };
-        match &numbers[..] {
-            [one] => format!("partition {one}{of}"),
-            several => format!("partitions {several:?}{of}"),
-        }
+        numbered(numbers) + &of
     });
     if topics.is_empty() {
         "no partition".to_string()
     } else {
-        given.collect::<Vec<_>>().join(", ")
+        listed(in_words)
     }
 }
 
-/// The partitions of all topics, in whatever list of each topic they stand.
-pub fn partitions_of<'a>(topics: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
-    let topics = topics.as_array().into_iter().flatten();
-    topics.flat_map(move |topic| topic[list].as_array().into_iter().flatten())
+/// The partitions that a member was assigned with the newer protocol; `None` if nothing has changed.
+fn assigned_by_heartbeat(logged: &Logged) -> Option<String> {
+    let topics = logged.assigned_by_heartbeat()?;
+    if topics.is_empty() {
+        return Some("no partition".to_string());
+    }
+    Some(listed(topics.iter().map(|(_, numbers)| numbered(numbers))))
 }
 
-/// Each partition that `list` names, by `show`.
-fn partitions<'a>(
-    topics: &'a Value,
-    list: &str,
-    show: impl Fn(&'a Value) -> Option<String>,
-) -> String {
-    let partitions = partitions_of(topics, list);
-    partitions.filter_map(show).collect::<Vec<_>>().join(", ")
+fn numbered(partitions: &[i32]) -> String {
+    match partitions {
+        [one] => format!("partition {one}"),
+        several => format!("partitions {several:?}"),
+    }
 }
 
-fn stands(response: &Value) -> String {
-    let groups = response["groups"].as_array().into_iter().flatten();
-    let all: Vec<String> = groups
-        .map(|group| {
-            partitions(&group["topics"], "partitions", |partition| {
-                let offset = match partition["committedOffset"].as_i64()? {
-                    -1 => "no commit".to_string(),
-                    offset => offset.to_string(),
-                };
-                Some(format!("p{} {offset}", partition["partitionIndex"]))
-            })
-        })
-        .collect();
-    all.join(", ")
+fn committed_so_far(logged: &Logged) -> String {
+    listed(
+        logged
+            .committed_so_far()
+            .map(|(partition, offset)| match offset {
+                Some(offset) => format!("p{partition} at {offset}"),
+                None => format!("p{partition} none"),
+            }),
+    )
 }
 
-fn reads(request: &Value) -> Option<String> {
-    let read = partitions(&request["topics"], "partitions", |partition| {
-        Some(format!(
-            "p{} from {}",
-            partition["partition"], partition["fetchOffset"]
-        ))
-    });
-    (!read.is_empty()).then_some(read)
+/// Where a fetch begins in each partition; `None` if it names no partition.
+fn fetched(logged: &Logged) -> Option<String> {
+    let fetched = logged
+        .fetched()
+        .map(|one| format!("p{} from {}", one.partition, one.offset));
+    Some(listed(fetched)).filter(|words| !words.is_empty())
 }
 
-fn offsets(request: &Value) -> String {
-    partitions(&request["topics"], "partitions", |partition| {
-        Some(format!(
-            "p{} {}",
-            partition["partitionIndex"], partition["committedOffset"]
-        ))
-    })
+fn offsets(logged: &Logged) -> String {
+    let committed = logged.committed();
+    listed(committed.map(|one| format!("p{} at {}", one.partition, one.offset)))
 }
 
-fn produced(request: &Value, response: &Value) -> String {
-    let acks = match request["acks"].as_i64() {
+fn produced(logged: &Logged) -> String {
+    let acks = match logged.acks() {
         Some(-1) => "all".to_string(),
         Some(acks) => acks.to_string(),
         None => "?".to_string(),
     };
-    let answers = partitions(&response["responses"], "partitionResponses", |partition| {
-        let code = partition["errorCode"].as_i64()?;
-        Some(if code == 0 {
-            format!("p{} from {}", partition["index"], partition["baseOffset"])
-        } else {
-            format!("p{} refused, {}", partition["index"], name(code))
-        })
-    });
-    let answers = if answers.is_empty() {
-        "no answer was asked for"
-    } else {
-        &answers
-    };
-    let within = match request["transactionalId"].as_str() {
+    let within = match logged.transactional_id() {
         Some(_) => " in its transaction",
         None => "",
     };
+    let answers = listed(logged.produced().map(|one| match one.error_code {
+        0 => format!("p{} from {}", one.partition, one.offset),
+        code => format!("p{} refused, {}", one.partition, error_name(code)),
+    }));
+    let answers = if answers.is_empty() {
+        "no acknowledgment was requested"
+    } else {
+        &answers
+    };
     format!("sent records{within} with acks={acks}: {answers}")
+}
+
+fn listed(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::history::logged::tests::{commit, entry, fetch};
+
+    fn said(kind: &str, request: &Value, response: &Value) -> String {
+        sentence(&entry(kind, request, response)).unwrap_or_default()
+    }
+
+    #[test]
+    fn says_what_a_consumer_did() {
+        assert_eq!(
+            sentence(&fetch()).unwrap(),
+            "fetched p0 from 37, p2 from 29"
+        );
+        assert_eq!(
+            sentence(&commit()).unwrap(),
+            "tried to commit p0 at 5, p1 at 7: refused, UnknownMemberId (Broker: Unknown member)"
+        );
+        let join = json!({ "groupId": "group", "sessionTimeoutMs": 6000 });
+        assert_eq!(
+            said("JOIN_GROUP", &join, &json!({ "errorCode": 0 })),
+            "joined group, session timeout 6 s, after waiting 1.5 s"
+        );
+        let offset =
+            |partition, offset| json!({ "partitionIndex": partition, "committedOffset": offset });
+        let partitions = [offset(0, 37), offset(1, -1)];
+        let offsets = json!({ "groups": [{ "topics": [{ "name": "clickstream", "partitions": partitions }] }] });
+        assert_eq!(
+            said("OFFSET_FETCH", &json!({}), &offsets),
+            "asked for the committed offsets: p0 at 37, p1 none"
+        );
+    }
+
+    #[test]
+    fn says_what_a_producer_did() {
+        let answer = |code| json!({ "index": 1, "baseOffset": 22, "errorCode": code });
+        let answers = |code| json!({ "responses": [{ "name": "purchases", "partitionResponses": [answer(code)] }] });
+        let request = json!({ "acks": -1, "transactionalId": null });
+        assert_eq!(
+            said("PRODUCE", &request, &answers(0)),
+            "sent records with acks=all: p1 from 22"
+        );
+        assert_eq!(
+            said("PRODUCE", &json!({ "acks": 0 }), &json!({})),
+            "sent records with acks=0: no acknowledgment was requested"
+        );
+        let commit = json!({ "transactionalId": "id", "committed": true });
+        assert_eq!(
+            said("END_TXN", &commit, &json!({})),
+            "committed its transaction"
+        );
+        assert_eq!(said("INIT_PRODUCER_ID", &request, &json!({})), "");
+    }
 }

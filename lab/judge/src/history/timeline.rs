@@ -1,25 +1,20 @@
-//! A history as a short table for a terminal: what the broker saw, next to what the programs printed.
+//! Moments as a short table for a terminal: what the broker saw, next to what the programs printed.
 
 use std::collections::BTreeMap;
-use std::os::unix::process::ExitStatusExt;
 
-use nix::sys::signal::Signal;
-
-use crate::history::sentence::api;
-use crate::history::{Moment, What};
-use crate::programs::run::Deed;
+use crate::history::{Happening, Moment};
 use cluster::table;
 
-/// Of this many things of a kind in a row, all are shown; of more, the first and the last.
+/// Up to this many moments of a kind in a row are all shown. Of more, only the first and the last are shown.
 const ALL_SHOWN: usize = 3;
 
-/// More rows than this are cut in the middle.
+/// A table with more rows than this is cut in the middle.
 const MOST_ROWS: usize = 40;
 
-/// How much of a printed line is shown.
+/// A printed line with more characters than this is cut at its end.
 const MOST_CHARS: usize = 60;
 
-/// The table; empty where nothing happened.
+/// The table; empty if there are no moments.
 pub fn timeline(moments: &[Moment]) -> String {
     let Some(start) = moments.first().map(|moment| moment.at) else {
         return String::new();
@@ -28,7 +23,7 @@ pub fn timeline(moments: &[Moment]) -> String {
         .into_iter()
         .map(|(moment, more)| {
             let seconds = moment.at.duration_since(start).unwrap_or_default();
-            let mut text = told(moment);
+            let mut text = cell(moment);
             if more > 0 {
                 text += &format!("  (the last of {})", more + 1);
             }
@@ -42,7 +37,7 @@ pub fn timeline(moments: &[Moment]) -> String {
         .collect();
     if rows.len() > MOST_ROWS {
         let cut = rows.len() - MOST_ROWS;
-        let note = [String::new(), format!("… {cut} more"), String::new()];
+        let note = [String::new(), format!("… {cut} more rows"), String::new()];
         rows.splice(MOST_ROWS / 2..MOST_ROWS / 2 + cut, [note]);
     }
     table(
@@ -52,28 +47,17 @@ pub fn timeline(moments: &[Moment]) -> String {
     )
 }
 
-fn is_printed(what: &What) -> bool {
-    matches!(what, What::Out(_) | What::Err(_))
+fn is_printed(what: &Happening) -> bool {
+    matches!(what, Happening::Out(_) | Happening::Err(_))
 }
 
-fn told(moment: &Moment) -> String {
-    let who = &moment.who;
+/// A moment as a cell of the table. A dash marks what did not go through the broker.
+fn cell(moment: &Moment) -> String {
     match &moment.what {
-        What::Deed(Deed::Started) => format!("── {who} is started"),
-        What::Deed(Deed::Interrupted) => format!("── Ctrl-C for {who}"),
-        What::Deed(Deed::Killed) => format!("── kill -9 for {who}"),
-        What::Deed(Deed::Ended(status)) => match (status.code(), status.signal()) {
-            (Some(code), _) => format!("── {who} has ended, exit status {code}"),
-            (None, signal) => {
-                let name = signal.and_then(|signal| Signal::try_from(signal).ok());
-                let name = name.map_or("a signal", Signal::as_str);
-                format!("── {who} has ended by {name}")
-            }
-        },
-        What::Out(line) => shortened(line),
-        What::Err(line) => format!("(stderr) {}", shortened(line)),
-        What::Request { said, .. } => format!("{who} {said}"),
-        What::Note(note) => format!("── {note}"),
+        Happening::Out(line) => shortened(line),
+        Happening::Err(line) => format!("(stderr) {}", shortened(line)),
+        Happening::Request { .. } => moment.in_words(),
+        Happening::Deed(_) | Happening::Note(_) => format!("── {}", moment.in_words()),
     }
 }
 
@@ -87,8 +71,8 @@ fn shortened(line: &str) -> String {
     }
 }
 
-/// What repeats within a stretch in which nothing else of note happens is shown once or twice: the first, and the last
-/// with the number of those left out.
+/// The moments to show, and for each how many moments of its kind before it are left out. Moments of a kind are thinned out
+/// within a stretch in which nothing else of note happens.
 fn thinned(moments: &[Moment]) -> Vec<(&Moment, usize)> {
     let mut shown = Vec::new();
     let mut rest = moments;
@@ -119,19 +103,20 @@ fn thinned(moments: &[Moment]) -> Vec<(&Moment, usize)> {
     shown
 }
 
-/// What can be told once for many: lines of a program that begin alike, and requests of a kind.
+/// The kind of a moment that need not be shown each time: the client with a kind of request, or the program with the first word
+/// of a line that it printed. `None` for all other moments.
 fn kind(moment: &Moment) -> Option<(String, String)> {
     let kind = match &moment.what {
-        What::Out(line) => {
+        Happening::Out(line) => {
             let mut words = line.split(|c: char| !c.is_alphabetic());
             Some(words.find(|word| !word.is_empty()).unwrap_or_default())
         }
-        What::Err(_) => Some("stderr"),
-        What::Request { logged, .. } => {
-            let api = api(logged);
-            matches!(api, "OFFSET_COMMIT" | "PRODUCE" | "FETCH").then_some(api)
+        Happening::Err(_) => Some("stderr"),
+        Happening::Request { logged, .. } => {
+            let kind = logged.kind();
+            matches!(kind, "OFFSET_COMMIT" | "PRODUCE" | "FETCH").then_some(kind)
         }
-        What::Deed(_) | What::Note(_) => None,
+        Happening::Deed(_) | Happening::Note(_) => None,
     };
     kind.map(|kind| (moment.who.clone(), kind.to_string()))
 }

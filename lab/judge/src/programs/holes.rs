@@ -1,4 +1,4 @@
-//! The holes of a starter, and what fills them in its solution.
+//! The holes of a starter, and the code that fills them in its solution.
 //!
 //! A hole begins with a comment `TODO(n): …` in the starter and `SOLUTION(n): …` in the solution, and ends with
 //! `END(n)` in both. Outside the holes the two files are equal, line by line.
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::programs::workspace;
 
-/// The files that have holes, by their path in the workspace; their solutions lie at the same path under `solutions/`.
+/// The files that have holes, as paths in the workspace. Their solutions have the same paths under `solutions/`.
 pub const FILES: &[&str] = &[
     "producer/src/main.rs",
     "consumer/src/main.rs",
@@ -22,19 +22,19 @@ pub const FILES: &[&str] = &[
     "exactly_once/src/main.rs",
 ];
 
-/// A stretch of a file.
+/// A part of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Lines outside of holes.
+    /// Lines outside the holes.
     Common(Vec<String>),
-    /// A hole's number and its lines, its first comment and its `END` left out.
+    /// A hole: its number, and its lines without the comment that begins it and without its `END`.
     Hole(u32, Vec<String>),
 }
 
-/// The starter and the solution of a file, read from the workspace.
+/// Reads the starter and the solution of a file from the workspace.
 ///
 /// # Errors
-/// When one of them cannot be read, or its marks do not match.
+/// If one of them cannot be read, or its marks do not match.
 pub fn pair(file: &str) -> Result<(Vec<Part>, Vec<Part>)> {
     Ok((
         read(&workspace().join(file), "TODO")?,
@@ -63,17 +63,18 @@ fn parse(text: &str, mark: &str) -> Result<Vec<Part>> {
     Ok(parts.collect())
 }
 
-/// Lines of a file that lie in one hole, with its marks, or between two.
+/// Lines of a file: one hole with its marks, or the lines before, between or after holes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stretch {
+    /// The number of the hole, or `None` outside the holes.
     pub hole: Option<u32>,
     pub lines: Range<usize>,
 }
 
-/// Parts a file at its holes, which begin with this mark: `TODO` in a starter, `SOLUTION` in a solution.
+/// Splits a file at its holes. Each hole begins with `mark`: `TODO` in a starter, `SOLUTION` in a solution.
 ///
 /// # Errors
-/// When its marks do not match.
+/// If the marks do not match.
 pub fn stretches(text: &str, mark: &str) -> Result<Vec<Stretch>> {
     let mut stretches = Vec::new();
     let mut from = 0;
@@ -82,36 +83,36 @@ pub fn stretches(text: &str, mark: &str) -> Result<Vec<Stretch>> {
     for (at, line) in text.lines().enumerate() {
         let number = at + 1;
         if let Some(hole) = marked(line, mark) {
-            if open.is_some() {
-                bail!("line {number}: a hole within a hole");
+            if let Some(open) = open {
+                bail!("line {number}: hole {hole} begins before hole {open} has ended");
             }
             add(None, from..at);
             (from, open) = (at, Some(hole));
         } else if let Some(hole) = marked(line, "END") {
             if open != Some(hole) {
-                bail!("line {number}: END({hole}) closes no hole");
+                bail!("line {number}: END({hole}) without a matching {mark}({hole})");
             }
             add(open, from..number);
             (from, open) = (number, None);
         }
     }
     if let Some(hole) = open {
-        bail!("hole {hole} is not closed");
+        bail!("hole {hole} has no END({hole})");
     }
     add(None, from..text.lines().count());
     Ok(stretches)
 }
 
-/// The number in a comment such as `// TODO(3): …`.
+/// Returns the number in a comment such as `// TODO(3): …`.
 fn marked(line: &str, mark: &str) -> Option<u32> {
     let rest = line.trim_start().strip_prefix("// ")?.strip_prefix(mark)?;
     rest.strip_prefix('(')?.split_once(')')?.0.parse().ok()
 }
 
-/// The starter with some holes filled from the solution, as source text.
+/// Returns the source text of the starter. The holes for which `fill` returns true contain the code of the solution.
 ///
 /// # Errors
-/// When the files cannot be read.
+/// If the starter or the solution cannot be read, or its marks do not match.
 pub fn filled(file: &str, fill: impl Fn(u32) -> bool) -> Result<String> {
     let (starter, solution) = pair(file)?;
     let mut text = String::new();
@@ -133,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_a_file_at_its_holes() -> Result<()> {
+    fn splits_a_file_at_its_holes() -> Result<()> {
         let text = "a\n  // TODO(2): what\n  // is wanted\n  old\n  // END(2)\nb\n";
         let parts = parse(text, "TODO")?;
         let strings = |lines: &[&str]| lines.iter().map(ToString::to_string).collect::<Vec<_>>();

@@ -1,51 +1,30 @@
-//! One run of a lab program.
+//! One run of a lab program: starting it, waiting for what it does, and ending it.
 
-use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::AsFd;
+use std::io::{PipeReader, PipeWriter};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use broker::wait;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use parking_lot::{Mutex, MutexGuard};
 use tempfile::TempDir;
 
-/// How many of a program's last lines an error shows.
+use crate::programs::output::{Line, Stream, fill};
+use crate::programs::transcript::{Deed, Transcript};
+
+/// How many of the last lines of each stream an error message shows.
 const LAST_LINES: usize = 5;
 
-/// How many bytes of a line are kept together; the rest counts as lines of its own.
-const LONGEST_LINE: u64 = 64 * 1024;
-
-/// What a line takes besides its text, in bytes.
-const A_LINE: usize = 64;
-
-/// How many bytes of a stream are kept.
-const MOST_OUTPUT: usize = 8 * 1024 * 1024;
-
-/// How many are read at all. Whoever prints more is ended by a broken pipe.
-const MOST_READ: usize = 64 * 1024 * 1024;
-
-/// However much a program prints, nobody waits longer for what it should.
+/// The longest wait for a line of a program that keeps printing other lines.
 const MOST_TIME: Duration = Duration::from_secs(30);
 
-/// Where a lab program is told which cluster to use.
+/// The environment variable that gives a lab program the address of the cluster.
 pub const BOOTSTRAP_SERVERS: &str = "BOOTSTRAP_SERVERS";
 
-/// A line that a program printed, without its end, and when.
-#[derive(Clone, Debug)]
-pub struct Line {
-    pub at: Instant,
-    pub text: String,
-}
-
-/// A running or ended program. Dropping it kills it and everything in its process group.
+/// A program that runs or has ended. Dropping it kills everything in its process group.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
@@ -53,74 +32,15 @@ pub struct Program {
     out: Stream,
     err: Stream,
     transcript: Transcript,
-    /// The other end of a full pipe. Were it closed, the program would end with a broken pipe.
+    /// The reading end of a pipe that nobody reads. If it were closed, the program would end with a broken pipe.
     stalled: Option<PipeReader>,
-    /// Its standard output, where it is to be stalled later.
+    /// The writing end of its standard output, if [`Program::stall`] may fill it later.
     to_fill: Option<PipeWriter>,
     _folder: TempDir,
 }
 
-/// What came on one stream so far, and the thread that reads it.
-#[derive(Debug)]
-struct Stream {
-    lines: Lines,
-    reader: JoinHandle<()>,
-}
-
-type Lines = Arc<Mutex<Vec<Line>>>;
-
-/// What was done to a program, or became of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
-    Started,
-    /// Ctrl-C.
-    Interrupted,
-    /// `kill -9`.
-    Killed,
-    /// It has ended, in this way. Noticed when somebody looked.
-    Ended(ExitStatus),
-}
-
-/// What is known of a run, also after the program has gone: what was done to it, and its lines on both streams.
-#[derive(Clone, Debug)]
-pub struct Transcript {
-    pub name: String,
-    deeds: Arc<Mutex<Vec<(Instant, Deed)>>>,
-    out: Lines,
-    err: Lines,
-}
-
-impl Transcript {
-    /// What was done to it, and when.
-    pub fn deeds(&self) -> Vec<(Instant, Deed)> {
-        self.deeds.lock().clone()
-    }
-
-    /// What it printed on standard output.
-    pub fn out(&self) -> Vec<Line> {
-        self.out.lock().clone()
-    }
-
-    /// What it printed on standard error.
-    pub fn err(&self) -> Vec<Line> {
-        self.err.lock().clone()
-    }
-
-    fn note(&self, deed: Deed) {
-        self.deeds.lock().push((Instant::now(), deed));
-    }
-
-    fn note_end(&self, status: ExitStatus) {
-        let mut deeds = self.deeds.lock();
-        let is_end = |(_, deed): &(Instant, Deed)| matches!(deed, Deed::Ended(_));
-        if !deeds.iter().any(is_end) {
-            deeds.push((Instant::now(), Deed::Ended(status)));
-        }
-    }
-}
-
 impl Program {
-    /// Starts a lab program against the cluster at `bootstrap`.
+    /// Starts a lab program that uses the cluster at `bootstrap`.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -131,11 +51,11 @@ impl Program {
         )
     }
 
-    /// As [`Program::run`], but with a full pipe for standard output that nobody reads: the program blocks in its first
-    /// print, so in the middle of processing, until it is killed.
+    /// Like [`Program::run`], but standard output is a full pipe that nobody reads. The program therefore blocks in its
+    /// first print, in the middle of processing, until it is killed.
     ///
     /// # Errors
-    /// As there.
+    /// When it cannot be started.
     pub fn run_stalled(name: &str, command: &mut Command) -> Result<Self> {
         let (reader, mut writer) = std::io::pipe()?;
         fill(&mut writer)?;
@@ -144,11 +64,11 @@ impl Program {
         Ok(program)
     }
 
-    /// As [`Program::run_stalled`], but nothing is in its way until [`Program::stall`]: what it prints before, in all no more
-    /// than a pipe holds, nobody reads.
+    /// Like [`Program::run_stalled`], but the program can print until [`Program::stall`] is called. Nobody reads what
+    /// it prints, so this works only if all of it fits into a pipe.
     ///
     /// # Errors
-    /// As there.
+    /// When it cannot be started.
     pub fn run_to_stall(name: &str, command: &mut Command) -> Result<Self> {
         let (reader, writer) = std::io::pipe()?;
         let to_fill = writer.try_clone()?;
@@ -158,7 +78,7 @@ impl Program {
         Ok(program)
     }
 
-    /// From now on it blocks in its next print, until it is killed.
+    /// Makes a program that [`Program::run_to_stall`] started block in its next print, until it is killed.
     ///
     /// # Errors
     /// When the system refuses.
@@ -166,7 +86,7 @@ impl Program {
         self.to_fill.as_mut().map_or(Ok(()), fill)
     }
 
-    /// Starts a command whose first line finds nobody who reads it any more.
+    /// Starts a command whose standard output is closed at the other end. Its first print fails with a broken pipe.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -175,7 +95,7 @@ impl Program {
         Self::spawn(name, command, writer, None)
     }
 
-    /// Starts a command in a fresh folder, as the leader of a process group.
+    /// Starts a command in a new, empty folder, as the leader of a process group of its own.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -200,16 +120,11 @@ impl Program {
             .process_group(0)
             .spawn()
             .with_context(|| format!("{name} could not be started"))?;
-        // The command holds our ends of the pipes, and the readers would wait for those too.
+        // The command still holds the writing ends of the pipes. The readers would wait until these are closed, too.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let group = Pid::from_raw(child.id().cast_signed());
         let (out, err) = (Stream::read(out_reader), Stream::read(Some(err_reader)));
-        let transcript = Transcript {
-            name: name.to_string(),
-            deeds: Arc::default(),
-            out: Arc::clone(&out.lines),
-            err: Arc::clone(&err.lines),
-        };
+        let transcript = Transcript::new(name, out.shared(), err.shared());
         transcript.note(Deed::Started);
         Ok(Self {
             child,
@@ -223,7 +138,7 @@ impl Program {
         })
     }
 
-    /// What is known of this run; it grows as the run goes on.
+    /// The transcript of this run. It grows while the program runs.
     pub fn transcript(&self) -> Transcript {
         self.transcript.clone()
     }
@@ -233,12 +148,12 @@ impl Program {
         self.group
     }
 
-    /// What it printed on standard output so far.
+    /// The lines on standard output so far.
     pub fn lines(&self) -> Vec<Line> {
         self.out.lines().clone()
     }
 
-    /// The same without the times.
+    /// The texts of the lines on standard output so far.
     pub fn texts(&self) -> Vec<String> {
         self.out
             .lines()
@@ -247,15 +162,16 @@ impl Program {
             .collect()
     }
 
-    /// What it printed on standard error so far.
+    /// The lines on standard error so far.
     pub fn errors(&self) -> Vec<Line> {
         self.err.lines().clone()
     }
 
-    /// Waits until what it has printed so far satisfies `look`.
+    /// Waits until `look` finds something in the lines on standard output so far. `what` describes it in error
+    /// messages, after "to print".
     ///
     /// # Errors
-    /// When it has not after `limit`, or the program ends before; with its last lines.
+    /// When `look` has found nothing after `limit`, or the program has ended before. The message shows its last lines.
     pub fn wait_for<T>(
         &mut self,
         what: &str,
@@ -264,21 +180,21 @@ impl Program {
     ) -> Result<T> {
         let waited_for = format!("{} to print {what}", self.transcript.name);
         let seen = wait::until(&waited_for, limit, || {
-            // Ended before its last lines were read? They are complete once both readers are done.
+            // Checked before `look` reads the lines: if the program has ended by then, no more lines will come.
             let ended = self.all_read();
             if let Some(seen) = look(&self.out.lines()) {
                 return Ok(Some(seen));
             }
             if ended {
-                bail!("{} ended; {what} was expected", self.transcript.name);
+                bail!("{} ended before it printed {what}", self.transcript.name);
             }
             Ok(None)
         });
         seen.with_context(|| self.last_lines())
     }
 
-    /// As [`Program::wait_for`], but gives up early, without an error: `None` once it has printed nothing for `quiet` since
-    /// the wait began, or has printed nothing at all for `limit`.
+    /// Waits until what it has printed satisfies `look`. Returns `None`, and no error, if it ends before, if it prints
+    /// nothing at all for `limit`, or if it is silent for `quiet` after that.
     ///
     /// # Errors
     /// On Ctrl-C.
@@ -288,46 +204,42 @@ impl Program {
         quiet: Duration,
         mut look: impl FnMut(&[Line]) -> Option<T>,
     ) -> Result<Option<T>> {
-        let start = Instant::now();
-        loop {
+        let mut seen = None;
+        wait::while_it_changes(MOST_TIME, || {
             let ended = self.all_read();
-            let last = {
-                let lines = self.out.lines();
-                if let Some(seen) = look(&lines) {
-                    return Ok(Some(seen));
-                }
-                lines.last().map(|line| line.at)
+            let lines = self.out.lines();
+            seen = look(&lines);
+            let patience = if seen.is_some() || ended {
+                Duration::ZERO
+            } else if lines.is_empty() {
+                limit
+            } else {
+                quiet
             };
-            let is_quiet = match last {
-                Some(at) => at.max(start).elapsed() >= quiet,
-                None => start.elapsed() >= limit,
-            };
-            if ended || is_quiet || start.elapsed() >= MOST_TIME {
-                return Ok(None);
-            }
-            wait::pass(Duration::from_millis(10))?;
-        }
+            Ok((lines.last().map(|line| line.at), patience))
+        })?;
+        Ok(seen)
     }
 
-    /// Waits until it has ended by itself, and all it printed has been read.
+    /// Waits until it has ended by itself and all that it printed has been read.
     ///
     /// # Errors
-    /// When it has not after `limit`.
+    /// When it has not ended after `limit`. The message shows its last lines.
     pub fn wait_for_end(&mut self, limit: Duration) -> Result<ExitStatus> {
         self.end_within(limit)?.with_context(|| {
             format!(
-                "waited {} s for {} to end. {}",
-                limit.as_secs_f32(),
+                "{} was still running after {} s. {}",
                 self.transcript.name,
+                limit.as_secs_f32(),
                 self.last_lines()
             )
         })
     }
 
-    /// As [`Program::wait_for_end`], where it may as well run on: `None` when it still runs after `limit`.
+    /// Like [`Program::wait_for_end`], but a program that is still running after `limit` is not an error: `None`.
     ///
     /// # Errors
-    /// On Ctrl-C, or when the system cannot tell.
+    /// On Ctrl-C, or when the system cannot say whether it has ended.
     pub fn end_within(&mut self, limit: Duration) -> Result<Option<ExitStatus>> {
         wait::up_to(limit, || {
             let status = self.try_wait()?;
@@ -335,18 +247,18 @@ impl Program {
         })
     }
 
-    /// Waits until something holds that it should bring about. Returns whether it does: not after `limit`, or when it has
-    /// ended without.
+    /// Waits until `holds` returns `true` because of something that the program does. Returns `false` if this has not
+    /// happened when `limit` is over or the program has ended.
     ///
     /// # Errors
-    /// When `holds` fails, on Ctrl-C, or when the system cannot tell.
+    /// When `holds` fails, on Ctrl-C, or when the system cannot say whether the program has ended.
     pub fn until(
         &mut self,
         limit: Duration,
         mut holds: impl FnMut() -> Result<bool>,
     ) -> Result<bool> {
         let seen = wait::up_to(limit, || {
-            // In this order: what it did last counts as well.
+            // In this order, because what the program did just before its end counts as well.
             let has_ended = !self.is_running()?;
             let holds = holds()?;
             Ok((holds || has_ended).then_some(holds))
@@ -357,7 +269,7 @@ impl Program {
     /// Is it still running?
     ///
     /// # Errors
-    /// When the system cannot tell.
+    /// When the system cannot say whether it has ended.
     pub fn is_running(&mut self) -> Result<bool> {
         Ok(self.try_wait()?.is_none())
     }
@@ -370,46 +282,47 @@ impl Program {
         Ok(status)
     }
 
-    /// Presses Ctrl-C: sends SIGINT.
+    /// Does what Ctrl-C does: sends SIGINT to its process group.
     ///
     /// # Errors
-    /// When it has ended already.
+    /// When it has already ended.
     pub fn interrupt(&self) -> Result<()> {
         self.transcript.note(Deed::Interrupted);
         self.signal(Signal::SIGINT)
     }
 
-    /// Stops it where it is (SIGSTOP), until it is resumed or killed.
+    /// Pauses it (SIGSTOP) until it is resumed or killed.
     ///
     /// # Errors
-    /// When it has ended already.
+    /// When it has already ended.
     pub fn pause(&self) -> Result<()> {
         self.signal(Signal::SIGSTOP)
     }
 
-    /// Lets a paused one go on (SIGCONT).
+    /// Lets a paused program continue (SIGCONT).
     ///
     /// # Errors
-    /// When it has ended already.
+    /// When it has already ended.
     pub fn resume(&self) -> Result<()> {
         self.signal(Signal::SIGCONT)
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        killpg(self.group, signal).with_context(|| format!("{} has ended", self.transcript.name))
+        killpg(self.group, signal)
+            .with_context(|| format!("{} has already ended", self.transcript.name))
     }
 
-    /// Kills it, as `kill -9` does, and waits until it is gone.
+    /// Kills it as `kill -9` does, and waits until it is gone.
     ///
     /// # Errors
-    /// When it has ended already.
+    /// When it has already ended.
     pub fn kill(&mut self) -> Result<()> {
         self.transcript.note(Deed::Killed);
         self.signal(Signal::SIGKILL)?;
         self.wait_for_end(Duration::from_secs(10)).map(drop)
     }
 
-    /// As [`Program::kill`], where it still runs.
+    /// Kills it like [`Program::kill`], but only if it is still running.
     ///
     /// # Errors
     /// When it cannot be killed.
@@ -421,7 +334,7 @@ impl Program {
         }
     }
 
-    /// Its last lines on both streams, for a message.
+    /// Its last lines on both streams, for an error message.
     pub fn last_lines(&self) -> String {
         let mut text = format!("{}'s last lines:", self.transcript.name);
         for (stream, name) in [(&self.out, "out"), (&self.err, "err")] {
@@ -433,8 +346,9 @@ impl Program {
         text
     }
 
+    /// Is everything read that the program printed?
     fn all_read(&self) -> bool {
-        self.out.reader.is_finished() && self.err.reader.is_finished()
+        self.out.is_complete() && self.err.is_complete()
     }
 }
 
@@ -445,65 +359,5 @@ impl Drop for Program {
         }
         let _ = killpg(self.group, Signal::SIGKILL);
         let _ = self.child.wait();
-    }
-}
-
-impl Stream {
-    /// Reads to the end; without a pipe there is nothing to read. Of a flood, the beginning and the end are kept.
-    fn read(from: Option<PipeReader>) -> Self {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let to = Arc::clone(&lines);
-        let reader = thread::spawn(move || {
-            let Some(from) = from else { return };
-            let mut from = BufReader::new(from);
-            let mut kept = 0;
-            let mut beginning = 0;
-            let mut all = 0;
-            while all < MOST_READ {
-                let mut line = Vec::new();
-                match from
-                    .by_ref()
-                    .take(LONGEST_LINE)
-                    .read_until(b'\n', &mut line)
-                {
-                    Ok(0) | Err(_) => return,
-                    Ok(read) => {
-                        kept += read + A_LINE;
-                        all += read;
-                    }
-                }
-                let text = String::from_utf8_lossy(&line).trim_end().to_string();
-                let at = Instant::now();
-                let mut lines = to.lock();
-                lines.push(Line { at, text });
-                if kept < MOST_OUTPUT / 2 {
-                    beginning = lines.len();
-                } else if kept > MOST_OUTPUT {
-                    let middle = beginning..beginning + (lines.len() - beginning) / 2;
-                    kept -= lines
-                        .drain(middle)
-                        .map(|line| line.text.len() + 1 + A_LINE)
-                        .sum::<usize>();
-                }
-            }
-        });
-        Self { lines, reader }
-    }
-
-    fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
-        self.lines.lock()
-    }
-}
-
-/// Fills a pipe up, so that it takes not one byte more.
-fn fill(writer: &mut PipeWriter) -> Result<()> {
-    /// The program and we may both be writing: so much goes in as a whole, or not yet (`PIPE_BUF`).
-    const PAGE: [u8; 4096] = [b'\n'; 4096];
-    loop {
-        let mut room = [PollFd::new(writer.as_fd(), PollFlags::POLLOUT)];
-        if poll(&mut room, PollTimeout::ZERO)? == 0 {
-            return Ok(());
-        }
-        writer.write_all(&PAGE)?;
     }
 }

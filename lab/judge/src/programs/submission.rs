@@ -1,4 +1,4 @@
-//! Where a submission's programs are.
+//! A submission: which programs it contains, and how they are started.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use confine::Confinement;
 
 use crate::programs::{Built, PROGRAMS, Version, build_command, target, workspace};
 
-/// Programs by their names.
+/// The programs of a submission, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Submission {
     programs: BTreeMap<String, Found>,
@@ -19,9 +19,9 @@ pub struct Submission {
 
 #[derive(Clone, Debug)]
 enum Found {
-    /// An executable, or a Python script.
+    /// The path of an executable or a Python script.
     File(PathBuf),
-    /// The compiler's message.
+    /// The compiler's errors.
     DoesNotCompile(String),
 }
 
@@ -46,7 +46,7 @@ impl std::fmt::Display for Missing {
 }
 
 impl Submission {
-    /// These executables or scripts.
+    /// Returns a submission of these executables and scripts, given as paths by program name.
     pub fn of(programs: BTreeMap<String, PathBuf>) -> Self {
         let programs = programs.into_iter();
         Self {
@@ -58,24 +58,25 @@ impl Submission {
         }
     }
 
-    /// The same programs; scripts are run by this Python.
+    /// Returns the same submission. This Python runs its scripts.
     #[must_use]
     pub fn with_python(mut self, python: PathBuf) -> Self {
         self.python = Some(python);
         self
     }
 
-    /// The same programs, which nobody has read: they run confined.
+    /// Returns the same submission. Its programs run confined, because nobody has read them.
     #[must_use]
     pub fn confined(mut self, confinement: Confinement) -> Self {
         self.confinement = Some(confinement);
         self
     }
 
-    /// A folder of executables with the programs' names, or of Python scripts with these names and `.py`.
+    /// Returns the submission in a folder. It contains executables named after the programs, such as `producer`, or Python
+    /// scripts, such as `producer.py`.
     ///
     /// # Errors
-    /// When it holds none of them.
+    /// If the folder contains none of them.
     pub fn in_folder(folder: &Path) -> Result<Self> {
         let folder = std::path::absolute(folder)?;
         let mut programs = BTreeMap::new();
@@ -88,7 +89,7 @@ impl Submission {
         }
         if programs.is_empty() {
             bail!(
-                "{} holds none of the programs: {} (or the same with .py)",
+                "{} contains none of the programs. Their names are {}; a Python script also ends in .py",
                 folder.display(),
                 PROGRAMS.join(", ")
             );
@@ -96,10 +97,10 @@ impl Submission {
         Ok(Self::of(programs))
     }
 
-    /// The programs of this workspace, built. One that does not compile is known for that, and the others are there.
+    /// Builds these programs of this workspace. If one does not compile, the others can still be started.
     ///
     /// # Errors
-    /// When Cargo itself fails, or on Ctrl-C.
+    /// If Cargo itself fails, or on Ctrl-C.
     pub fn build_own(programs: &[&str]) -> Result<Self> {
         let targets: Vec<_> = programs
             .iter()
@@ -110,7 +111,7 @@ impl Submission {
         Ok(Self::from_build(programs, &built))
     }
 
-    /// What a build made of these programs.
+    /// Returns the submission that results from a build of these programs.
     pub fn from_build(programs: &[&str], built: &Built) -> Self {
         let found = programs.iter().map(|program| {
             let found = match built.executables.get(*program) {
@@ -126,10 +127,11 @@ impl Submission {
         }
     }
 
-    /// How a program is started. The folders in `kept` are its own as well as the one that it is started in.
+    /// Returns the command that starts a program. A confined program may use the folders in `kept` as its own, in addition to
+    /// the folder that it is started in.
     ///
     /// # Errors
-    /// [`Missing`], or when it cannot be confined.
+    /// [`Missing`] if the program was not submitted or does not compile; another error if it cannot be confined.
     pub fn command(&self, program: &str, kept: &[PathBuf]) -> Result<Command> {
         let command = self.plain_command(program)?;
         match &self.confinement {

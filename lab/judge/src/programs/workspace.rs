@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-/// The first build compiles librdkafka.
+/// How long a build may take. The first one compiles librdkafka.
 pub const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// The lab programs, in the order of the tasks.
@@ -22,25 +22,25 @@ pub const PROGRAMS: &[&str] = &[
     "exactly_once",
 ];
 
-/// The programs that have nothing to fill in: the starter is the solution.
+/// The programs without holes. Their starter is also their solution.
 const WITHOUT_HOLES: &[&str] = &["consumer_crash"];
 
-/// Whose version of a program.
+/// Which version of a program is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// What stands in the student's crate.
+    /// The one in the student's crate.
     Own,
     /// The solution.
     Solution,
 }
 
-/// The folder of this workspace.
+/// Returns the folder of this workspace.
 pub fn workspace() -> &'static Path {
     let this_crate = Path::new(env!("CARGO_MANIFEST_DIR"));
     this_crate.ancestors().nth(2).unwrap_or(this_crate)
 }
 
-/// The package and the executable of a program.
+/// Returns the names of a program's package and executable.
 pub fn target(program: &str, version: Version) -> (String, String) {
     if version == Version::Solution && !WITHOUT_HOLES.contains(&program) {
         ("solutions".to_string(), format!("solution_{program}"))
@@ -49,13 +49,13 @@ pub fn target(program: &str, version: Version) -> (String, String) {
     }
 }
 
-/// Builds these programs and returns where each of them lies. Cargo's progress and messages go to standard error.
+/// Builds these programs and returns the path of each executable. Cargo's progress and messages go to standard error.
 ///
 /// # Errors
-/// When one does not compile, or there are no solutions.
+/// If one does not compile, if this workspace does not contain the solutions, or on Ctrl-C.
 pub fn build(programs: &[&str], version: Version) -> Result<BTreeMap<String, PathBuf>> {
     if version == Version::Solution && !workspace().join("solutions").exists() {
-        bail!("this workspace holds no solutions; whoever gave it to you has them");
+        bail!("this workspace does not contain the solutions; your instructor has them");
     }
     let targets: Vec<_> = programs
         .iter()
@@ -66,54 +66,54 @@ pub fn build(programs: &[&str], version: Version) -> Result<BTreeMap<String, Pat
     Ok(named.zip(built).collect())
 }
 
-/// Builds executables, given by package and name, in the workspace at `folder`; returns their paths, in that order.
+/// Builds executables in the workspace at `folder`. Each target is the name of a package and of its executable. Returns the
+/// paths of the executables, in the same order.
 ///
 /// # Errors
-/// When one does not compile.
+/// If one does not compile, or on Ctrl-C.
 pub fn build_in(folder: &Path, targets: &[(String, String)]) -> Result<Vec<PathBuf>> {
-    // Wherever the folder is, what was built before is found again.
+    // All folders share the target folder of this workspace, so Cargo finds what it has built before.
     let mut cargo = build_command(folder, &workspace().join("target"), targets);
     let output = broker::run_loud(
         cargo.arg("--message-format=json-render-diagnostics"),
         BUILD_LIMIT,
     )?;
     if !output.status.success() {
-        bail!("the build failed; the compiler's messages are above");
+        bail!("the build failed; fix the compiler errors above, then try again");
     }
     let mut built = Built::read(&output.stdout)?;
     let paths = targets
         .iter()
         .map(|(_, executable)| built.executables.remove(executable));
     let paths: Option<Vec<PathBuf>> = paths.collect();
-    paths.context("Cargo built less than it was asked for")
+    paths.context("Cargo did not name the path of every executable that it should build")
 }
 
 const KEEP_GOING: [&str; 2] = ["--keep-going", "--message-format=json"];
 
-/// What became of a build in which some programs may not compile.
+/// The result of a build that goes on if a program does not compile.
 #[derive(Clone, Debug, Default)]
 pub struct Built {
-    /// Where the executables lie, by name.
+    /// The paths of the executables, by name.
     pub executables: BTreeMap<String, PathBuf>,
-    /// The compiler's errors, by the name of the executable or library that they are about.
+    /// The compiler's errors, by the name of the executable or library in which they occur.
     pub errors: BTreeMap<String, String>,
 }
 
 impl Built {
-    /// As [`build_in`], but what does not compile is left out, with the compiler's message instead. Cargo's progress goes to
-    /// standard error.
+    /// Runs a build and goes on if a program does not compile. Cargo's progress goes to standard error.
     ///
     /// # Errors
-    /// When Cargo itself fails, or on Ctrl-C.
+    /// If Cargo itself fails, or on Ctrl-C.
     pub fn keep_going(cargo: &mut Command) -> Result<Self> {
         let built = broker::run_loud(cargo.args(KEEP_GOING), BUILD_LIMIT)?;
         Self::of(&built)
     }
 
-    /// The same without a word, and within `limit`.
+    /// Does the same as [`Built::keep_going`], but prints nothing.
     ///
     /// # Errors
-    /// As there.
+    /// If Cargo itself fails or takes longer than `limit`, or on Ctrl-C.
     pub fn keep_going_quietly(cargo: &mut Command, limit: Duration) -> Result<Self> {
         let built = broker::run(cargo.args(KEEP_GOING), limit)?;
         Self::of(&built).with_context(|| broker::last_lines(&built.stderr, 5))
@@ -122,7 +122,7 @@ impl Built {
     fn of(output: &Output) -> Result<Self> {
         let built = Self::read(&output.stdout)?;
         if !output.status.success() && built.errors.is_empty() {
-            bail!("Cargo could not build");
+            bail!("the build failed, but the compiler reported no error");
         }
         Ok(built)
     }
@@ -130,7 +130,8 @@ impl Built {
     fn read(stdout: &[u8]) -> Result<Self> {
         let mut built = Self::default();
         for line in String::from_utf8_lossy(stdout).lines() {
-            let message: Message = serde_json::from_str(line).context("Cargo printed no JSON")?;
+            let message: Message =
+                serde_json::from_str(line).context("Cargo printed a line that is not JSON")?;
             let Some(target) = message.target else {
                 continue;
             };
@@ -144,7 +145,8 @@ impl Built {
         Ok(built)
     }
 
-    /// Why this executable is not there: its own errors, or else those of what it is built on.
+    /// Returns the compiler's errors because of which an executable is missing: its own errors, or if it has none, those of
+    /// the libraries that it uses.
     pub fn error(&self, executable: &str) -> String {
         match self.errors.get(executable) {
             Some(own) => own.clone(),
@@ -153,7 +155,8 @@ impl Built {
     }
 }
 
-/// Builds executables, given by package and name, in the workspace at `folder`.
+/// Returns the command that builds executables in the workspace at `folder`, into the target folder `target`. Each of the
+/// `targets` is the name of a package and of its executable.
 pub fn build_command(folder: &Path, target: &Path, targets: &[(String, String)]) -> Command {
     let mut build = cargo("build");
     build
@@ -165,7 +168,7 @@ pub fn build_command(folder: &Path, target: &Path, targets: &[(String, String)])
     build
 }
 
-/// The parts that matter here of a line that Cargo prints with `--message-format=json`.
+/// The fields used here of a line that Cargo prints with `--message-format=json`.
 #[derive(Deserialize)]
 struct Message {
     target: Option<Target>,
@@ -185,7 +188,7 @@ struct Target {
     name: String,
 }
 
-/// A Cargo command in this workspace.
+/// Returns a Cargo command that runs in this workspace.
 pub fn cargo(subcommand: &str) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.current_dir(workspace()).arg(subcommand);

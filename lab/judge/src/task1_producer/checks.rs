@@ -1,4 +1,12 @@
 //! Task 1: the checks of the producer.
+//!
+//! They detect a producer that
+//! - publishes the wrong number of events, or events with wrong ids, fields or amounts;
+//! - gives events no key or a wrong key, or puts all of them on one partition;
+//! - does not report its deliveries, reports them with a wrong position or before the broker has acknowledged them, or
+//!   does not report the ones that fail;
+//! - ends before the broker has acknowledged all events, or does not ask for `acks=all`;
+//! - never ends, or does not say that it is done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitStatus;
@@ -10,25 +18,27 @@ use common::CLICKSTREAM;
 use serde_json::Value;
 
 use crate::Program;
-use crate::bench::gate::Request;
-use crate::bench::lane::Lane;
+use crate::bench::gate::RequestKind;
+use crate::bench::lane::{Lane, Scenario};
+use crate::contract::WORK_LIMIT;
+use crate::history::logged::Logged;
 use crate::history::printed::position;
 use crate::verdict::check::{Check, Verdict, verdict};
 use cluster::Record;
 
-/// How long a program may take to come to its first record, and to its end.
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// And to its end, where it has not come to anything before.
+/// How long to wait for a program that has already taken longer than [`WORK_LIMIT`] once.
 const HOPELESS: Duration = Duration::from_secs(3);
 
-/// How long its records stay unanswered.
+/// How long the gate holds back the program's records.
 const HELD: Duration = Duration::from_secs(2);
 
-/// How long the broker may take to log what it has answered.
+/// How long the broker may take to log a request that it has answered.
 const LOGGED: Duration = Duration::from_secs(5);
 
-/// Seconds since 1970 in which this lab was written; a timestamp before is none.
+/// The largest record that the topic accepts in the run whose records are refused, in bytes.
+const MOST_BYTES: u32 = 60;
+
+/// The earliest valid timestamp, in seconds since 1970. It lies before the day on which this lab was written.
 const EARLIEST: f64 = 1.7e9;
 
 pub const CHECKS: &[Check] = &[
@@ -43,21 +53,21 @@ pub const CHECKS: &[Check] = &[
         id: "producer.event_ids",
         task: 1,
         points: 2,
-        title: "numbers the events 0 to 99",
+        title: "numbers the events from 0 to 99",
         judge: event_ids,
     },
     Check {
         id: "producer.event_fields",
         task: 1,
         points: 3,
-        title: "gives every event its five fields, in their ranges",
+        title: "gives every event its five fields, with valid values",
         judge: event_fields,
     },
     Check {
         id: "producer.amount_share",
         task: 1,
         points: 2,
-        title: "gives about three events in ten an amount",
+        title: "gives an amount to about three in ten events",
         judge: amount_share,
     },
     Check {
@@ -71,7 +81,7 @@ pub const CHECKS: &[Check] = &[
         id: "producer.one_partition_a_user",
         task: 1,
         points: 2,
-        title: "has all events of a user on one partition",
+        title: "sends all events of a user to one partition",
         judge: one_partition_a_user,
     },
     Check {
@@ -92,28 +102,28 @@ pub const CHECKS: &[Check] = &[
         id: "producer.reports_after_acknowledgement",
         task: 1,
         points: 2,
-        title: "reports a delivery only once the broker has acknowledged it",
+        title: "reports a delivery only after the broker has acknowledged it",
         judge: reports_after_acknowledgement,
     },
     Check {
         id: "producer.waits_for_acknowledgements",
         task: 1,
         points: 4,
-        title: "waits for every acknowledgement before it ends",
+        title: "waits for every acknowledgment before it ends",
         judge: waits_for_acknowledgements,
     },
     Check {
         id: "producer.reports_failures",
         task: 1,
         points: 2,
-        title: "reports the deliveries that the broker refuses",
+        title: "reports the records that the broker refuses",
         judge: reports_failures,
     },
     Check {
         id: "producer.acks_all",
         task: 1,
         points: 3,
-        title: "asks for the acknowledgement of all in-sync replicas",
+        title: "asks all in-sync replicas to acknowledge",
         judge: acks_all,
     },
     Check {
@@ -125,11 +135,11 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// One run, whose records were held back on their way to the broker for two seconds.
+/// A run whose records the gate held back for [`HELD`] on their way to the broker.
 struct Published {
-    /// Was it still there, with records that nobody had acknowledged?
+    /// Whether the program was still running after that time, with records that had not been acknowledged.
     waited: bool,
-    /// Deliveries that it reported while nothing was acknowledged.
+    /// How many deliveries it reported before the broker had acknowledged any record.
     early: usize,
     status: Option<ExitStatus>,
     lines: Vec<String>,
@@ -138,10 +148,15 @@ struct Published {
     last_lines: String,
 }
 
+const PUBLISHED: Scenario<Published> = Scenario {
+    name: "published",
+    run: published,
+};
+
 fn published(lane: &Lane) -> Result<Published> {
-    lane.hold(Request::Produce);
+    lane.hold(RequestKind::Produce);
     let mut producer = lane.start("producer")?;
-    let came = wait_for_first_record(lane, &mut producer, LIMIT)?;
+    let came = wait_for_first_record(lane, &mut producer, WORK_LIMIT)?;
     if came {
         producer.end_within(HELD)?;
     }
@@ -150,23 +165,19 @@ fn published(lane: &Lane) -> Result<Published> {
     if waited {
         lane.release();
     } else {
-        // Who does not wait for an answer will never know that there was none.
+        // The program did not wait for the broker's answer, so the records that it left behind are lost.
         lane.turn_away();
     }
-    let status = producer.end_within(if came { LIMIT } else { HOPELESS })?;
+    let status = producer.end_within(if came { WORK_LIMIT } else { HOPELESS })?;
     let lines = producer.texts();
-    // Who has ended by then has printed all before anything was acknowledged.
+    // A program that has already ended printed all its lines before the broker acknowledged anything.
     let early = delivered(if waited { &by_then } else { &lines }).len();
     let records = lane.kafka().records(CLICKSTREAM)?;
-    // The broker logs what it has answered, so a little late.
+    // The broker logs a request only after it has answered it, so the entry appears a little late.
     let mut acks = BTreeSet::new();
     wait::up_to(LOGGED, || {
         let requests = lane.requests_of_programs("PRODUCE")?;
-        acks.extend(
-            requests
-                .iter()
-                .filter_map(|r| r["request"]["acks"].as_i64()),
-        );
+        acks.extend(requests.iter().filter_map(Logged::acks));
         Ok((records.is_empty() || !acks.is_empty()).then_some(()))
     })?;
     Ok(Published {
@@ -180,34 +191,43 @@ fn published(lane: &Lane) -> Result<Published> {
     })
 }
 
-/// Waits until a record is held back. Returns whether anything came of the program: that, or its end.
+/// Waits until the gate holds back a record, or the program ends. Returns whether one of the two happened within `limit`.
 fn wait_for_first_record(lane: &Lane, producer: &mut Program, limit: Duration) -> Result<bool> {
     let is_held = producer.until(limit, || Ok(lane.is_holding()))?;
     Ok(is_held || !producer.is_running()?)
 }
 
-/// One run on a topic that takes no record of more than 60 bytes.
+/// A run on a topic that accepts only records of at most [`MOST_BYTES`] bytes.
 struct Refused {
+    /// How many lines report a failed delivery.
     failed: usize,
+    /// How many lines report a delivery.
     delivered: usize,
-    /// Was it still there when the refusal came?
+    /// Whether the program was still running when the broker refused its records.
     waited: bool,
     ended: bool,
 }
 
+const REFUSED: Scenario<Refused> = Scenario {
+    name: "refused",
+    run: refused,
+};
+
 fn refused(lane: &Lane) -> Result<Refused> {
-    // First what needs a topic that takes everything.
-    let before = lane.evidence(published)?;
+    // The other run comes first, because it needs a topic that accepts every record.
+    let before = lane.evidence(PUBLISHED)?;
     let limit = if before.status.is_some() {
-        LIMIT
+        WORK_LIMIT
     } else {
         HOPELESS
     };
     lane.kafka()
-        .set_topic_config(CLICKSTREAM, "max.message.bytes", "60")?;
-    lane.note("the topic takes no record of more than 60 bytes now");
-    // The refusal comes a little late, so that it reaches only those who wait for it.
-    lane.hold(Request::Produce);
+        .set_topic_config(CLICKSTREAM, "max.message.bytes", &MOST_BYTES.to_string())?;
+    lane.note(format!(
+        "the topic now accepts only records of at most {MOST_BYTES} bytes"
+    ));
+    // The records are held back first, so the refusal reaches the program only if it waits for the broker's answer.
+    lane.hold(RequestKind::Produce);
     let mut producer = lane.start("producer")?;
     if wait_for_first_record(lane, &mut producer, limit)? {
         producer.end_within(HELD)?;
@@ -225,7 +245,7 @@ fn refused(lane: &Lane) -> Result<Refused> {
     })
 }
 
-/// The positions of the deliveries that were reported.
+/// Returns the partition and offset of each delivery that was reported.
 fn delivered(lines: &[String]) -> Vec<(i32, i64)> {
     let reports = lines
         .iter()
@@ -233,7 +253,7 @@ fn delivered(lines: &[String]) -> Vec<(i32, i64)> {
     reports.filter_map(|line| position(line)).collect()
 }
 
-/// What a check of the events says it saw, where there are any.
+/// Returns what a check of the events saw: that none arrived, or else what `saw` returns.
 fn of_events(records: &[Record], saw: impl FnOnce() -> String) -> String {
     if records.is_empty() {
         "no event arrived".to_string()
@@ -243,16 +263,16 @@ fn of_events(records: &[Record], saw: impl FnOnce() -> String) -> String {
 }
 
 fn publishes_100(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(published)?;
+    let run = lane.evidence(PUBLISHED)?;
     Ok(verdict(
         run.records.len() == 100,
-        "100 events in clickstream",
+        "100 events in the topic clickstream",
         format!("{} events. {}", run.records.len(), run.last_lines),
-        "Which topic does the loop send to, how often, and does the program end before everything has left it?",
+        "Which topic does your loop send to, and how often? Does the program end before all events have been sent?",
     ))
 }
 
-/// The events that are JSON objects.
+/// Returns the events that are JSON objects.
 fn events(records: &[Record]) -> Vec<Value> {
     let parsed = records
         .iter()
@@ -261,39 +281,39 @@ fn events(records: &[Record]) -> Vec<Value> {
 }
 
 fn event_ids(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(published)?;
+    let run = lane.evidence(PUBLISHED)?;
     let ids: BTreeSet<i64> = events(&run.records)
         .iter()
         .filter_map(|event| event["event_id"].as_i64())
         .collect();
     let unexpected: Vec<&i64> = ids.iter().filter(|id| !(0..100).contains(*id)).collect();
-    let share = ids.len() - unexpected.len();
+    let in_range = ids.len() - unexpected.len();
     Ok(verdict(
-        // How many there are is another check's affair: these are numbered right.
+        // Another check counts the events. This one only judges the ids of those that arrived.
         !run.records.is_empty() && ids.len() == run.records.len().min(100) && unexpected.is_empty(),
-        "event_id from 0 to 99, each once",
+        "`event_id` from 0 to 99, each exactly once",
         of_events(&run.records, || {
-            let mut saw = format!("{share} different ids in that range");
+            let mut saw = format!("{in_range} different ids from 0 to 99");
             if !unexpected.is_empty() {
-                saw += &format!(", and besides {unexpected:?}");
+                saw += &format!(", and also {unexpected:?}");
             }
             saw
         }),
-        "The id is the counter of the loop.",
+        "Where does your program get the id of each event? What are the first and the last value?",
     ))
 }
 
 fn event_fields(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(published)?;
+    let run = lane.evidence(PUBLISHED)?;
     let wrong: Vec<&Record> = run
         .records
         .iter()
         .filter(|record| fault(record).is_some())
         .collect();
     let saw = match wrong.first() {
-        None => format!("{} events as they should be", run.records.len()),
+        None => format!("{} valid events", run.records.len()),
         Some(first) => format!(
-            "{} of {} are not; the first: {} in {}",
+            "{} of {} events are wrong. The first of them {}: {}",
             wrong.len(),
             run.records.len(),
             fault(first).unwrap_or_default(),
@@ -302,68 +322,68 @@ fn event_fields(lane: &Lane) -> Result<Verdict> {
     };
     Ok(verdict(
         !run.records.is_empty() && wrong.is_empty(),
-        "JSON with event_id, user_id (user_1 to user_20), event_type (one of four), timestamp (seconds since 1970), \
-         amount (10 to 500 with two decimals, or null)",
+        "JSON with event_id (an integer), user_id (user_1 to user_20), event_type (one of four), timestamp (in seconds \
+         since 1970), and amount (from 10 to 500 with at most two decimals, or null)",
         of_events(&run.records, || saw),
-        "Compare the event you see with the one in docs/contract.md, field by field.",
+        "Compare this event with the one in docs/contract.md, field by field.",
     ))
 }
 
-/// What is wrong with an event; whether it carries an amount at all is another check's affair.
+/// Returns what is wrong with an event. Another check judges how many events have an amount.
 fn fault(record: &Record) -> Option<&'static str> {
     let Ok(event) = serde_json::from_str::<Value>(&record.value()) else {
-        return Some("no JSON");
+        return Some("is not valid JSON");
     };
     let user = event["user_id"]
         .as_str()
         .and_then(|user| user.strip_prefix("user_")?.parse().ok());
     let amount = &event["amount"];
     if !event["event_id"].is_i64() {
-        return Some("event_id");
+        return Some("has a missing or wrong event_id");
     }
     if !user.is_some_and(|number: u32| (1..=20).contains(&number)) {
-        return Some("user_id");
+        return Some("has a missing or wrong user_id");
     }
     let event_type = serde_json::from_value::<common::EventType>(event["event_type"].clone());
     if event_type.is_err() {
-        return Some("event_type");
+        return Some("has a missing or wrong event_type");
     }
     if !event["timestamp"]
         .as_f64()
         .is_some_and(|seconds| (EARLIEST..10.0 * EARLIEST).contains(&seconds))
     {
-        return Some("timestamp");
+        return Some("has a missing or wrong timestamp");
     }
     let in_range = |amount: f64| {
         let cents = amount * 100.0;
         (10.0..=500.0).contains(&amount) && (cents - cents.round()).abs() < 1e-6
     };
     if !(amount.is_null() || amount.as_f64().is_some_and(in_range)) {
-        return Some("amount");
+        return Some("has a wrong amount");
     }
     None
 }
 
 fn amount_share(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(published)?;
+    let run = lane.evidence(PUBLISHED)?;
     let with = events(&run.records)
         .iter()
         .filter(|event| !event["amount"].is_null())
         .count();
     let percent = 100 * with / run.records.len().max(1);
     Ok(verdict(
-        // Six standard deviations to either side: chance fails one run in a billion.
+        // The limits are six standard deviations away from 30: a correct program fails by chance once in a billion runs.
         !run.records.is_empty() && (3..=58).contains(&percent),
-        "an amount in about 30 of 100 events, null in the others",
+        "an amount in about 30 of 100 events, and null in the others",
         of_events(&run.records, || {
-            format!("an amount in {with} of {}", run.records.len())
+            format!("an amount in {with} of {} events", run.records.len())
         }),
-        "The amount is there with probability 0.3.",
+        "How does your program decide whether an event has an amount? What does it publish if not?",
     ))
 }
 
 fn key_is_user(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(published)?;
+    let run = lane.evidence(PUBLISHED)?;
     let is_keyed = |record: &&Record| {
         let event: Value = serde_json::from_str(&record.value()).unwrap_or_default();
         record.key().is_some() && record.key().as_deref() == event["user_id"].as_str()
@@ -371,21 +391,21 @@ fn key_is_user(lane: &Lane) -> Result<Verdict> {
     let keyed = run.records.iter().filter(is_keyed).count();
     let other = run.records.iter().find(|record| !is_keyed(record));
     let saw = match other.map(|record| (record.key(), record.value())) {
-        None => format!("so for {keyed} of {keyed} events"),
+        None => format!("{keyed} of {keyed} events have this key"),
         Some((None, value)) => format!(
-            "so for {keyed} of {}; no key for {value}",
+            "{keyed} of {} events have this key. The first other event has no key: {value}",
             run.records.len()
         ),
         Some((Some(key), value)) => format!(
-            "so for {keyed} of {}; the key {key} for {value}",
+            "{keyed} of {} events have this key. The first other event has the key {key}: {value}",
             run.records.len()
         ),
     };
     Ok(verdict(
         !run.records.is_empty() && other.is_none(),
-        "the key of each record is the event's user_id",
+        "the user_id of each event as its key",
         of_events(&run.records, || saw),
-        "What decides on which partition a record lands?",
+        "What decides which partition a record goes to?",
     ))
 }
 
@@ -400,7 +420,7 @@ fn partitions_by_user(records: &[Record]) -> BTreeMap<String, BTreeSet<i32>> {
 }
 
 fn one_partition_a_user(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(published)?;
+    let run = lane.evidence(PUBLISHED)?;
     let users = partitions_by_user(&run.records);
     let scattered: Vec<String> = users
         .iter()
@@ -409,48 +429,48 @@ fn one_partition_a_user(lane: &Lane) -> Result<Verdict> {
         .collect();
     let without_key = run.records.iter().filter(|r| r.key().is_none()).count();
     Ok(verdict(
-        // Without keys, all may still be on one partition: librdkafka chooses one for what comes within 10 ms
-        // (`sticky.partitioning.linger.ms`).
+        // Even without keys, all events may be on one partition: librdkafka chooses one partition for all records that come
+        // within 10 ms (`sticky.partitioning.linger.ms`).
         !users.is_empty() && scattered.is_empty() && without_key == 0,
-        "each user's events on one partition, by their keys",
+        "all events of a user on one partition, because they have the same key",
         of_events(&run.records, || match scattered.first() {
             _ if without_key > 0 => format!(
-                "{without_key} of {} events have no key, so that no partition is theirs",
+                "{without_key} of {} events have no key, so nothing keeps the events of a user together",
                 run.records.len()
             ),
             None => format!("{} users, each on one partition", users.len()),
             Some(first) => format!(
-                "{} of {} users on several: {first}",
+                "{} of {} users are on several partitions. The first of them: {first}",
                 scattered.len(),
                 users.len()
             ),
         }),
-        "Where would a consumer have to look for all events of one user?",
+        "If a consumer needs all events of one user, which partitions does it have to read?",
     ))
 }
 
 fn spreads_users(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(published)?;
+    let run = lane.evidence(PUBLISHED)?;
     let used: BTreeSet<i32> = run.records.iter().map(|record| record.partition).collect();
     let no_keys = run.records.iter().all(|r| r.key().is_none());
     Ok(verdict(
-        // Twenty users whose keys are hashed: all on one partition by chance is out of the question. Without keys it is
-        // not, for then the client chooses one for each batch.
+        // A hash of the key never puts all twenty users on one partition. Without keys, luck decides: the client chooses a
+        // partition for each batch.
         used.len() > 1 && !no_keys,
-        "events on several partitions, by their keys",
+        "events on several partitions, chosen by their keys",
         of_events(&run.records, || {
             if no_keys {
-                "no event has a key, so that nothing spreads the users".to_string()
+                "no event has a key, so nothing spreads the users".to_string()
             } else {
                 format!("events on partitions {used:?}")
             }
         }),
-        "Who chooses the partition: the hash of the key, or your program?",
+        "What chooses the partition: the hash of the key, or your program?",
     ))
 }
 
 fn reports_deliveries(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(published)?;
+    let run = lane.evidence(PUBLISHED)?;
     let reported = delivered(&run.lines);
     let different: BTreeSet<_> = reported.iter().copied().collect();
     let held: BTreeSet<_> = run
@@ -460,71 +480,83 @@ fn reports_deliveries(lane: &Lane) -> Result<Verdict> {
         .collect();
     let right = different.intersection(&held).count();
     Ok(verdict(
-        // How many there should be is another check's affair.
+        // Another check counts the events. This one only judges the reports on those that arrived.
         !held.is_empty() && right == held.len() && reported.len() == held.len(),
-        "a line `Delivered → topic=clickstream partition=P offset=O` for each event, with the place where it really is",
+        "for each event, one line `Delivered → topic=clickstream partition=P offset=O` with its real partition and offset",
         of_events(&run.records, || {
             format!(
-                "{} such lines, {right} of them for one of the {} events",
+                "{} such lines, which match {right} of the {} events",
                 reported.len(),
                 held.len()
             )
         }),
-        "The client calls you back with each record: does the callback print, and is it given the time to be called?",
+        "The client calls your callback once for each record. Does the callback print? Does your program give the client a \
+         chance to call it?",
     ))
 }
 
 fn reports_after_acknowledgement(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(published)?;
+    let run = lane.evidence(PUBLISHED)?;
     let all = delivered(&run.lines).len();
     Ok(verdict(
         run.early == 0 && all > 0,
-        "deliveries reported, but none while the broker had acknowledged none",
-        format!("{all} deliveries reported, {} of them by then", run.early),
-        "Sent is not delivered. Who knows when a record has arrived?",
+        "reported deliveries, but none before the broker has acknowledged a record",
+        format!(
+            "{all} reported deliveries, {} of them before the broker acknowledged any record",
+            run.early
+        ),
+        "Sent does not mean delivered. Who knows when a record has arrived?",
     ))
 }
 
 fn waits_for_acknowledgements(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(published)?;
+    let run = lane.evidence(PUBLISHED)?;
     let saw = if run.waited {
         format!("it waited, and {} events arrived", run.records.len())
     } else {
         format!(
-            "it had ended before; {} events arrived. {}",
+            "it did not wait, and {} events arrived. {}",
             run.records.len(),
             run.last_lines
         )
     };
     Ok(verdict(
         run.waited,
-        "with its records on their way for 2 s, the program waits for their acknowledgement",
+        format!(
+            "a program that waits while its records are held back for {} s on their way to the broker",
+            HELD.as_secs()
+        ),
         saw,
-        "What happens to records that have not left the client when the program ends?",
+        "What happens to records that are still in the client when the program ends?",
     ))
 }
 
 fn reports_failures(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(refused)?;
+    let run = lane.evidence(REFUSED)?;
     Ok(verdict(
         run.waited && run.failed > 0 && run.delivered == 0 && run.ended,
-        "`Delivery FAILED: reason` when the broker refuses the records (it was made to take no more than 60 bytes)",
         format!(
-            "{} failures and {} deliveries reported{}",
+            "`Delivery FAILED: reason` for the records that the broker refuses (for this check, it accepts at most \
+             {MOST_BYTES} bytes per record), no `Delivered`, and then the end of the program"
+        ),
+        format!(
+            "{} reported failures and {} reported deliveries{}",
             run.failed,
             run.delivered,
-            if run.waited {
-                ""
+            if !run.waited {
+                "; it ended before the broker refused anything"
+            } else if !run.ended {
+                "; it did not end"
             } else {
-                "; it had ended before the broker refused anything"
+                ""
             }
         ),
-        "The callback is called for failures too. What does yours do then?",
+        "The client calls the callback for failures, too. What does your callback do then?",
     ))
 }
 
 fn acks_all(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(published)?;
+    let run = lane.evidence(PUBLISHED)?;
     let acks: Vec<String> = run
         .acks
         .iter()
@@ -538,9 +570,9 @@ fn acks_all(lane: &Lane) -> Result<Verdict> {
         .collect();
     Ok(verdict(
         !run.acks.is_empty() && run.acks.iter().all(|acks| *acks == -1),
-        "acks=all in every request that carries records",
+        "`acks=all` in every request that contains records",
         if acks.is_empty() {
-            "no such request".to_string()
+            "the broker received no such request".to_string()
         } else {
             format!("acks={}", acks.join(" and "))
         },
@@ -549,20 +581,20 @@ fn acks_all(lane: &Lane) -> Result<Verdict> {
 }
 
 fn ends(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(published)?;
+    let run = lane.evidence(PUBLISHED)?;
     let done = run.lines.iter().any(|line| line.contains("Done"));
     Ok(verdict(
         !run.records.is_empty() && done && run.status.is_some_and(|status| status.success()),
-        "events published, then `Done. Published 100 events.`, and exit status 0",
+        "after the events, the line `Done. Published 100 events.` and exit status 0",
         match run.status {
             _ if run.records.is_empty() => "no event arrived".to_string(),
             Some(status) => format!("{status}. {}", run.last_lines),
             None => format!(
                 "still running after {} s. {}",
-                LIMIT.as_secs(),
+                WORK_LIMIT.as_secs(),
                 run.last_lines
             ),
         },
-        "Does anything keep the program from coming to its last line?",
+        "What could keep your program from reaching its last line?",
     ))
 }

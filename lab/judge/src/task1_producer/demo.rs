@@ -1,4 +1,5 @@
-//! Task 1: 100 events are published, reported, and spread over the partitions by their key.
+//! Task 1: the producer publishes 100 events, reports each delivery, and spreads the events over the partitions by their
+//! keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::history::printed::position;
 use cluster::Record;
 use cluster::table;
 
+/// How long the producer may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// How many events each user has in each partition.
@@ -19,7 +21,7 @@ type Spread = BTreeMap<String, BTreeMap<i32, usize>>;
 /// Runs the producer once.
 ///
 /// # Errors
-/// When it does not end, or the cluster does not answer.
+/// If the producer does not end within 60 s, or the cluster does not answer.
 pub fn run(stage: &mut Stage) -> Result<()> {
     let before = stage.kafka.ends(CLICKSTREAM)?;
     let mut producer = stage.start("producer")?;
@@ -35,7 +37,7 @@ pub fn run(stage: &mut Stage) -> Result<()> {
 
     stage.find(
         1,
-        "100 events are published, then the producer ends",
+        "the producer publishes 100 events and then ends",
         records.len() == 100 && status.success(),
         format!("{} events in {CLICKSTREAM}, {status}", records.len()),
     );
@@ -47,10 +49,10 @@ pub fn run(stage: &mut Stage) -> Result<()> {
     let held: BTreeSet<_> = records.iter().map(|r| (r.partition, r.offset)).collect();
     stage.find(
         1,
-        "every delivery is reported with its partition and offset",
+        "the producer reports every delivery with its partition and offset",
         !held.is_empty() && reported == held,
         format!(
-            "{} of {} reported",
+            "{} of {} deliveries reported",
             reported.intersection(&held).count(),
             held.len()
         ),
@@ -75,6 +77,7 @@ pub fn run(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
+/// Whether a record is at or behind the end offsets `before` of its topic.
 fn is_new(record: &Record, before: &[i64]) -> bool {
     usize::try_from(record.partition)
         .is_ok_and(|p| before.get(p).is_some_and(|end| record.offset >= *end))
@@ -88,6 +91,7 @@ fn is_keyed_by_user(record: &Record) -> bool {
     event(record).is_some_and(|event| record.key() == Some(event.user_id.into()))
 }
 
+/// Counts the events of each user in each partition.
 fn spread(records: &[Record]) -> Spread {
     let mut spread = Spread::new();
     for record in records {
@@ -102,6 +106,7 @@ fn spread(records: &[Record]) -> Spread {
     spread
 }
 
+/// Returns a table of the partitions, with the number of events and the users in each.
 fn distribution(records: &[Record], spread: &Spread) -> String {
     let partitions: BTreeSet<i32> = records.iter().map(|record| record.partition).collect();
     let rows = partitions.into_iter().map(|partition| {

@@ -1,12 +1,22 @@
 //! Task 2: the checks of the consumer.
+//!
+//! They detect a consumer that
+//! - commits events before it has processed them, so that a crash loses them, or never commits;
+//! - processes batches of the wrong size, or counts or prints their events wrongly;
+//! - does not commit once per batch, or commits wrong offsets;
+//! - reports a commit before the broker has acknowledged it;
+//! - does not stop on Ctrl-C, or commits events then that it has not processed;
+//! - does not resume at the committed offsets.
 
 use anyhow::Result;
 use common::ANALYTICS_SERVICE;
 
 use crate::bench::lane::Lane;
+use crate::client_timers::AUTO_COMMIT;
+use crate::contract::BATCH;
 use crate::task2_consumer::output::{add, printed_purchases, summaries, total, totals};
 use crate::task2_consumer::runs::{
-    BATCH, FIRST_READ, PART_BATCH, Read, Redelivered, read, redelivered, resumed, stalled,
+    FIRST_READ, FIRST_RUN, FirstRun, PART_BATCH, REDELIVERED, RESUMED, Redelivered, STALLED,
 };
 use crate::verdict::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 use cluster::{offsets, sum};
@@ -16,14 +26,14 @@ pub const CHECKS: &[Check] = &[
         id: "consumer.commits_after_processing",
         task: 2,
         points: 5,
-        title: "commits nothing that is not processed",
+        title: "commits only what it has processed",
         judge: commits_after_processing,
     },
     Check {
         id: "consumer.redelivered_after_kill",
         task: 2,
         points: 4,
-        title: "reads a batch again when it was killed between processing and commit",
+        title: "reads a batch again if it was killed between processing and commit",
         judge: redelivered_after_kill,
     },
     Check {
@@ -37,7 +47,7 @@ pub const CHECKS: &[Check] = &[
         id: "consumer.batch_summary",
         task: 2,
         points: 3,
-        title: "counts the types of each batch right",
+        title: "counts the events of each batch by type",
         judge: batch_summary,
     },
     Check {
@@ -58,21 +68,21 @@ pub const CHECKS: &[Check] = &[
         id: "consumer.one_commit_a_batch",
         task: 2,
         points: 3,
-        title: "commits once a batch",
+        title: "commits once per batch",
         judge: one_commit_a_batch,
     },
     Check {
         id: "consumer.commits_next_offset",
         task: 2,
         points: 4,
-        title: "commits the offset of the next event, not of the last",
+        title: "commits the offset of the next event, not of the last one",
         judge: commits_next_offset,
     },
     Check {
         id: "consumer.reports_after_acknowledgement",
         task: 2,
         points: 2,
-        title: "reports a commit only once the broker has acknowledged it",
+        title: "reports a commit only after the broker has acknowledged it",
         judge: reports_after_acknowledgement,
     },
     Check {
@@ -86,71 +96,74 @@ pub const CHECKS: &[Check] = &[
         id: "consumer.stop_commits_only_processed",
         task: 2,
         points: 2,
-        title: "commits nothing on its way out that it has not processed",
+        title: "commits only processed events when it stops",
         judge: stop_commits_only_processed,
     },
     Check {
         id: "consumer.resumes",
         task: 2,
         points: 3,
-        title: "goes on after a restart where it had stopped",
+        title: "resumes at the committed offsets after a restart",
         judge: resumes,
     },
 ];
 
 fn commits_after_processing(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(stalled)?;
+    let run = lane.evidence(STALLED)?;
     let early = sum(&run.committed);
-    // Whoever never commits does not commit too early either; that is not what is asked for.
-    let commits_later = early > 0 || !run.joined || lane.evidence(read)?.commits > 0;
+    // A program that never commits does not commit too early, but it fails as well.
+    let commits_later = early > 0 || !run.joined || lane.evidence(FIRST_RUN)?.commits > 0;
     let saw = if !run.joined {
-        format!("no member of {ANALYTICS_SERVICE} that owns the three partitions")
+        format!("no member of {ANALYTICS_SERVICE} owned the three partitions")
     } else if !commits_later {
-        "it commits nothing when it has processed its batches either".to_string()
+        "it never commits, even after processing its batches".to_string()
     } else {
         format!(
-            "in the middle of its first batch, committed offsets: {}",
+            "committed offsets in the middle of its first batch: {}",
             offsets(&run.committed)
         )
     };
     Ok(verdict(
         run.joined && early == 0 && commits_later,
-        "a program that is stopped in its first print has committed nothing, also 6 s later",
+        format!(
+            "no commit while the program is stuck in the middle of its first batch for {} s, but a commit once it has \
+             processed a batch",
+            AUTO_COMMIT.as_secs()
+        ),
         saw,
-        "Who commits, and when? Is it your program, after it has processed the batch, or something else on a timer?",
+        "What commits, and when? Is it your program, after it has processed the batch, or something else, on a timer?",
     ))
 }
 
 fn redelivered_after_kill(lane: &Lane) -> Result<Verdict> {
     const EXPECTED: &str =
         "after a kill between processing and commit, the next run reads exactly that batch again";
-    const HINT: &str =
-        "A restart goes on at the committed offset. What stood there when the program was killed?";
-    let in_processing = sum(&lane.evidence(stalled)?.committed);
+    const HINT: &str = "A restart continues at the committed offset. What was the committed offset when the program was killed?";
+    let in_processing = sum(&lane.evidence(STALLED)?.committed);
     if in_processing > 0 {
         let saw = format!(
-            "killed in the middle of its first batch, it had committed {in_processing} events"
+            "it was killed in the middle of its first batch, after it had committed {in_processing} events"
         );
         return Ok(verdict(false, EXPECTED, saw, HINT));
     }
-    let killed = lane.evidence(resumed)?;
+    let killed = lane.evidence(RESUMED)?;
     if !killed.tried {
         let saw = format!(
-            "no commit came that could be held back. {}",
+            "the program sent no commit that could be held back. {}",
             killed.run.last_lines
         );
         return Ok(verdict(false, EXPECTED, saw, HINT));
     }
-    let Redelivered(run) = &*lane.evidence(redelivered)?;
+    let Redelivered(run) = &*lane.evidence(REDELIVERED)?;
     Ok(verdict(
-        killed.committed_after_kill == killed.run.after && run.read_what_there_was(),
+        killed.committed_after_kill == killed.run.after && run.read_what_it_found(),
         format!(
-            "{EXPECTED}: from {} on, batches that add up to {:?}",
+            "{EXPECTED}: the batches begin at the offsets {} and add up to {:?}",
             offsets(&killed.run.after),
             run.expected.counts
         ),
         format!(
-            "the committed offsets were {}, the next run's batches add up to {:?}",
+            "the committed offsets were {}; the batches of the next run add up to {:?}",
             offsets(&killed.committed_after_kill),
             add(&summaries(&run.lines))
         ),
@@ -159,38 +172,47 @@ fn redelivered_after_kill(lane: &Lane) -> Result<Verdict> {
 }
 
 fn batches_of_20(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(read)?;
+    let run = lane.evidence(FIRST_RUN)?;
     let sizes: Vec<u64> = summaries(&run.lines).iter().map(total).collect();
     Ok(verdict(
         run.fetched && sizes == [BATCH, BATCH],
-        format!("of {FIRST_READ} events, two batch summaries that count 20 each"),
-        of_events(&run, || format!("batch summaries that count {sizes:?}")),
-        "How many events does the program collect before it processes them?",
+        format!("{FIRST_READ} events in two batch summaries that count {BATCH} events each"),
+        of_events(&run, || counted("batch summaries", &sizes)),
+        "How many events does your program collect before it processes them?",
     ))
 }
 
-/// What a check of the output says it saw, where anything was read.
-fn of_events(run: &Read, saw: impl FnOnce() -> String) -> String {
+/// Returns what a check of the output saw: that nothing was read, or else what `saw` returns.
+fn of_events(run: &FirstRun, saw: impl FnOnce() -> String) -> String {
     if run.fetched {
         saw()
     } else {
-        format!("the program fetched no event. {}", run.last_lines)
+        format!("the program did not fetch any events. {}", run.last_lines)
+    }
+}
+
+/// Says how many events each of these lines counts.
+fn counted(lines: &str, sizes: &[u64]) -> String {
+    if sizes.is_empty() {
+        format!("no {lines}")
+    } else {
+        format!("{lines} that count {sizes:?} events")
     }
 }
 
 fn batch_summary(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(read)?;
+    let run = lane.evidence(FIRST_RUN)?;
     let seen = add(&summaries(&run.lines));
     Ok(verdict(
         run.fetched && seen == run.expected.counts,
         format!("batch summaries that add up to {:?}", run.expected.counts),
-        of_events(&run, || format!("they add up to {seen:?}")),
-        "Which events does the summary count?",
+        of_events(&run, || format!("batch summaries that add up to {seen:?}")),
+        "Which events does each summary count?",
     ))
 }
 
 fn purchases(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(read)?;
+    let run = lane.evidence(FIRST_RUN)?;
     let seen = printed_purchases(&run.lines);
     let expected = &run.expected.purchases;
     let missing = expected
@@ -204,98 +226,100 @@ fn purchases(lane: &Lane) -> Result<Verdict> {
     Ok(verdict(
         run.fetched && seen == *expected,
         format!(
-            "{} lines `Purchase: user=… amount=$…`, one for each purchase with an amount",
+            "{} lines `Purchase: user=… amount=$…`, one for each purchase that has an amount",
             expected.len()
         ),
         of_events(&run, || {
             format!(
-                "{} such lines; {missing} missing, {invented} that are no such event",
+                "{} such lines; missing purchases: {missing}; lines that match no such purchase: {invented}",
                 seen.len()
             )
         }),
-        "A purchase without an amount is not printed; an amount without a purchase neither.",
+        "Print only purchases that have an amount, and no other events with amounts.",
     ))
 }
 
 fn running_totals(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(read)?;
+    let run = lane.evidence(FIRST_RUN)?;
     let totals = totals(&run.lines);
     let sizes: Vec<u64> = totals.iter().map(total).collect();
-    // Of what the batches count, right or wrong: that is another check's affair.
+    // Another check judges the summaries. Totals that add up to those summaries are right even if the summaries are wrong.
     let right = totals.last() == Some(&add(&summaries(&run.lines)))
         || totals.last() == Some(&run.expected.counts);
     Ok(verdict(
         run.fetched && right && sizes.ends_with(&[BATCH, FIRST_READ]),
-        "every 20 events a line with the counts of all events so far: 20 of them, then 40",
-        of_events(&run, || format!("such lines with {sizes:?} events")),
-        "Where is the variable made that holds the totals: inside the loop, or before it?",
+        format!(
+            "every {BATCH} events, a line with the counts of all events so far: {BATCH} events, then {FIRST_READ}"
+        ),
+        of_events(&run, || counted("such lines", &sizes)),
+        "Where does your program create the variable for the totals: inside the loop, or before it?",
     ))
 }
 
 fn one_commit_a_batch(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(read)?;
+    let run = lane.evidence(FIRST_RUN)?;
     let batches = usize::try_from(FIRST_READ / BATCH)?;
     Ok(verdict(
-        // A client may commit its three partitions one by one.
+        // A client may commit each of its three partitions in a request of its own.
         (batches..=3 * batches).contains(&run.commits),
-        "a commit for each batch",
-        format!("{} commits for {FIRST_READ} events", run.commits),
-        "The batch is the unit of processing, and of committing.",
+        format!("one commit for each batch of {BATCH} events"),
+        format!("commits for {FIRST_READ} events: {}", run.commits),
+        "Your program processes a whole batch at a time. When does it commit?",
     ))
 }
 
 fn commits_next_offset(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(read)?;
+    let run = lane.evidence(FIRST_RUN)?;
     let committed = sum(&run.committed) - sum(&run.before);
     Ok(verdict(
         committed == i64::try_from(FIRST_READ)?,
         format!(
-            "{FIRST_READ} events processed, so committed offsets that add up to {FIRST_READ} more than before"
+            "after {FIRST_READ} processed events, committed offsets that add up to {FIRST_READ} more than before"
         ),
         format!(
-            "they add up to {committed} more: {}",
+            "they add up to {committed} more than before: {}",
             offsets(&run.committed)
         ),
-        "A committed offset says where to go on, in every partition that the batch had events of.",
+        "A committed offset says where the next run begins to read. Which offset is that in each partition of the batch?",
     ))
 }
 
 fn reports_after_acknowledgement(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(read)?;
+    let run = lane.evidence(FIRST_RUN)?;
     let is_reported = run.lines.iter().any(|line| line.contains("Committed"));
     Ok(verdict(
         !run.reported_early && is_reported && run.commits > 0,
-        "`Committed batch of 20.`, but not while the broker had not answered the commit",
+        format!("`Committed batch of {BATCH}.`, but only after the broker has answered the commit"),
         if run.commits == 0 {
-            "no commit at all"
+            "it never commits"
         } else if !is_reported {
             "no such line"
         } else if run.reported_early {
-            "it was printed all the same"
+            "it was printed before the broker answered"
         } else {
-            "it was printed after the answer"
+            "it was printed after the broker answered"
         },
-        "A commit can be queued, or waited for.",
+        "A commit can be put in a queue, or your program can wait for its answer. Which of the two does it do?",
     ))
 }
 
 fn stops_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(read)?;
+    let run = lane.evidence(FIRST_RUN)?;
     Ok(if run.fetched {
         stopped_on_ctrl_c(run.status, &run.last_lines)
     } else {
         verdict(
             false,
-            "a program that reads, and ends on Ctrl-C",
+            "a program that reads events, and ends on Ctrl-C",
             of_events(&run, String::new),
-            "Does it subscribe, and poll?",
+            "Does your program subscribe to the topic, and does it poll?",
         )
     })
 }
 
 fn stop_commits_only_processed(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(read)?;
-    // On Ctrl-C a part batch may be processed whole, and then it may be committed.
+    let run = lane.evidence(FIRST_RUN)?;
+    // On Ctrl-C, a program may process an incomplete batch and commit all of it.
     let of_part_batch = summaries(&run.lines_at_end)
         .split_off(summaries(&run.lines).len())
         .iter()
@@ -306,33 +330,34 @@ fn stop_commits_only_processed(lane: &Lane) -> Result<Verdict> {
     Ok(verdict(
         run.fetched && run.commits > 0 && committed <= processed,
         format!(
-            "after Ctrl-C, committed offsets that add up to no more than the {processed} events processed; \
-             {PART_BATCH} more had been handed out"
+            "{processed} of {} events were processed, so after Ctrl-C the committed offsets add up to at most \
+             {processed} more than before",
+            FIRST_READ + PART_BATCH
         ),
         if run.commits == 0 {
             "it never commits".to_string()
         } else {
-            format!("they add up to {committed}")
+            format!("they add up to {committed} more than before")
         },
-        "What has been handed to the program is not yet processed. Who commits it when the consumer is closed?",
+        "To receive an event is not to process it. What commits the received events when your consumer is closed?",
     ))
 }
 
 fn resumes(lane: &Lane) -> Result<Verdict> {
-    let run = &lane.evidence(resumed)?.run;
+    let run = &lane.evidence(RESUMED)?.run;
     Ok(verdict(
-        run.read_what_there_was(),
+        run.read_what_it_found(),
         format!(
-            "from the committed offsets {} on: batches that add up to {:?}",
+            "batches that begin at the committed offsets {} and add up to {:?}",
             offsets(&run.before),
             run.expected.counts
         ),
         format!(
-            "they add up to {:?}, and the committed offsets are {}. {}",
+            "batches that add up to {:?}; after them, the committed offsets are {}. {}",
             add(&summaries(&run.lines)),
             offsets(&run.after),
             run.last_lines
         ),
-        "The group remembers where it stopped. Does the program ask under the same name, and begin there?",
+        "The group remembers where it stopped. Does your program use the same group in every run, and does it begin there?",
     ))
 }

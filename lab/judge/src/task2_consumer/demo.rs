@@ -1,4 +1,4 @@
-//! Task 2: batches are processed, then committed; a restart goes on at the committed offsets.
+//! Task 2: the consumer commits each batch after processing it, and a restart resumes at the committed offsets.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -6,28 +6,28 @@ use std::time::Duration;
 use anyhow::Result;
 use common::{ANALYTICS_SERVICE, CLICKSTREAM};
 
-use crate::history::printed::counts;
-use crate::task2_consumer::expected::Slice;
+use crate::contract::STOP_LIMIT;
+use crate::task2_consumer::expected::ExpectedOutput;
+use crate::task2_consumer::output::{printed_purchases, total, totals};
 use crate::{Program, Stage};
 use cluster::offsets;
 use cluster::sum;
 
+/// How long a run may take to commit its batches.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Ctrl-C may take 5 s by the contract.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
-
-/// Runs the consumer three times, stopped by Ctrl-C each time: on 100 events, on 30 more, on 10 more.
+/// Runs the consumer three times: on 100 events, on 30 more, and on 10 more. Ctrl-C ends each run.
 ///
 /// # Errors
-/// When it does not commit what it should in time, or the cluster does not answer.
+/// If the consumer does not report its batches within 30 s, does not end within 5 s of Ctrl-C, or the cluster does not
+/// answer.
 pub fn run(stage: &mut Stage) -> Result<()> {
     stage.need_events(100)?;
     let available: i64 = stage.kafka.ends(CLICKSTREAM)?.iter().sum();
     let batches = usize::try_from(available / 20)?;
 
-    stage.say(format!("Run 1: {available} events wait to be read."));
-    let mut run1 = Run::new(stage, batches)?;
+    stage.say(format!("Run 1: {available} events are waiting to be read."));
+    let mut run1 = ConsumerRun::new(stage, batches)?;
     let lines = run1.lines();
     let first_batch = lines
         .iter()
@@ -35,12 +35,14 @@ pub fn run(stage: &mut Stage) -> Result<()> {
         .unwrap_or(0)
         + 1;
     stage.show("consumer", &lines[..first_batch], 40, 0);
-    stage.say(format!("  … and so on, {batches} batches in all. Ctrl-C."));
+    stage.say(format!(
+        "  … and so on: {batches} batches in total. Then Ctrl-C."
+    ));
     let mut ended = vec![run1.stop()?];
     stage.show_group(ANALYTICS_SERVICE)?;
     stage.find(
         2,
-        "whole batches of 20 are committed, after they were processed",
+        "the consumer commits whole batches of 20, after it has processed them",
         sum(&run1.after) == i64::try_from(batches * 20)?,
         format!(
             "{batches} batches, committed offsets {}",
@@ -49,12 +51,12 @@ pub fn run(stage: &mut Stage) -> Result<()> {
     );
     run1.compare_output(
         stage,
-        "the running totals and the purchases are those of all events read",
+        "the running totals and the purchases match the events that it read",
     )?;
 
-    stage.say("Run 2: 30 more events. The committed offset is the bookmark.");
+    stage.say("Run 2: 30 more events. The committed offset works as a bookmark.");
     stage.publish(30)?;
-    let mut run2 = Run::new(stage, 1)?;
+    let mut run2 = ConsumerRun::new(stage, 1)?;
     stage.show("consumer", &run2.lines(), 40, 0);
     ended.push(run2.stop()?);
     stage.find(
@@ -63,20 +65,23 @@ pub fn run(stage: &mut Stage) -> Result<()> {
         sum(&run2.after) == sum(&run1.after) + 20,
         format!("from {} to {}", offsets(&run1.after), offsets(&run2.after)),
     );
-    run2.compare_output(stage, "and reprocesses nothing")?;
+    run2.compare_output(stage, "run 2 reprocesses nothing")?;
 
-    stage.say("Run 3: 10 more events. The 10 that run 2 had read, but not committed, come again.");
+    stage.say("Run 3: 10 more events. Kafka also delivers the 10 events again that run 2 read but did not commit.");
     stage.publish(10)?;
-    let mut run3 = Run::new(stage, 1)?;
+    let mut run3 = ConsumerRun::new(stage, 1)?;
     ended.push(run3.stop()?);
     stage.show_group(ANALYTICS_SERVICE)?;
     stage.find(
         2,
-        "what was read but not committed is delivered again",
+        "events that were read but not committed are delivered again",
         sum(&run3.after) == sum(&run2.after) + 20,
         format!("from {} to {}", offsets(&run2.after), offsets(&run3.after)),
     );
-    run3.compare_output(stage, "and is counted with the new events")?;
+    run3.compare_output(
+        stage,
+        "run 3 counts the repeated events together with the new ones",
+    )?;
 
     let ended: Vec<String> = ended
         .iter()
@@ -85,7 +90,7 @@ pub fn run(stage: &mut Stage) -> Result<()> {
         .collect();
     stage.find(
         2,
-        "Ctrl-C ends the consumer in good order",
+        "Ctrl-C ends the consumer with exit status 0 or 130",
         ended.is_empty(),
         if ended.is_empty() {
             "3 of 3 times".to_string()
@@ -96,14 +101,16 @@ pub fn run(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-/// A run that has committed what it should.
-struct Run {
+/// A run that has reported all its batches.
+struct ConsumerRun {
     program: Program,
+    /// The group's committed offsets before this run, by partition.
     before: Vec<Option<i64>>,
+    /// The committed offsets after its last batch.
     after: Vec<Option<i64>>,
 }
 
-impl Run {
+impl ConsumerRun {
     /// Starts the consumer and waits until it has reported this many batches.
     fn new(stage: &Stage, batches: usize) -> Result<Self> {
         let before = stage.kafka.committed(ANALYTICS_SERVICE, CLICKSTREAM)?;
@@ -124,43 +131,28 @@ impl Run {
         self.program.texts()
     }
 
-    /// Ctrl-C.
+    /// Presses Ctrl-C and returns how the consumer ended.
     fn stop(&mut self) -> Result<ExitStatus> {
         self.program.interrupt()?;
         self.program.wait_for_end(STOP_LIMIT)
     }
 
-    /// Compares what it printed with the events between the commits before and after.
+    /// Compares what the consumer printed with the events between the committed offsets before and after this run.
     fn compare_output(&self, stage: &mut Stage, claim: &str) -> Result<()> {
-        let expected = Slice::of(&stage.kafka, &self.before, &self.after)?;
-        let mut expected_purchases: Vec<String> = expected
-            .purchases
-            .iter()
-            .map(|(user, cents)| format!("user={user} amount=${}.{:02}", cents / 100, cents % 100))
-            .collect();
+        let expected = ExpectedOutput::between(&stage.kafka, &self.before, &self.after)?;
         let lines = self.lines();
-        let totals = lines
-            .iter()
-            .filter(|line| !line.contains("Batch summary"))
-            .filter_map(|line| counts(line))
-            .next_back()
-            .unwrap_or_default();
-        let mut purchases: Vec<String> = lines
-            .iter()
-            .filter_map(|line| Some(line.split_once("Purchase: ")?.1.to_string()))
-            .collect();
-        purchases.sort();
-        expected_purchases.sort();
+        let totals = totals(&lines).pop().unwrap_or_default();
+        let purchases = printed_purchases(&lines);
         stage.find(
             2,
             claim,
-            totals == expected.counts && purchases == expected_purchases,
+            totals == expected.counts && purchases == expected.purchases,
             format!(
-                "{} events in the totals, {} purchases; in Kafka {} and {}",
-                totals.values().sum::<u64>(),
+                "printed: {} events, {} purchases; in Kafka: {} events, {} purchases",
+                total(&totals),
                 purchases.len(),
-                expected.counts.values().sum::<u64>(),
-                expected_purchases.len()
+                total(&expected.counts),
+                expected.purchases.len()
             ),
         );
         Ok(())

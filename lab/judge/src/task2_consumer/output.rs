@@ -1,13 +1,17 @@
-//! Task 2: what the consumer prints.
+//! Task 2: reading what the consumer prints.
 
 use std::collections::BTreeMap;
 
+use crate::data::money::to_cents;
 use crate::history::printed::counts;
 
-/// How many events of each type.
+/// How many events of each type there are.
 pub type Counts = BTreeMap<String, u64>;
 
-/// The counts of each batch.
+/// A purchase: the user, and the amount in cents. The amount is `None` if it is too large for [`to_cents`].
+pub type Purchase = (String, Option<i64>);
+
+/// Returns the counts in each batch summary.
 pub fn summaries(lines: &[String]) -> Vec<Counts> {
     let lines = lines.iter().filter(|line| line.contains("Batch summary"));
     lines
@@ -16,7 +20,7 @@ pub fn summaries(lines: &[String]) -> Vec<Counts> {
         .collect()
 }
 
-/// The running totals, as often as they were printed.
+/// Returns the running totals, once for each time that they were printed.
 pub fn totals(lines: &[String]) -> Vec<Counts> {
     let lines = lines.iter().filter(|line| !line.contains("Batch summary"));
     lines
@@ -25,13 +29,13 @@ pub fn totals(lines: &[String]) -> Vec<Counts> {
         .collect()
 }
 
-/// A type that never came may be left out.
+/// Removes types that did not occur: a program may print them or leave them out.
 fn without_zeros(mut counts: Counts) -> Counts {
     counts.retain(|_, count| *count > 0);
     counts
 }
 
-/// All counts together.
+/// Adds up counts.
 pub fn add(all: &[Counts]) -> Counts {
     let mut sum = Counts::new();
     for (event_type, count) in all.iter().flatten() {
@@ -41,37 +45,32 @@ pub fn add(all: &[Counts]) -> Counts {
     sum
 }
 
-/// How many events they count together. What a program prints may be any number.
+/// Returns how many events there are of all types together. A program may print any number, so the sum does not overflow.
 pub fn total(counts: &Counts) -> u64 {
     counts
         .values()
         .fold(0, |sum, count| sum.saturating_add(*count))
 }
 
-/// The purchases that were printed: user and cents, sorted.
-pub fn printed_purchases(lines: &[String]) -> Vec<(String, i64)> {
+/// Returns the purchases that were printed, sorted.
+pub fn printed_purchases(lines: &[String]) -> Vec<Purchase> {
     let mut purchases: Vec<_> = lines.iter().filter_map(|line| purchase(line)).collect();
     purchases.sort();
     purchases
 }
 
-/// The user and the cents in `Purchase: user=user_7 amount=$49.99`.
-fn purchase(line: &str) -> Option<(String, i64)> {
+/// Reads a line such as `Purchase: user=user_7 amount=$49.99`.
+fn purchase(line: &str) -> Option<Purchase> {
     let (_, rest) = line.split_once("Purchase")?;
     let (_, rest) = rest.split_once("user=")?;
     let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_')?;
     let (user, rest) = rest.split_at(end);
     let (_, rest) = rest.split_once('$')?;
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.');
-    // A full stop may end a sentence.
+    // The amount may be followed by a period.
     let amount = rest[..end.unwrap_or(rest.len())].trim_end_matches('.');
     let amount: f64 = amount.parse().ok()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "amounts are at most 500 dollars"
-    )]
-    let cents = (amount * 100.0).round() as i64;
-    Some((user.to_string(), cents))
+    Some((user.to_string(), to_cents(amount)))
 }
 
 #[cfg(test)]
@@ -85,8 +84,11 @@ mod tests {
             "  Purchase: user=user_7, amount=$49.90 (event 17)",
             "Purchase: user=user_7 amount=$49.90.",
         ] {
-            assert_eq!(purchase(line), Some(("user_7".to_string(), 4990)), "{line}");
+            let expected = ("user_7".to_string(), Some(4_990));
+            assert_eq!(purchase(line), Some(expected), "{line}");
         }
         assert_eq!(purchase("Purchase: user=user_7 amount=None"), None);
+        let too_much = "Purchase: user=user_7 amount=$99999999999999999999";
+        assert_eq!(purchase(too_much), Some(("user_7".to_string(), None)));
     }
 }

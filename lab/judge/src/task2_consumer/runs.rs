@@ -1,71 +1,70 @@
-//! Task 2: the runs of the consumer that its checks look at, and what each of them causes.
+//! Task 2: the scenarios of the consumer: what each of them causes, and what is seen.
 
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use broker::wait;
 use common::{ANALYTICS_SERVICE, CLICKSTREAM};
 
 use crate::bench::fetches::{fetches, handed_out};
-use crate::bench::gate::Request;
-use crate::bench::lane::Lane;
-use crate::task2_consumer::expected::Slice;
+use crate::bench::gate::RequestKind;
+use crate::bench::lane::{Lane, Scenario};
+use crate::client_timers::AUTO_COMMIT;
+use crate::contract::{BATCH, STOP_LIMIT, WORK_LIMIT};
+use crate::task2_consumer::expected::ExpectedOutput;
 use crate::task2_consumer::output::{add, summaries, totals};
 use crate::{Line, Program, random_events};
 use cluster::sum;
 
-/// By the contract, in events.
-pub const BATCH: u64 = 20;
-
-/// So many events are read by the first run that is not killed: two batches.
+/// How many events the first run finds that is not killed: two batches.
 pub const FIRST_READ: u64 = 2 * BATCH;
 
-/// So many more come then: they stay a part batch.
+/// How many events come after them: an incomplete batch.
 pub const PART_BATCH: u64 = 10;
-
-/// How long a program may take to join, to read, and to report its batches.
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// Longer than the 5 s after which a client commits by itself (`auto.commit.interval.ms`).
-const AUTO_COMMIT: Duration = Duration::from_secs(6);
 
 /// How long a commit stays unacknowledged.
 const HELD: Duration = Duration::from_secs(1);
 
-/// How long a program that has printed something may be silent before it counts as having said all.
+/// How long a program that has printed something may be silent, before nothing more is expected of it.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// How long the last commit may take to come; and how long no commit must have come for the last one to count as the last.
+/// How long the last commit may take to come.
 const LAST_COMMIT: Duration = Duration::from_secs(4);
+
+/// A commit counts as the last one if no other comes for this long; a program that never stops committing is not waited for.
 const SETTLE: Duration = Duration::from_millis(400);
+const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
-/// By the contract.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
-
-/// A run that blocked in the first print of its first batch, and was killed there.
+/// A run that is blocked in the first print of its first batch, and killed there.
 pub struct Stalled {
-    /// Did it own all partitions, under the group's name?
+    /// Whether it owned all partitions, in the right group.
     pub joined: bool,
     pub committed: Vec<Option<i64>>,
 }
 
-pub fn stalled(lane: &Lane) -> Result<Stalled> {
-    // Whatever it says before it has anything to do is not in its way.
+pub const STALLED: Scenario<Stalled> = Scenario {
+    name: "stalled",
+    run: stalled,
+};
+
+fn stalled(lane: &Lane) -> Result<Stalled> {
+    // It may print something before it has anything to do.
     let mut program = lane.start_to_stall("consumer")?;
-    let joined = wait_until_joined(lane, &mut program, LIMIT)?;
+    let joined = wait_until_joined(lane, &mut program, WORK_LIMIT)?;
     lane.stall(&mut program)?;
     lane.publish(&random_events(0, FIRST_READ))?;
     if joined {
-        // What it has not polled, no timer commits. Whoever prints something first blocks there, and polls nothing.
+        // A timer commits only what was polled. A program that prints something before it polls is blocked already.
         let ends = lane.kafka().ends(CLICKSTREAM)?;
         program.until(QUIET, || handed_out(lane, 0, &ends))?;
     }
-    let end = Instant::now() + AUTO_COMMIT;
     let mut seen = committed(lane)?;
-    while joined && sum(&seen) == 0 && Instant::now() < end {
-        wait::pass(Duration::from_millis(100))?;
-        seen = committed(lane)?;
+    if joined {
+        wait::up_to(AUTO_COMMIT, || {
+            seen = committed(lane)?;
+            Ok((sum(&seen) != 0).then_some(()))
+        })?;
     }
     end_by_kill(lane, program)?;
     Ok(Stalled {
@@ -74,40 +73,45 @@ pub fn stalled(lane: &Lane) -> Result<Stalled> {
     })
 }
 
-/// A run that found two batches. Its first commit was held back for a second. Then ten more events came, and Ctrl-C.
-pub struct Read {
-    /// What there was to read.
-    pub expected: Slice,
+/// A run that finds two batches. Its first commit is held back for a second. Then ten more events come, and Ctrl-C.
+pub struct FirstRun {
+    /// The events that it finds.
+    pub expected: ExpectedOutput,
     pub before: Vec<Option<i64>>,
-    /// Did it fetch records at all?
+    /// Whether it fetched records at all.
     pub fetched: bool,
-    /// Did it report a commit that nobody had acknowledged?
+    /// Whether it reported a commit before the broker had answered it.
     pub reported_early: bool,
-    /// Commits that the broker was asked for until two batches were reported.
+    /// How many commits the broker was asked for, until two batches were reported.
     pub commits: usize,
-    /// What was committed then, and what it had printed.
+    /// What was committed at that time, and what the program had printed.
     pub committed: Vec<Option<i64>>,
     pub lines: Vec<String>,
-    /// And after Ctrl-C.
+    /// The same after Ctrl-C.
     pub committed_at_end: Vec<Option<i64>>,
     pub lines_at_end: Vec<String>,
     pub status: Option<ExitStatus>,
     pub last_lines: String,
 }
 
-pub fn read(lane: &Lane) -> Result<Read> {
-    lane.evidence(stalled)?;
+pub const FIRST_RUN: Scenario<FirstRun> = Scenario {
+    name: "first run",
+    run: first_run,
+};
+
+fn first_run(lane: &Lane) -> Result<FirstRun> {
+    lane.evidence(STALLED)?;
     let before = committed(lane)?;
     fill_up(lane, &before, FIRST_READ)?;
-    let expected = Slice::from(lane.kafka(), &before)?;
+    let expected = ExpectedOutput::since(lane.kafka(), &before)?;
     let (commits_before, fetches_before) = (commits(lane)?, fetches(lane)?);
-    lane.hold(Request::OffsetCommit);
+    lane.hold(RequestKind::OffsetCommit);
     let mut program = start_and_join(lane)?;
     let limit = patience(lane)?;
     program.wait_while_it_prints(limit, QUIET, |lines| {
         (lane.is_holding() || committed_lines(lines) > 0).then_some(())
     })?;
-    // Who does not wait for its commit says so first.
+    // A program that does not wait for its commit reports it at once.
     if program.until(HELD, || Ok(lane.is_holding()))? {
         wait::pass(HELD)?;
     }
@@ -124,7 +128,7 @@ pub fn read(lane: &Lane) -> Result<Read> {
     let fetched = fetches(lane)? > fetches_before;
     let _ = program.interrupt();
     let status = program.end_within(STOP_LIMIT)?;
-    let read = Read {
+    let read = FirstRun {
         expected,
         before,
         fetched,
@@ -141,23 +145,23 @@ pub fn read(lane: &Lane) -> Result<Read> {
     Ok(read)
 }
 
-/// A run that reads all that was not committed before it.
-pub struct Run {
-    pub expected: Slice,
+/// A run that reads everything that was not committed before it.
+pub struct LaterRun {
+    pub expected: ExpectedOutput,
     pub before: Vec<Option<i64>>,
     pub after: Vec<Option<i64>>,
     pub lines: Vec<String>,
     pub last_lines: String,
 }
 
-/// Lets a program read so many events, or a few more: whole batches.
-fn read_on(lane: &Lane, least: u64) -> Result<(Program, Run)> {
+/// Lets a program read at least this many events, in whole batches.
+fn read_on(lane: &Lane, least: u64) -> Result<(Program, LaterRun)> {
     let before = committed(lane)?;
     let unread = fill_up(lane, &before, least)?;
-    let expected = Slice::from(lane.kafka(), &before)?;
+    let expected = ExpectedOutput::since(lane.kafka(), &before)?;
     let mut program = start_and_join(lane)?;
     wait_for_batches(&mut program, unread / BATCH, patience(lane)?)?;
-    let run = Run {
+    let run = LaterRun {
         expected,
         before,
         after: settled(lane, &mut program)?,
@@ -167,31 +171,35 @@ fn read_on(lane: &Lane, least: u64) -> Result<(Program, Run)> {
     Ok((program, run))
 }
 
-impl Run {
-    /// Did it commit, and count just what there was?
-    pub fn read_what_there_was(&self) -> bool {
+impl LaterRun {
+    /// Whether it committed, and counted exactly the events that it found.
+    pub fn read_what_it_found(&self) -> bool {
         sum(&self.after) > sum(&self.before) && counts_right(&self.lines, &self.expected)
     }
 }
 
-/// Do the summaries or the running totals count just these events? Whether both do is other checks' affair.
-fn counts_right(lines: &[String], expected: &Slice) -> bool {
+/// Whether the summaries or the running totals count exactly these events. Other checks judge each of the two.
+fn counts_right(lines: &[String], expected: &ExpectedOutput) -> bool {
     add(&summaries(lines)) == expected.counts || totals(lines).last() == Some(&expected.counts)
 }
 
-/// A run after the one that was stopped. Then it processed one more batch, but its commit never came to the broker: it was
-/// killed in between.
+/// A run after the one that was stopped. Then it processes one more batch, and is killed before its commit reaches the broker.
 pub struct Resumed {
-    pub run: Run,
-    /// Did the commit of that batch come as far as the gate?
+    pub run: LaterRun,
+    /// Whether the commit of that batch reached the gate.
     pub tried: bool,
     pub committed_after_kill: Vec<Option<i64>>,
 }
 
-pub fn resumed(lane: &Lane) -> Result<Resumed> {
-    lane.evidence(read)?;
+pub const RESUMED: Scenario<Resumed> = Scenario {
+    name: "resumed",
+    run: resumed,
+};
+
+fn resumed(lane: &Lane) -> Result<Resumed> {
+    lane.evidence(FIRST_RUN)?;
     let (mut program, run) = read_on(lane, 2 * BATCH)?;
-    lane.hold(Request::OffsetCommit);
+    lane.hold(RequestKind::OffsetCommit);
     lane.publish(&random_events(0, BATCH))?;
     let tried = program
         .wait_while_it_prints(patience(lane)?, QUIET, |_| lane.is_holding().then_some(()))?;
@@ -205,23 +213,28 @@ pub fn resumed(lane: &Lane) -> Result<Resumed> {
     })
 }
 
-/// A run after the kill.
-pub struct Redelivered(pub Run);
+/// The run after the kill.
+pub struct Redelivered(pub LaterRun);
 
-pub fn redelivered(lane: &Lane) -> Result<Redelivered> {
-    lane.evidence(resumed)?;
+pub const REDELIVERED: Scenario<Redelivered> = Scenario {
+    name: "redelivered",
+    run: redelivered,
+};
+
+fn redelivered(lane: &Lane) -> Result<Redelivered> {
+    lane.evidence(RESUMED)?;
     let (program, run) = read_on(lane, BATCH)?;
     end_by_kill(lane, program)?;
     Ok(Redelivered(run))
 }
 
-/// Nobody has to wait for a session to time out.
+/// Kills it and removes it from the group, so that the next run does not have to wait for its session to time out.
 fn end_by_kill(lane: &Lane, mut program: Program) -> Result<()> {
     program.kill_if_running()?;
     lane.remove_members(ANALYTICS_SERVICE)
 }
 
-/// Starts a program, and waits until it owns all partitions: how long that takes is the machine's affair.
+/// Starts a program, and waits until it owns all partitions. How long that takes depends on the machine, not on the program.
 fn start_and_join(lane: &Lane) -> Result<Program> {
     let mut program = lane.start("consumer")?;
     wait_until_joined(lane, &mut program, patience(lane)?)?;
@@ -234,10 +247,10 @@ fn wait_until_joined(lane: &Lane, program: &mut Program, limit: Duration) -> Res
     })
 }
 
-/// How long a program may take until it prints something: not long, where it did not even join the group before.
+/// How long a program may take until it prints something: not long, if it did not even join the group before.
 fn patience(lane: &Lane) -> Result<Duration> {
-    let joined = lane.evidence(stalled)?.joined;
-    Ok(if joined { LIMIT } else { QUIET })
+    let joined = lane.evidence(STALLED)?.joined;
+    Ok(if joined { WORK_LIMIT } else { QUIET })
 }
 
 fn wait_for_batches(program: &mut Program, batches: u64, limit: Duration) -> Result<()> {
@@ -248,8 +261,7 @@ fn wait_for_batches(program: &mut Program, batches: u64, limit: Duration) -> Res
     Ok(())
 }
 
-/// Publishes as many events as are missing, so that those not committed are whole batches, and at least so many. Returns
-/// how many that are.
+/// Publishes events until those that are not committed are whole batches, and at least this many. Returns their number.
 fn fill_up(lane: &Lane, committed: &[Option<i64>], least: u64) -> Result<u64> {
     let ends: i64 = lane.kafka().ends(CLICKSTREAM)?.iter().sum();
     let unread = u64::try_from(ends.saturating_sub(sum(committed))).unwrap_or_default();
@@ -264,19 +276,26 @@ fn committed(lane: &Lane) -> Result<Vec<Option<i64>>> {
     lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)
 }
 
-/// What is committed once no more commits come. Whoever commits all, and does not wait for it, has time to.
+/// What is committed once no more commits come. A program that does not wait for its commits has time to send the last one.
 fn settled(lane: &Lane, program: &mut Program) -> Result<Vec<Option<i64>>> {
     let ends: i64 = lane.kafka().ends(CLICKSTREAM)?.iter().sum();
     program.until(LAST_COMMIT, || Ok(sum(&committed(lane)?) >= ends))?;
-    let mut last = committed(lane)?;
-    loop {
-        wait::pass(SETTLE)?;
-        let later = committed(lane)?;
-        if later == last {
-            return Ok(later);
-        }
-        last = later;
-    }
+    last_seen(SETTLE_LIMIT, SETTLE, || committed(lane))
+}
+
+/// What is seen once it has not changed for `quiet`, or after `most`, however often it changes.
+fn last_seen<T: Clone + PartialEq>(
+    most: Duration,
+    quiet: Duration,
+    mut look: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    let mut last = None;
+    wait::while_it_changes(most, || {
+        let now = look()?;
+        last = Some(now.clone());
+        Ok((now, quiet))
+    })?;
+    last.context("nobody looked")
 }
 
 fn committed_lines(lines: &[Line]) -> usize {
@@ -286,9 +305,30 @@ fn committed_lines(lines: &[Line]) -> usize {
         .count()
 }
 
-/// How many commits of the group the broker has been asked for.
+/// How many times the broker was asked to commit for the group.
 fn commits(lane: &Lane) -> Result<usize> {
     Ok(lane
         .group_requests("OFFSET_COMMIT", ANALYTICS_SERVICE)?
         .len())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_never_stops_committing_is_not_waited_for() -> Result<()> {
+        let start = Instant::now();
+        let mut commits = 0;
+        let most = Duration::from_millis(200);
+        let last = last_seen(most, Duration::from_secs(60), || {
+            commits += 1;
+            Ok(commits)
+        })?;
+        assert!(last > 1);
+        assert!(start.elapsed() < Duration::from_secs(30));
+        Ok(())
+    }
 }

@@ -1,4 +1,4 @@
-//! Task 3: partitions move when members of a group come, leave, and die.
+//! The demo of task 3: partitions move when members of a group join, leave, and die.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -7,22 +7,28 @@ use anyhow::{Context, Result};
 use broker::wait;
 use common::{CLICKSTREAM, SCALE_GROUP};
 
+use crate::contract::{SESSION_TIMEOUT, STOP_LIMIT};
 use crate::history::printed::{numbers_beside, position};
 use crate::{Line, Program, Stage};
 
-/// A rebalance takes up to 3 s (a heartbeat), a kill 10 s (the session timeout); a busy machine takes longer.
+/// The limit for a rebalance. After a join it takes up to 3 s (the heartbeat interval), after a kill 10 s (the session
+/// timeout), and on a busy machine longer.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Kafka has told that a member owns its partitions; how long the member may take to say so itself.
+/// How long a member may take to print its partitions once Kafka reports that it owns them.
 const SAY_LIMIT: Duration = Duration::from_secs(15);
 
-/// A member is taken for dead 10 s after its last heartbeat, and it sends one every 3 s: not before 7 s after a kill.
+/// How long a takeover may take after a member has left the group.
+const LEFT_LIMIT: Duration = Duration::from_secs(10);
+
+/// The shortest time from a kill to the takeover. The session times out 10 s after the last heartbeat, and a member
+/// sends one every 3 s, so the last one came at most 3 s before the kill. That makes 7 s, less 0.5 s of tolerance.
 const NOT_BEFORE: Duration = Duration::from_millis(6_500);
 
-/// A alone; B joins; A is stopped by Ctrl-C; A comes back; A is killed.
+/// A runs alone. B joins. Ctrl-C stops A. A comes back. A is killed.
 ///
 /// # Errors
-/// When a rebalance does not come in time, or the cluster does not answer.
+/// When a rebalance takes too long, or the cluster does not answer.
 pub fn run(stage: &mut Stage) -> Result<()> {
     stage.need_events(100)?;
 
@@ -37,7 +43,7 @@ pub fn run(stage: &mut Stage) -> Result<()> {
         3,
         "alone, A owns all 3 partitions",
         assigned.len() == 3,
-        format!("A: {assigned:?}"),
+        format!("A owns partitions {assigned:?}"),
     );
 
     stage.say("Consumer B joins.");
@@ -52,22 +58,28 @@ pub fn run(stage: &mut Stage) -> Result<()> {
     stage.show_group(SCALE_GROUP)?;
     stage.find(
         3,
-        "when B joins, the partitions are split 2 + 1",
+        "when B joins, one member owns 2 partitions and the other 1",
         shares == [1, 2],
-        format!("{}, after {}", plus(&shares), seconds(took)),
+        format!("{} partitions, after {}", plus(&shares), seconds(took)),
     );
 
-    stage.say("Ctrl-C in A's terminal: A leaves the group.");
+    stage.say("Ctrl-C in A's terminal: A leaves the group before it ends.");
     let start = Instant::now();
     a.interrupt()?;
-    a.wait_for_end(Duration::from_secs(5))?;
+    a.wait_for_end(STOP_LIMIT)?;
     let took = wait_for_takeover(stage, &mut b, start)?;
     stage.show_group(SCALE_GROUP)?;
     stage.find(
         3,
-        "after Ctrl-C in A, B inherits its partitions within about 10 s",
-        took < Duration::from_secs(10),
-        format!("after {}: A left the group", seconds(took)),
+        &format!(
+            "after Ctrl-C in A, B takes over A's partitions within {} s",
+            LEFT_LIMIT.as_secs()
+        ),
+        took < LEFT_LIMIT,
+        format!(
+            "B took over after {}, because A had left the group",
+            seconds(took)
+        ),
     );
 
     stage.say("A comes back.");
@@ -77,7 +89,7 @@ pub fn run(stage: &mut Stage) -> Result<()> {
     wait_until_read(stage)?;
     let mine = positions(&a.lines());
     stage.say(format!(
-        "30 more events: A reads {}, B the rest.",
+        "Published 30 more events. A read {}, and B read the others.",
         mine.len()
     ));
     stage.show_group(SCALE_GROUP)?;
@@ -89,9 +101,12 @@ pub fn run(stage: &mut Stage) -> Result<()> {
     stage.show_group(SCALE_GROUP)?;
     stage.find(
         3,
-        "after kill -9, B inherits them when A's session of 10 s times out",
+        &format!(
+            "after kill -9, B takes over A's partitions only when A's session times out ({} s)",
+            SESSION_TIMEOUT.as_secs()
+        ),
         took > NOT_BEFORE,
-        format!("after {}", seconds(took)),
+        format!("B took over after {}", seconds(took)),
     );
 
     let mut all = [mine, positions(&b.lines())].concat();
@@ -100,23 +115,23 @@ pub fn run(stage: &mut Stage) -> Result<()> {
     all.dedup();
     stage.find(
         3,
-        "no message is read by both",
+        "no message is read by both members",
         all.len() == read,
         format!(
-            "{read} messages read since A came back, {} of them different",
+            "since A came back, A and B together read {read} messages, {} of them different",
             all.len()
         ),
     );
     b.interrupt()?;
-    b.wait_for_end(Duration::from_secs(5))?;
+    b.wait_for_end(STOP_LIMIT)?;
     Ok(())
 }
 
-/// Waits until the members of the group own this many partitions each, and returns that.
+/// Waits until the members of the group own these numbers of partitions, smallest first. Returns them.
 fn wait_for_owners(stage: &Stage, expected: &[usize]) -> Result<Vec<usize>> {
     let mut shares = Vec::new();
     wait::until(
-        &format!("the partitions to be shared {}", plus(expected)),
+        &format!("the members to own {} partitions", plus(expected)),
         LIMIT,
         || {
             let members = stage.kafka.members(SCALE_GROUP, CLICKSTREAM)?;
@@ -128,11 +143,11 @@ fn wait_for_owners(stage: &Stage, expected: &[usize]) -> Result<Vec<usize>> {
             Ok((shares == expected).then_some(()))
         },
     )
-    .with_context(|| format!("{SCALE_GROUP}'s members own {shares:?}"))?;
+    .with_context(|| format!("the members of {SCALE_GROUP} own {shares:?} partitions"))?;
     Ok(shares)
 }
 
-/// Waits until the member has printed, since `start`, that it was assigned at least this many partitions.
+/// Waits until the member has printed since `start` that it was assigned at least this many partitions. Returns them.
 fn wait_for_assignment(
     member: &mut Program,
     start: Instant,
@@ -151,7 +166,7 @@ fn wait_for_assignment(
     )
 }
 
-/// Waits until B has printed that it was given all three partitions; returns how long that took since `start`.
+/// Waits until B owns all three partitions and has printed an assignment. Returns the time from `start` to that line.
 fn wait_for_takeover(stage: &mut Stage, b: &mut Program, start: Instant) -> Result<Duration> {
     wait_for_owners(stage, &[3])?;
     wait_for_assignment(b, start, 1)?;
@@ -165,9 +180,9 @@ fn wait_for_takeover(stage: &mut Stage, b: &mut Program, start: Instant) -> Resu
     Ok(at.unwrap_or(start).saturating_duration_since(start))
 }
 
-/// Waits until the group has committed all that is in the topic.
+/// Waits until the group has committed every event in the topic.
 fn wait_until_read(stage: &Stage) -> Result<()> {
-    wait::until("the group to have read all", LIMIT, || {
+    wait::until("the group to read and commit all events", LIMIT, || {
         let ends = stage.kafka.ends(CLICKSTREAM)?;
         let committed = stage.kafka.committed(SCALE_GROUP, CLICKSTREAM)?;
         let all = ends
@@ -181,14 +196,15 @@ fn wait_until_read(stage: &Stage) -> Result<()> {
 /// Shows what a member printed about rebalances since `start`.
 fn show_rebalances(stage: &mut Stage, name: &str, program: &Program, start: Instant) {
     for line in program.lines() {
-        let told = line.text.contains("assigned") || line.text.contains("revoked");
-        if told && line.at >= start {
+        let is_rebalance = line.text.contains("assigned") || line.text.contains("revoked");
+        if is_rebalance && line.at >= start {
             let after = seconds(line.at - start);
             stage.say(format!("  {name} | {:58} after {after}", line.text));
         }
     }
 }
 
+/// The partition and the offset of each message that these lines report.
 fn positions(lines: &[Line]) -> Vec<(i32, i64)> {
     lines
         .iter()
@@ -196,6 +212,7 @@ fn positions(lines: &[Line]) -> Vec<(i32, i64)> {
         .collect()
 }
 
+/// The larger number first: `2 + 1`.
 fn plus(shares: &[usize]) -> String {
     let shares: Vec<String> = shares.iter().rev().map(ToString::to_string).collect();
     shares.join(" + ")

@@ -1,20 +1,24 @@
 //! Task 4: the checks of the crash simulator.
+//!
+//! They detect a program that
+//! - processes more or fewer than fifteen messages before it dies, or prints events that it has not read;
+//! - does not die as if the power had failed: it leaves its group, ends with exit status 0, or runs on;
+//! - commits before it dies, so that the next run does not read the same messages again.
 
 use std::collections::BTreeMap;
 use std::process::ExitStatus;
-use std::time::Duration;
 
 use anyhow::Result;
 use common::{CLICKSTREAM, CRASH_DEMO_GROUP, Event};
 
-use crate::bench::lane::Lane;
+use crate::bench::lane::{Lane, Scenario};
+use crate::contract::WORK_LIMIT;
 use crate::data::events::first_id;
 use crate::history::printed::{field, position};
 use crate::random_events;
+use crate::task4_crash::offsets_read::OffsetsRead;
 use crate::verdict::check::{Check, Verdict, verdict};
 use cluster::{Record, offsets};
-
-const LIMIT: Duration = Duration::from_secs(20);
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -28,50 +32,50 @@ pub const CHECKS: &[Check] = &[
         id: "crash.dies_hard",
         task: 4,
         points: 3,
-        title: "dies as if the power had gone: says no goodbye, and fails",
+        title: "dies as if the power had failed, without leaving the group",
         judge: dies_hard,
     },
     Check {
         id: "crash.commits_nothing",
         task: 4,
         points: 3,
-        title: "has committed nothing",
+        title: "commits nothing",
         judge: commits_nothing,
     },
     Check {
         id: "crash.starts_again",
         task: 4,
         points: 3,
-        title: "starts again at the same positions, so that nothing is lost",
+        title: "starts again at the same offsets, so nothing is lost",
         judge: starts_again,
     },
 ];
 
-/// Two runs on the same 90 events.
-struct Crashed {
-    first: Crash,
-    second: Crash,
+/// Two runs, one after the other, on the same 90 events.
+struct TwoRuns {
+    first: CrashRun,
+    second: CrashRun,
+    /// The committed offsets after the first run, by partition.
     committed: Vec<Option<i64>>,
+    /// How many requests to leave the group the broker got in the first run.
     left: usize,
 }
 
-struct Crash {
-    /// The offsets read in each partition, in their order.
-    read: BTreeMap<i32, Vec<i64>>,
-    /// Lines with a position that name another event than the one that lies there.
+struct CrashRun {
+    read: OffsetsRead,
+    /// How many lines name a different event than the one that has this partition and offset in the topic.
     wrong: usize,
     status: Option<ExitStatus>,
     last_lines: String,
 }
 
-impl Crash {
-    fn count(&self) -> usize {
-        self.read.values().map(Vec::len).sum()
-    }
-}
+const CRASHED: Scenario<TwoRuns> = Scenario {
+    name: "crashed",
+    run: crashed,
+};
 
-fn crashed(lane: &Lane) -> Result<Crashed> {
-    // A line shows that its event was read.
+fn crashed(lane: &Lane) -> Result<TwoRuns> {
+    // A program cannot guess these ids. So a line with the right id shows that the program has read the event.
     let first_id = first_id();
     lane.publish(&random_events(first_id, 90))?;
     let first = crash(lane)?;
@@ -79,7 +83,7 @@ fn crashed(lane: &Lane) -> Result<Crashed> {
     let left = lane.group_requests("LEAVE_GROUP", CRASH_DEMO_GROUP)?.len();
     lane.remove_members(CRASH_DEMO_GROUP)?;
     let second = crash(lane)?;
-    Ok(Crashed {
+    Ok(TwoRuns {
         first,
         second,
         committed,
@@ -87,23 +91,23 @@ fn crashed(lane: &Lane) -> Result<Crashed> {
     })
 }
 
-fn crash(lane: &Lane) -> Result<Crash> {
+fn crash(lane: &Lane) -> Result<CrashRun> {
     let mut program = lane.start("consumer_crash")?;
-    let status = program.end_within(LIMIT)?;
+    let status = program.end_within(WORK_LIMIT)?;
     let ids = event_ids(lane)?;
-    let mut read: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
+    let mut read = OffsetsRead::default();
     let mut wrong = 0;
     for line in program.texts() {
         let Some((partition, offset)) = position(&line) else {
             continue;
         };
         if field(&line, "event_id") == ids.get(&(partition, offset)).copied() {
-            read.entry(partition).or_default().push(offset);
+            read.add(partition, offset);
         } else {
             wrong += 1;
         }
     }
-    Ok(Crash {
+    Ok(CrashRun {
         read,
         wrong,
         status,
@@ -111,10 +115,10 @@ fn crash(lane: &Lane) -> Result<Crash> {
     })
 }
 
-/// The event that really lies at each position.
+/// Returns the id of the event at each partition and offset of the topic.
 fn event_ids(lane: &Lane) -> Result<BTreeMap<(i32, i64), i64>> {
     let records = lane.kafka().records(CLICKSTREAM)?.into_iter();
-    // What a program has added is no event of ours.
+    // A program may have published something else.
     let event = |record: Record| {
         let event: Event = serde_json::from_str(&record.value()).ok()?;
         let id = event.event_id.try_into().ok()?;
@@ -123,101 +127,87 @@ fn event_ids(lane: &Lane) -> Result<BTreeMap<(i32, i64), i64>> {
     Ok(records.filter_map(event).collect())
 }
 
-fn ended(crash: &Crash) -> String {
+/// Returns how a run ended, in words.
+fn ended(crash: &CrashRun) -> String {
     match crash.status {
         Some(status) => status.to_string(),
         None => format!(
             "still running after {} s. {}",
-            LIMIT.as_secs(),
+            WORK_LIMIT.as_secs(),
             crash.last_lines
         ),
     }
 }
 
 fn after_fifteen(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(crashed)?;
+    let run = lane.evidence(CRASHED)?;
     Ok(verdict(
-        run.first.count() == 15 && run.first.wrong == 0 && run.first.status.is_some(),
-        "15 lines with `partition=P offset=O event_id=E`, as it lies in the topic, then the end",
+        run.first.read.count() == 15 && run.first.wrong == 0 && run.first.status.is_some(),
+        "15 lines with `partition=P offset=O event_id=E` that match the topic, and then the end of the program",
         format!(
-            "{} such lines, {} with another event_id than the event there has; {}",
-            run.first.count(),
+            "{} lines that match, {} with a wrong event_id; {}",
+            run.first.read.count(),
             run.first.wrong,
             ended(&run.first)
         ),
-        "What is counted, and when?",
+        "What does your program count, and when?",
     ))
 }
 
 fn dies_hard(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(crashed)?;
+    let run = lane.evidence(CRASHED)?;
     let failed = run.first.status.is_some_and(|status| !status.success());
     Ok(verdict(
-        run.first.count() > 0 && failed && run.left == 0,
-        "after its messages, a signal or an exit status other than 0, and no word to the group",
+        run.first.read.count() > 0 && failed && run.left == 0,
+        "after some messages, an end by a signal or with an exit status other than 0, and no request to leave the group",
         format!(
-            "{} messages; {}; {}",
-            run.first.count(),
+            "{} messages read; {}; {}",
+            run.first.read.count(),
             ended(&run.first),
             if run.left == 0 {
-                "the group heard nothing"
+                "no request to leave the group"
             } else {
-                "it told the group that it leaves"
+                "a request to leave the group"
             }
         ),
-        "Without power nobody closes anything: no destructor, no `finally`, no unwinding.",
+        "When the power fails, nothing is closed: no destructor, no `finally` and no unwinding runs.",
     ))
 }
 
 fn commits_nothing(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(crashed)?;
+    let run = lane.evidence(CRASHED)?;
     Ok(verdict(
-        run.first.count() > 0 && run.committed.iter().all(Option::is_none),
+        run.first.read.count() > 0 && run.committed.iter().all(Option::is_none),
         "no committed offset in any partition",
         format!(
             "{} messages read, committed offsets: {}",
-            run.first.count(),
+            run.first.read.count(),
             offsets(&run.committed)
         ),
-        "The crash comes before the commit, whoever would do it.",
+        "The crash must come before any commit. What commits in your program: your own code, or something else?",
     ))
 }
 
 fn starts_again(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(crashed)?;
-    let from_start = |crash: &Crash| {
-        crash
-            .read
-            .values()
-            .all(|read| read.iter().copied().eq((0..).take(read.len())))
-    };
-    // A partition that was read to its end and committed is not read again: what the second run reads would not show it.
-    let is_committed = |&partition: &i32| {
+    let run = lane.evidence(CRASHED)?;
+    // If a partition was read to its end and committed, the second run does not read it, so only the commit shows the mistake.
+    let is_committed = |partition: i32| {
         let committed = usize::try_from(partition).map(|at| run.committed.get(at));
         committed.is_ok_and(|committed| committed.copied().flatten() > Some(0))
     };
     Ok(verdict(
-        run.first.count() > 0
-            && run.second.count() > 0
-            && from_start(&run.first)
-            && from_start(&run.second)
-            && !run.first.read.keys().any(is_committed),
-        "both runs begin at the first offset of each partition that they read, and nothing of them is committed",
+        run.first.read.count() > 0
+            && run.second.read.count() > 0
+            && run.first.read.begins_at(|_| 0)
+            && run.second.read.begins_at(|_| 0)
+            && !run.first.read.partitions().any(is_committed),
+        "both runs begin at offset 0 of each partition that they read, and nothing in these partitions is committed",
         format!(
-            "run 1 read {:?}, run 2 {:?}; committed offsets after run 1: {}",
-            ranges(&run.first),
-            ranges(&run.second),
+            "run 1 read {}; run 2 read {}; committed offsets after run 1: {}",
+            run.first.read,
+            run.second.read,
             offsets(&run.committed)
         ),
-        "Where does a group go on that has committed nothing?",
+        "If a group has committed nothing, where does it begin to read?",
     ))
-}
-
-/// Each partition with its first and its last offset.
-fn ranges(crash: &Crash) -> Vec<(i32, i64, i64)> {
-    let ends = crash
-        .read
-        .iter()
-        .filter_map(|(p, read)| Some((*p, *read.first()?, *read.last()?)));
-    ends.collect()
 }

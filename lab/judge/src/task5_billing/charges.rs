@@ -1,4 +1,4 @@
-//! What the billing database holds, and what it should hold.
+//! The charges in the billing database, and how they differ from the payments that were published.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,30 +12,30 @@ use crate::data::money::{Dollars, to_cents};
 pub struct Charge {
     pub event_id: String,
     pub user_id: String,
-    /// `None` where its amount is no number.
+    /// The amount in cents; `None` if it is not a number.
     pub cents: Option<i64>,
 }
 
-/// All rows at one moment.
+/// All rows of the table at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Charges {
     pub rows: Vec<Charge>,
-    /// Why they cannot be told.
+    /// Why the rows could not be read.
     pub problem: Option<String>,
 }
 
-/// The charges against the payments that were published, each of them once.
+/// How the charges differ from the payments that were published. A payment that was published twice counts once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bill {
-    /// Payments that nobody was charged for.
+    /// Payments without a charge.
     pub left_out: usize,
-    /// Charges beyond the first for a payment.
+    /// Charges for a payment after its first one.
     pub again: usize,
-    /// Charges for a payment, but of another user or another amount.
+    /// First charges for a payment that have a wrong user or a wrong amount.
     pub wrong: usize,
-    /// Charges for what is no payment.
+    /// Charges that belong to no payment.
     pub invented: usize,
-    /// Users who are charged another sum than they are to pay: their sums in cents, that which is and that which should be.
+    /// The users whose charges have a wrong sum. Each comes with this sum and the right one, in cents.
     pub users: Vec<(String, i64, i64)>,
 }
 
@@ -45,7 +45,7 @@ impl Charges {
         self.rows.iter().any(|row| row.event_id == event_id)
     }
 
-    /// How many different payments are charged.
+    /// How many different events are charged.
     pub fn different(&self) -> usize {
         self.event_ids().len()
     }
@@ -54,7 +54,7 @@ impl Charges {
         self.rows.iter().map(|row| row.event_id.as_str()).collect()
     }
 
-    /// Is every one of these payments charged, once or more?
+    /// Is every one of these payments charged at least once?
     pub fn have_all(&self, payments: &[Payment]) -> bool {
         let charged = self.event_ids();
         payments
@@ -62,36 +62,37 @@ impl Charges {
             .all(|payment| charged.contains(payment.event_id.as_str()))
     }
 
-    /// What they add up to, in cents.
+    /// The sum of all charges, in cents.
     pub fn cents(&self) -> i64 {
         let cents = self.rows.iter().filter_map(|row| row.cents);
-        // A table may hold any amounts.
+        // A program may have written amounts of any size.
         cents.fold(0, i64::saturating_add)
     }
 
-    /// Those for these payments.
+    /// The charges for these payments.
     pub fn only(&self, payments: &[Payment]) -> Self {
-        self.where_paid(payments, true)
+        self.matching(payments, true)
     }
 
-    /// Those for anything else.
+    /// The charges for anything except these payments.
     pub fn without(&self, payments: &[Payment]) -> Self {
-        self.where_paid(payments, false)
+        self.matching(payments, false)
     }
 
-    fn where_paid(&self, payments: &[Payment], paid: bool) -> Self {
+    /// The charges for these payments, or all others.
+    fn matching(&self, payments: &[Payment], wanted: bool) -> Self {
         let ids: BTreeSet<&str> = payments.iter().map(|one| one.event_id.as_str()).collect();
         let rows = self.rows.iter();
         Self {
             rows: rows
-                .filter(|row| ids.contains(row.event_id.as_str()) == paid)
+                .filter(|row| ids.contains(row.event_id.as_str()) == wanted)
                 .cloned()
                 .collect(),
             problem: self.problem.clone(),
         }
     }
 
-    /// Compares them with the payments.
+    /// Compares the charges with the payments.
     pub fn compare(&self, payments: &[Payment]) -> Bill {
         let mut bill = Bill::default();
         let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
@@ -126,18 +127,20 @@ impl Charges {
     }
 }
 
-/// How many, and what they add up to: `20 charges, $1234.50`. Or why that cannot be told.
+/// How many charges there are, and their sum: `20 charges, $1234.50`. If they could not be read, the reason.
 impl fmt::Display for Charges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(problem) = &self.problem {
-            return write!(f, "no charges that can be read ({problem})");
+            return write!(f, "no readable charges ({problem})");
         }
-        write!(f, "{} charges, {}", self.rows.len(), Dollars(self.cents()))
+        let count = self.rows.len();
+        let charges = if count == 1 { "charge" } else { "charges" };
+        write!(f, "{count} {charges}, {}", Dollars(self.cents()))
     }
 }
 
 impl Bill {
-    /// Is everybody charged just what they are to pay, each payment once?
+    /// Is each payment charged once, with the right user and amount, and nothing else?
     pub fn is_right(&self) -> bool {
         *self == Self::default()
     }
@@ -146,23 +149,23 @@ impl Bill {
 impl fmt::Display for Bill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_right() {
-            return f.write_str("every payment charged once");
+            return f.write_str("every payment was charged once");
         }
         let counts = [
-            (self.left_out, "left out"),
-            (self.again, "charged again"),
-            (self.wrong, "with another user or amount"),
-            (self.invented, "charged though they are no payments"),
+            ("payments without a charge", self.left_out),
+            ("repeated charges", self.again),
+            ("charges with a wrong user or amount", self.wrong),
+            ("charges for something that is not a payment", self.invented),
         ];
-        let told = counts.iter().filter(|(count, _)| *count > 0);
-        let told: Vec<String> = told
-            .map(|(count, what)| format!("{count} {what}"))
+        let found = counts.iter().filter(|(_, count)| *count > 0);
+        let found: Vec<String> = found
+            .map(|(what, count)| format!("{what}: {count}"))
             .collect();
-        f.write_str(&told.join(", "))?;
+        f.write_str(&found.join(", "))?;
         if let Some((user, is, should)) = self.users.first() {
             write!(
                 f,
-                "; wrong sums for {} users, such as {user}: {} instead of {}",
+                "; users with a wrong sum: {}, for example {user} with {} instead of {}",
                 self.users.len(),
                 Dollars(*is),
                 Dollars(*should)
@@ -194,8 +197,8 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_is_wrong_with_a_bill() {
-        // The first payment came twice; it is one.
+    fn says_what_is_wrong_with_a_bill() {
+        // The first payment was published twice, but it is one payment.
         let payments = [
             payment("a", "ann", 0.1),
             payment("a", "ann", 0.1),
@@ -227,7 +230,11 @@ mod tests {
             (bill.left_out, bill.again, bill.wrong, bill.invented),
             (1, 1, 1, 1)
         );
-        assert_eq!(bill.users.len(), 4);
+        assert_eq!(
+            bill.to_string(),
+            "payments without a charge: 1, repeated charges: 1, charges with a wrong user or amount: 1, charges for \
+             something that is not a payment: 1; users with a wrong sum: 4, for example ann with $0.20 instead of $0.10"
+        );
         assert_eq!(wrong.to_string(), "4 charges, $6.34");
     }
 }

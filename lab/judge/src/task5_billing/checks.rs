@@ -1,13 +1,24 @@
-//! Task 5: the checks of billing.
+//! Task 5: the checks of billing. They detect these mistakes:
+//!
+//! - A payment is charged twice: because it is in the topic twice, because a restarted program has forgotten what it
+//!   charged, or because the program was killed between the write and the commit.
+//! - A payment is never charged: because the committed offset moved ahead of the database, or because the program was
+//!   killed between two writes that belong together.
+//! - A user or an amount is wrong, or something that is not a payment is charged.
+//! - A malformed message stops the program, or its dead letter is missing, changed, or lost in a kill.
+//! - The program never commits, or does not end on Ctrl-C.
 
 use anyhow::Result;
 use common::PAYMENTS_DLQ;
 
 use crate::bench::lane::Lane;
 use crate::task5_billing::charges::{Bill, Charges};
-use crate::task5_billing::desk::Look;
-use crate::task5_billing::kills::survived;
-use crate::task5_billing::runs::{killed, locked, malformed, read, repeated, unacknowledged};
+use crate::task5_billing::desk::{BATCH, Snapshot};
+use crate::task5_billing::kills::SURVIVED;
+use crate::task5_billing::runs::{
+    BEHIND, FIRST_PAYMENTS, KILLED, KILLS_AROUND_A_DEAD_LETTER, LOCKED, LOCKED_FOR, MALFORMED,
+    REPEATED, TWICE_ELSEWHERE, TWICE_HERE, UNACKNOWLEDGED, UNDISTURBED,
+};
 use crate::verdict::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 use cluster::offsets;
 
@@ -16,14 +27,14 @@ pub const CHECKS: &[Check] = &[
         id: "billing.charges_each_payment",
         task: 5,
         points: 3,
-        title: "charges every payment: this user, this amount",
+        title: "charges every payment to the right user, with the right amount",
         judge: charges_each_payment,
     },
     Check {
         id: "billing.commits",
         task: 5,
         points: 2,
-        title: "commits what it has charged, and goes on there",
+        title: "commits what it has charged, and continues from there",
         judge: commits,
     },
     Check {
@@ -37,21 +48,21 @@ pub const CHECKS: &[Check] = &[
         id: "billing.charges_duplicates_once",
         task: 5,
         points: 3,
-        title: "charges once what comes twice, also in two partitions",
+        title: "charges a payment that comes twice only once, even in two partitions",
         judge: charges_duplicates_once,
     },
     Check {
         id: "billing.knows_again_after_restart",
         task: 5,
         points: 2,
-        title: "knows after a restart what it has charged",
+        title: "remembers after a restart what it has charged",
         judge: knows_again_after_restart,
     },
     Check {
         id: "billing.killed_before_commit",
         task: 5,
         points: 2,
-        title: "charges nobody twice when it was killed between write and commit",
+        title: "charges nobody twice when it is killed between write and commit",
         judge: killed_before_commit,
     },
     Check {
@@ -65,219 +76,287 @@ pub const CHECKS: &[Check] = &[
         id: "billing.dead_letters",
         task: 5,
         points: 3,
-        title: "sends what is no payment to payments.dlq, as it is",
+        title: "sends messages that are not payments to payments.dlq, unchanged",
         judge: dead_letters,
     },
     Check {
         id: "billing.goes_on_past_malformed",
         task: 5,
         points: 2,
-        title: "charges what comes after a malformed message, and not the message",
+        title: "charges the payments after a malformed message, but not the message itself",
         judge: goes_on_past_malformed,
     },
     Check {
         id: "billing.dead_letter_before_offset",
         task: 5,
         points: 2,
-        title: "commits past a malformed message only once its dead letter is acknowledged",
+        title: "commits past a malformed message only after its dead letter is acknowledged",
         judge: dead_letter_before_offset,
     },
     Check {
         id: "billing.survives_kills",
         task: 5,
         points: 2,
-        title: "charges everybody once, whenever it is killed",
+        title: "charges everybody once, no matter when it is killed",
         judge: survives_kills,
     },
 ];
 
-/// What was charged; and where it is not right, what the program said last.
-fn told(look: &Look, bill: &Bill, last_lines: &str) -> String {
+/// What was charged. If something is wrong with it, also the last lines of the program.
+fn charged(bill: &Bill, snapshot: &Snapshot, last_lines: &str) -> String {
     if bill.is_right() {
-        format!("{look}: {bill}")
+        format!("{bill}; {snapshot}")
     } else {
-        format!("{look}: {bill}. {last_lines}")
+        format!("{bill}; {snapshot}. {last_lines}")
     }
 }
 
 fn charges_each_payment(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(read)?;
+    let run = lane.evidence(UNDISTURBED)?;
     Ok(verdict(
         run.bill.is_right() && run.later_bill.is_right(),
-        "in the table charges, each of 60 payments with its user and its amount; and 20 more after a restart",
+        format!(
+            "the table charges has one row for each of {FIRST_PAYMENTS} payments, with its user and its amount; after a \
+             restart, also one for each of {BATCH} new payments"
+        ),
         if run.bill.is_right() {
-            format!("after the restart, {}: {}", run.later, run.later_bill)
+            format!("after the restart: {}; {}", run.later_bill, run.later)
         } else {
-            told(&run.look, &run.bill, &run.last_lines)
+            charged(&run.bill, &run.snapshot, &run.last_lines)
         },
-        "Which rows does the table hold, and which payments were published? `cargo lab pay` tells the sums by user.",
+        "Compare the rows of the table with the payments that were published. `cargo lab pay` prints the sum for each \
+         user.",
     ))
 }
 
 fn commits(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(read)?;
+    let run = lane.evidence(UNDISTURBED)?;
     Ok(verdict(
         run.habits.charges && run.is_committed(),
-        "when all is charged, committed offsets at the end of each partition",
-        format!(
-            "offsets {} where the ends are {:?}; after the restart {} where they are {:?}",
-            offsets(&run.look.committed),
-            run.ends,
-            offsets(&run.later.committed),
-            run.later_ends
-        ),
-        "A committed offset says where to go on: behind what is charged.",
+        "when all payments are charged, the committed offset of each partition is at the partition's end; the same is true \
+         after a restart",
+        if run.habits.charges {
+            format!(
+                "{}; after the restart, {}",
+                against_ends(&run.snapshot, &run.ends),
+                against_ends(&run.later, &run.later_ends)
+            )
+        } else {
+            format!("the program charged nothing. {}", run.last_lines)
+        },
+        "The committed offset says where the next run starts. Where should it start when everything is charged?",
     ))
 }
 
+/// The committed offsets, beside the ends of the partitions.
+fn against_ends(snapshot: &Snapshot, ends: &[i64]) -> String {
+    let ends: Vec<Option<i64>> = ends.iter().copied().map(Some).collect();
+    format!(
+        "the committed offsets were {}, and the ends of the partitions were {}",
+        offsets(&snapshot.committed),
+        offsets(&ends)
+    )
+}
+
 fn stops_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(read)?;
+    let run = lane.evidence(UNDISTURBED)?;
     Ok(if run.habits.charges {
         stopped_on_ctrl_c(run.status, &run.last_lines)
     } else {
         verdict(
             false,
-            "a program that charges, and ends on Ctrl-C",
-            format!("it charged nothing. {}", run.last_lines),
-            "Does it subscribe, and poll?",
+            "the program charges payments, and it ends on Ctrl-C",
+            format!("the program charged nothing. {}", run.last_lines),
+            "Does your program subscribe to the topic, and does it poll?",
         )
     })
 }
 
 fn charges_duplicates_once(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(repeated)?;
+    let run = lane.evidence(REPEATED)?;
     Ok(verdict(
         run.first.is_right(),
-        "20 payments that are in the topic twice, 10 of them in two partitions, and 3 behind them: each charged once",
+        format!(
+            "{} payments are in the topic twice, {TWICE_ELSEWHERE} of them in two partitions, and {BEHIND} other payments \
+             come after them: each payment is charged once",
+            TWICE_HERE + TWICE_ELSEWHERE
+        ),
         if run.first.is_right() {
             run.first.to_string()
         } else {
             format!("{}. {}", run.first, run.last_lines)
         },
-        "What says that two messages are the same payment? Not where they lie.",
+        "How can your program recognize that two messages are the same payment? They have different offsets, and \
+         sometimes different partitions.",
     ))
 }
 
 fn knows_again_after_restart(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(repeated)?;
+    let run = lane.evidence(REPEATED)?;
     let of = |charges: &Charges| (charges.rows.len(), charges.cents());
     let is_same = of(&run.before) == of(&run.after);
     Ok(verdict(
         !run.before.rows.is_empty() && is_same && run.new.is_right(),
-        "after a restart, payments that were charged before come again: no new charges for them",
         format!(
-            "for them {} before, {} after; of the 20 new payments between them: {}",
+            "after a restart, payments that are already charged come again, together with {BATCH} new ones: the old ones \
+             are not charged again, and each new one is charged once"
+        ),
+        format!(
+            "for the old payments, {} before they came again, and {} after; for the {BATCH} new payments: {}",
             run.before, run.after, run.new
         ),
-        "What does the program know of its earlier runs, and where does it stand?",
+        "After a restart, how does your program know what it charged in earlier runs? Where is that stored?",
     ))
 }
 
 fn killed_before_commit(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(killed)?;
+    let run = lane.evidence(KILLED)?;
     Ok(verdict(
         run.tried && run.bill.is_right(),
-        "killed when its commit had not come to the broker, and started again: every payment charged once, and 20 new ones",
+        format!(
+            "the program is killed before its commit reaches the broker, and then started again: every payment is charged \
+             once, including {BATCH} new ones"
+        ),
         if run.tried {
             format!(
-                "before the kill, {}; after the restart, {}",
+                "before the kill: {}; after the restart: {}",
                 run.at_kill, run.bill
             )
         } else {
-            format!("no commit came that could be held back. {}", run.last_lines)
+            format!(
+                "the program sent no commit, so it could not be killed before one. {}",
+                run.last_lines
+            )
         },
-        "The batch is delivered again. What makes the second time harmless?",
+        "After the restart, the batch is delivered again. What makes the second write harmless?",
     ))
 }
 
 fn offsets_never_ahead(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(locked)?;
+    let run = lane.evidence(LOCKED)?;
     Ok(verdict(
         run.commits && run.ahead == 0,
-        "a program that cannot write to the database, because somebody else has locked it, commits no more, also 6 s later",
+        no_commit_while_locked(),
         if !run.commits {
             format!(
-                "it commits nothing when it can write either: {}",
+                "the program never commits, even while it can write to the database: {}",
                 run.before
             )
         } else if run.ahead > 0 {
             format!(
-                "{}; so {} payments count as done that nobody was charged for",
-                run.stalled, run.ahead
+                "{} payments count as done, but are not in the database: {}",
+                run.ahead, run.stalled
             )
         } else if run.locked {
-            run.stalled.to_string()
+            format!("while it was locked: {}", run.stalled)
         } else {
-            format!("it keeps the database locked itself; {}", run.stalled)
+            format!(
+                "nobody else could lock the database, because the program itself kept it locked; {}",
+                run.stalled
+            )
         },
-        "Who commits, and when? What happens if the write fails after that, or never comes?",
+        "Who commits, and when? What happens if the write fails after the commit, or never takes place?",
     ))
 }
 
+/// What a right program does in [`LOCKED`].
+fn no_commit_while_locked() -> String {
+    format!(
+        "the program commits what it charges; when another process locks the database for {} s, the program cannot write, \
+         so it commits nothing more",
+        LOCKED_FOR.as_secs()
+    )
+}
+
 fn dead_letters(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(malformed)?;
+    let run = lane.evidence(MALFORMED)?;
     Ok(verdict(
         run.letters == run.of && run.others == 0,
         format!(
-            "{} messages that are no payments, each for another reason: all of them in {PAYMENTS_DLQ}, the same key, the \
-             same bytes",
+            "{} messages are not payments, each for a different reason; {PAYMENTS_DLQ} contains all of them, with the same \
+             key and the same bytes, and nothing else",
             run.of
         ),
         format!(
-            "{} of them, and {} other messages; {}",
-            run.letters, run.others, run.look
+            "{PAYMENTS_DLQ} contains {} of them, and {} other messages; {}",
+            run.letters, run.others, run.snapshot
         ),
-        "What makes a payment? Whoever looks into a dead letter wants all of it, as it came.",
+        "What makes a message a payment? A person who examines a dead letter needs the whole message, exactly as it came.",
     ))
 }
 
 fn goes_on_past_malformed(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(malformed)?;
+    let run = lane.evidence(MALFORMED)?;
     Ok(verdict(
         run.bill.is_right(),
-        "the payments before and after malformed messages charged once, and nothing else",
-        told(&run.look, &run.bill, &run.last_lines),
-        "No retry makes a payment of it. What has to become of the message, so that the next one has its turn?",
+        "the payments before and after the malformed messages are charged once, and nothing else is charged",
+        charged(&run.bill, &run.snapshot, &run.last_lines),
+        "A malformed message stays malformed, however often you retry. What must happen to it before the next message gets \
+         its turn?",
     ))
 }
 
 fn dead_letter_before_offset(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(unacknowledged)?;
+    let run = lane.evidence(UNACKNOWLEDGED)?;
     Ok(verdict(
         run.sent && !run.passed && run.arrived,
         format!(
-            "while {PAYMENTS_DLQ} has not acknowledged a dead letter, no committed offset behind its message; killed then, and \
-             killed once more before the commit, it is there in the end"
+            "until a dead letter is acknowledged, the committed offset does not move past its message; after a kill at this \
+             moment, and another kill before the next commit, the dead letter is in {PAYMENTS_DLQ}"
         ),
         if run.sent {
             format!(
-                "{}; in the end the dead letter is {}",
+                "before the acknowledgment, the committed offset {} past the message ({}); in the end, the dead letter was {}",
+                if run.passed { "moved" } else { "did not move" },
                 run.held,
                 if run.arrived { "there" } else { "lost" }
             )
         } else {
-            format!("no dead letter was sent: {}. {}", run.held, run.last_lines)
+            format!(
+                "the program sent no dead letter: {}. {}",
+                run.held, run.last_lines
+            )
         },
-        "Sent is not delivered. Who waits for the answer, and before what?",
+        "Sent does not mean delivered. Who waits for the broker's answer, and what must not happen before it?",
     ))
 }
 
 fn survives_kills(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(survived)?;
-    let between = lane.evidence(unacknowledged)?;
+    let run = lane.evidence(SURVIVED)?;
+    let between = lane.evidence(UNACKNOWLEDGED)?;
     Ok(verdict(
         run.bill.is_right() && between.bill.is_right(),
         format!(
-            "{} payments, {} kills at chosen instants and {} at random ones: everybody charged once",
-            run.payments,
-            run.chosen + 2,
-            run.random
+            "after {} kills at chosen moments and {} at random ones, every one of {} payments is charged once",
+            run.chosen + KILLS_AROUND_A_DEAD_LETTER,
+            run.random,
+            run.payments
         ),
         if run.bill.is_right() && !between.bill.is_right() {
-            format!("killed between dead letter and commit: {}", between.bill)
+            format!(
+                "after a kill between dead letter and commit: {}",
+                between.bill
+            )
         } else {
-            told(&run.look, &run.bill, &run.last_lines)
+            charged(&run.bill, &run.snapshot, &run.last_lines)
         },
-        "What if it dies between any two of its steps? What belongs together has to be written in one go.",
+        "What if your program is killed between any two of its steps? Things that belong together must be written \
+         together.",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::STOP_LIMIT;
+
+    #[test]
+    fn texts_name_the_times_that_the_runs_wait() {
+        let seconds = |limit: std::time::Duration| format!(" {} s", limit.as_secs());
+        assert!(no_commit_while_locked().contains(&seconds(LOCKED_FOR)));
+        let stops = CHECKS
+            .iter()
+            .find(|check| check.id == "billing.stops_on_ctrl_c");
+        assert!(stops.is_some_and(|check| check.title.contains(&seconds(STOP_LIMIT))));
+    }
 }

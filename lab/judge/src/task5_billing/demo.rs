@@ -1,4 +1,4 @@
-//! Task 5: a kill between two systems, with the wrong way and the right way side by side.
+//! The demo of task 5: a kill between the database and Kafka. It shows the wrong way and the right way side by side.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,26 +9,25 @@ use common::{BILLING_SERVICE, PAYMENTS, Payment};
 
 use crate::bench::database::{BILLING_DB, Database};
 use crate::data::money::{Dollars, to_cents};
-use crate::task5_billing::charges::{Bill, Charges};
+use crate::task5_billing::charges::Bill;
+use crate::task5_billing::desk::Snapshot;
 use crate::task5_billing::rows::charges;
 use crate::{Stage, as_payloads, random_payments};
-use cluster::is_past;
-use cluster::offsets;
-use cluster::table;
+use cluster::{is_past, sum, table};
 
-/// One batch.
+/// How many payments are published: one batch.
 const COUNT: u64 = 20;
 
 const SOLUTION: &str = "solution";
 
-/// A busy machine takes its time until a program has joined and charged.
+/// How long a program may take to join its group and charge the payments. A busy machine is slow.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Charges the same payments with a kill between the write and the commit: by `billing/` as it stands in this workspace, and
-/// by the solution.
+/// Lets two programs charge the same payments: `billing/` of this workspace, and the solution. Each is killed between
+/// the write and the commit, and then started again.
 ///
 /// # Errors
-/// When the cluster does not answer.
+/// When a program was not built or cannot be started, or the cluster does not answer.
 pub fn run(stage: &mut Stage) -> Result<()> {
     let programs = [
         ("billing/", stage.starter("billing")?.clone()),
@@ -40,34 +39,34 @@ pub fn run(stage: &mut Stage) -> Result<()> {
     let published: i64 = payments.iter().filter_map(|one| to_cents(one.amount)).sum();
     let published = Dollars(published).to_string();
     stage.say(format!(
-        "{COUNT} payments of {published} together are in {PAYMENTS}. billing/ charges them as it stands in this workspace, then \
-         the solution does, each in a database of its own. Each is killed after the write, before the commit."
+        "{COUNT} payments are in the topic {PAYMENTS}, {published} in total. First billing/ of this workspace charges them, then the \
+         solution. Each has a database of its own. Each is killed after the write and before the commit."
     ));
     let mut crashes = Vec::new();
     for (name, path) in programs {
         crashes.push((name, crash(stage, name, path, &payments)?));
     }
     stage.say("Side by side:");
-    stage.tell(side_by_side(&published, &crashes));
+    stage.narrate(side_by_side(&published, &crashes));
     for (name, crashed) in &crashes {
         stage.find(
             5,
-            &format!("{name}: when it is killed, nothing is committed that is not charged"),
+            &format!("{name}: when it is killed, it has committed nothing that is not charged"),
             !crashed.is_ahead(),
-            crashed.looks[1].to_string(),
+            crashed.after_kill.to_string(),
         );
         let (claim, holds) = if *name == SOLUTION {
             (
-                "charged by event_id, the batch comes again and changes nothing",
+                "the batch comes again and changes nothing, because event_id is the key",
                 crashed.bill.is_right(),
             )
         } else if crashed.bill.again == payments.len() {
             (
-                "by a plain insert the batch comes again, and everybody pays twice",
+                "the batch comes again, and with a plain insert everybody pays twice",
                 true,
             )
         } else {
-            // Whoever has filled the holes sees that it was worth it.
+            // The student has filled the holes, so this finding says whether that helped.
             ("everybody pays once", crashed.bill.is_right())
         };
         stage.find(
@@ -75,15 +74,15 @@ pub fn run(stage: &mut Stage) -> Result<()> {
             &format!("{name}: {claim}"),
             holds,
             format!(
-                "{} of {published}: {}",
-                crashed.looks[2].charges, crashed.bill
+                "{} ({published} is right); {}",
+                crashed.after_restart.charges, crashed.bill
             ),
         );
     }
     Ok(())
 }
 
-/// Topic, database and committed offsets at each moment.
+/// A table of what the topic, the databases and the committed offsets say at each moment.
 fn side_by_side(published: &str, crashes: &[(&str, Crashed)]) -> String {
     let mut header = vec![String::new(), "topic".to_string()];
     for (name, _) in crashes {
@@ -93,12 +92,11 @@ fn side_by_side(published: &str, crashes: &[(&str, Crashed)]) -> String {
     let rows = moments.iter().enumerate().map(|(at, moment)| {
         let mut row = vec![(*moment).to_string(), published.to_string()];
         for (_, crashed) in crashes {
-            let look = &crashed.looks[at];
-            let committed: i64 = look.committed.iter().flatten().sum();
-            row.push(Dollars(look.charges.cents()).to_string());
-            row.push(match committed {
+            let snapshot = crashed.snapshots()[at];
+            row.push(Dollars(snapshot.charges.cents()).to_string());
+            row.push(match sum(&snapshot.committed) {
                 0 => "nothing".to_string(),
-                _ => format!("{committed} of {COUNT}"),
+                committed => format!("{committed} of {COUNT}"),
             });
         }
         row
@@ -108,60 +106,58 @@ fn side_by_side(published: &str, crashes: &[(&str, Crashed)]) -> String {
     table(&header, &numbers, rows)
 }
 
-/// What a program left before it was killed, after that, and when it had run once more.
+/// What a program left in the database and in its group when it was killed and started again.
 struct Crashed {
-    looks: Vec<Look>,
+    before_kill: Snapshot,
+    after_kill: Snapshot,
+    after_restart: Snapshot,
+    /// How the charges after the restart differ from the payments.
     bill: Bill,
 }
 
-struct Look {
-    charges: Charges,
-    committed: Vec<Option<i64>>,
-}
-
 impl Crashed {
+    /// The snapshots in the order of their moments.
+    fn snapshots(&self) -> [&Snapshot; 3] {
+        [&self.before_kill, &self.after_kill, &self.after_restart]
+    }
+
+    /// Were more payments committed than charged when the program was killed?
     fn is_ahead(&self) -> bool {
-        let killed = &self.looks[1];
-        let committed: i64 = killed.committed.iter().flatten().sum();
-        usize::try_from(committed).unwrap_or_default() > killed.charges.rows.len()
+        let committed = usize::try_from(sum(&self.after_kill.committed)).unwrap_or_default();
+        committed > self.after_kill.charges.rows.len()
     }
 }
 
-impl std::fmt::Display for Look {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let committed = offsets(&self.committed);
-        write!(f, "{}; committed: {committed}", self.charges)
-    }
-}
-
+/// Runs a program on the payments, kills it between the write and the commit, and runs it again.
 fn crash(stage: &mut Stage, name: &str, path: PathBuf, payments: &[Payment]) -> Result<Crashed> {
     let database = Database::new()?;
     let mut command = Command::new(path);
     command.env(BILLING_DB, database.path());
-    let look = |stage: &Stage| -> Result<Look> {
-        Ok(Look {
+    let snapshot = |stage: &Stage| -> Result<Snapshot> {
+        Ok(Snapshot {
             charges: charges(&database),
             committed: stage.kafka.committed(BILLING_SERVICE, PAYMENTS)?,
         })
     };
 
     stage.say(format!(
-        "{name}: run 1. It cannot print, so it stops in its first line: the batch is written, and not committed."
+        "{name}: run 1. It cannot print, so it stops at its first line of output. By then it has written the batch, but not \
+         committed it."
     ));
     let mut program = stage.start_stalled_as(name, &mut command)?;
-    // A student's program may never come to it; the findings say so.
+    // A student's program may never charge them. The findings say so.
     program.until(LIMIT, || Ok(charges(&database).have_all(payments)))?;
-    let before = look(stage)?;
-    stage.say(format!("  {before}"));
+    let before_kill = snapshot(stage)?;
+    stage.say(format!("  {before_kill}"));
     stage.say("  kill -9.");
     program.kill_if_running()?;
-    let killed = look(stage)?;
-    stage.say(format!("  {killed}"));
-    // Its session would take 10 s to time out.
+    let after_kill = snapshot(stage)?;
+    stage.say(format!("  {after_kill}"));
+    // Otherwise run 2 would wait until the session of the killed member times out.
     stage.kafka.remove_members(BILLING_SERVICE)?;
 
     stage.say(format!(
-        "{name}: run 2. It begins at the committed offsets."
+        "{name}: run 2. It starts at the committed offsets."
     ));
     let ends = stage.kafka.ends(PAYMENTS)?;
     let mut program = stage.start_as(name, &mut command)?;
@@ -169,15 +165,17 @@ fn crash(stage: &mut Stage, name: &str, path: PathBuf, payments: &[Payment]) -> 
         let committed = stage.kafka.committed(BILLING_SERVICE, PAYMENTS)?;
         Ok(is_past(&committed, &ends))
     })?;
-    let restarted = look(stage)?;
+    let after_restart = snapshot(stage)?;
     stage.show(name, &program.texts(), 2, 2);
-    stage.say(format!("  {restarted}"));
+    stage.say(format!("  {after_restart}"));
     program.kill_if_running()?;
-    // The next one begins at the beginning, too.
+    // The next program also starts at the beginning of the topic.
     stage.kafka.remove_members(BILLING_SERVICE)?;
     stage.kafka.delete_group(BILLING_SERVICE, LIMIT)?;
     Ok(Crashed {
-        bill: restarted.charges.compare(payments),
-        looks: vec![before, killed, restarted],
+        bill: after_restart.charges.compare(payments),
+        before_kill,
+        after_kill,
+        after_restart,
     })
 }

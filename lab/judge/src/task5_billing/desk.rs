@@ -1,57 +1,51 @@
-//! Task 5: what lies on the desk of a billing program, and what becomes of it: payments, a database, one run after another.
+//! Task 5: what the scenarios of billing share: payments, a database, and one run of the program after another on them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use broker::wait;
 use common::{BILLING_SERVICE, PAYMENTS, Payment};
 
 use crate::bench::lane::Lane;
+use crate::client_timers::AUTO_COMMIT;
+use crate::contract::WORK_LIMIT;
 use crate::task5_billing::charges::{Bill, Charges};
 use crate::task5_billing::rows::charges;
 use crate::{Program, as_payloads, random_payments};
-use cluster::Record;
-use cluster::is_past;
-use cluster::offsets;
+use cluster::{Record, is_past, offsets};
 
-/// So many payments are published at a time: enough for a batch.
+/// How many payments are published at a time: enough for a batch.
 pub const BATCH: u64 = 20;
 
-/// How long a program may take to join and to charge.
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// However long it goes on charging, nobody waits longer for one run.
+/// The longest time for one run, even if the program is still charging.
 const MOST_TIME: Duration = Duration::from_secs(120);
 
-/// How long nothing may change before a program counts as having done all that it will do.
+/// If nothing changes for this long, nothing more is expected of a program.
 pub const QUIET: Duration = Duration::from_secs(5);
-
-/// Longer than the 5 s after which a client commits by itself (`auto.commit.interval.ms`).
-pub const AUTO_COMMIT: Duration = Duration::from_secs(6);
 
 /// How long a dead letter stays unacknowledged.
 pub const HELD: Duration = Duration::from_secs(2);
 
-/// How long the database may be kept from us.
+/// How long we try to lock the database.
 pub const LOCK_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long a program is left to itself of which no member, or no commit, was ever seen.
+/// How long to wait for a member, or for a commit, if the program never showed one before.
 const UNSEEN: Duration = Duration::from_secs(1);
 
-/// Payments, a database that held nothing before, and a program's runs on them.
+/// Payments, a database that was empty at first, and a program's runs on them.
 pub struct Desk<'a, 'pool> {
     pub lane: &'a Lane<'pool>,
-    /// What the topic held before. Whoever reads it again may charge it again: the database is another one.
+    /// What the topic held before. A program that reads it again may charge it again, because the database is a new one.
     past: Vec<Payment>,
     /// Each payment once, however often it was published.
     pub payments: Vec<Payment>,
-    /// How long a program may take that has not changed anything yet.
+    /// How long a program may take until it changes anything.
     pub patience: Duration,
-    /// What it did when nothing was in its way. The rest is not waited for.
+    /// What the program did when nothing disturbed it. Only that is waited for.
     pub habits: Habits,
 }
 
-/// What a program does when nothing is in its way.
+/// What a program does when nothing disturbs it.
 #[derive(Clone, Copy)]
 pub struct Habits {
     /// It owns partitions, as a member of the group.
@@ -59,7 +53,7 @@ pub struct Habits {
     pub charges: bool,
     /// Its group has committed offsets.
     pub commits: bool,
-    /// It commits at all, in whatever group.
+    /// It commits at all, in this group or in another.
     pub asks_to_commit: bool,
 }
 
@@ -73,7 +67,7 @@ impl Habits {
 }
 
 /// What the database and the group hold at one moment.
-pub struct Look {
+pub struct Snapshot {
     pub charges: Charges,
     pub committed: Vec<Option<i64>>,
 }
@@ -82,8 +76,8 @@ impl<'a, 'pool> Desk<'a, 'pool> {
     pub fn open(lane: &'a Lane<'pool>) -> Result<Self> {
         let desk = Self::of(lane)?;
         let left = lane.kafka().ends(PAYMENTS)?;
-        if !desk.look()?.is_committed_up_to(&left) {
-            // What it could not get past has no part in what comes. Everybody else is spared the second that this takes.
+        if !desk.snapshot()?.is_committed_up_to(&left) {
+            // What the program could not get past must not disturb what comes now. This takes a second, so it is done only here.
             lane.begin_anew()?;
             return Self::of(lane);
         }
@@ -99,7 +93,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
             lane,
             past: payments.collect(),
             payments: Vec::new(),
-            patience: LIMIT,
+            patience: WORK_LIMIT,
             habits: Habits::ALL,
         })
     }
@@ -121,83 +115,82 @@ impl<'a, 'pool> Desk<'a, 'pool> {
         Ok(new)
     }
 
-    /// Publishes these once more, where their keys say or anywhere else.
+    /// Publishes these once more: in this partition, or where their keys belong.
     pub fn publish_again(&self, payments: &[Payment], partition: Option<i32>) -> Result<()> {
         self.lane.send(PAYMENTS, partition, &as_payloads(payments)?)
     }
 
-    pub fn look(&self) -> Result<Look> {
-        Ok(Look {
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot {
             charges: charges(self.lane.database()?),
             committed: self.lane.kafka().committed(BILLING_SERVICE, PAYMENTS)?,
         })
     }
 
-    /// Looks, and tells it to whoever reads the history.
-    pub fn look_and_note(&self, when: &str) -> Result<Look> {
-        let look = self.look()?;
-        self.lane.note(format!("{when}: {look}"));
-        Ok(look)
+    /// A snapshot, which the history shows.
+    pub fn snapshot_and_note(&self, when: &str) -> Result<Snapshot> {
+        let snapshot = self.snapshot()?;
+        self.lane.note(format!("{when}: {snapshot}"));
+        Ok(snapshot)
     }
 
-    pub fn bill(&self, look: &Look) -> Bill {
-        look.charges.without(&self.past).compare(&self.payments)
+    pub fn bill(&self, snapshot: &Snapshot) -> Bill {
+        snapshot.charges.without(&self.past).compare(&self.payments)
     }
 
     /// How many payments lie before the committed offsets, and are not in the database.
-    pub fn ahead(&self, look: &Look) -> Result<usize> {
+    pub fn ahead(&self, snapshot: &Snapshot) -> Result<usize> {
         let records = self.lane.kafka().records(PAYMENTS)?;
         let left_out = records.iter().filter(|record| {
             let partition = usize::try_from(record.partition).unwrap_or(usize::MAX);
-            let committed = look.committed.get(partition).copied().flatten();
+            let committed = snapshot.committed.get(partition).copied().flatten();
             let is_left_out = |payment: Payment| {
-                self.payments.contains(&payment) && !look.charges.has(&payment.event_id)
+                self.payments.contains(&payment) && !snapshot.charges.has(&payment.event_id)
             };
             record.offset < committed.unwrap_or(0) && payment(record).is_some_and(is_left_out)
         });
         Ok(left_out.count())
     }
 
-    /// Waits until every payment is charged and every offset committed, as far as that is to be expected; less long where
-    /// nothing changes any more.
-    pub fn finish(&self, program: &mut Program) -> Result<Look> {
+    /// Waits until every payment is charged and every offset committed, as far as this program does that at all; or until it
+    /// has ended, or nothing changes any more.
+    pub fn finish(&self, program: &mut Program) -> Result<Snapshot> {
         let ends = self.lane.kafka().ends(PAYMENTS)?;
-        let start = Instant::now();
-        let mut last = None;
-        let mut changed = None;
-        loop {
+        let mut at_start = None;
+        wait::while_it_changes(MOST_TIME, || {
             let runs = program.is_running()?;
-            let look = self.look()?;
-            // Whoever charges the same again comes no further.
-            let now = Some((look.charges.different(), look.committed.clone()));
-            if now != last {
-                // What a run finds is no change of its own.
-                changed = last.map(|_| Instant::now()).or(changed);
-                last = now;
-            }
-            let Habits {
-                charges, commits, ..
-            } = self.habits;
-            let is_done = (charges || commits)
-                && (!charges || look.charges.have_all(&self.payments))
-                && (!commits || look.is_committed_up_to(&ends));
-            let is_quiet = match changed {
-                Some(at) => at.elapsed() >= QUIET && start.elapsed() >= self.patience.min(QUIET),
-                None => start.elapsed() >= self.patience,
+            let now = self.snapshot()?;
+            // A program that charges the same payments again and again makes no progress.
+            let progress = (now.charges.different(), now.committed.clone());
+            let has_begun = *at_start.get_or_insert_with(|| progress.clone()) != progress;
+            let patience = if self.is_done(&now, &ends) || !runs {
+                Duration::ZERO
+            } else if has_begun {
+                QUIET
+            } else {
+                self.patience
             };
-            if is_done || is_quiet || !runs || start.elapsed() >= MOST_TIME {
-                return self.look_and_note("now");
-            }
-            wait::pass(Duration::from_millis(40))?;
-        }
+            Ok((progress, patience))
+        })?;
+        self.snapshot_and_note("now")
     }
 
-    /// Runs the program until it has done all, and kills it.
-    pub fn run_through(&self) -> Result<Look> {
+    /// Whether the program has done everything that it does when nothing disturbs it.
+    fn is_done(&self, now: &Snapshot, ends: &[i64]) -> bool {
+        let Habits {
+            charges, commits, ..
+        } = self.habits;
+        (charges || commits)
+            && (!charges || now.charges.have_all(&self.payments))
+            && (!commits || now.is_committed_up_to(ends))
+    }
+
+    /// Runs the program until it has done everything, and kills it.
+    pub fn run_through(&self) -> Result<Snapshot> {
         let mut program = self.lane.start("billing")?;
-        let look = self.finish(&mut program)?;
+        let snapshot = self.finish(&mut program)?;
         self.kill(program)?;
-        Ok(look)
+        Ok(snapshot)
     }
 
     /// Starts it, and waits until it owns partitions.
@@ -223,7 +216,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
         Ok(())
     }
 
-    /// Waits until a request comes to the closed gate; `false` where none does.
+    /// Waits until a request comes to the closed gate. Returns whether one came.
     pub fn wait_until_held(&self, program: &mut Program) -> Result<bool> {
         let quiet = if self.habits.asks_to_commit {
             AUTO_COMMIT
@@ -235,25 +228,24 @@ impl<'a, 'pool> Desk<'a, 'pool> {
         Ok(self.lane.is_holding())
     }
 
-    /// Waits until something is seen; or for so long since it charged another payment.
+    /// Waits until something is seen; or until the program has ended, or has charged no new payment for this long.
     pub fn wait_while_it_charges(
         &self,
         program: &mut Program,
         quiet: Duration,
         mut seen: impl FnMut() -> Result<bool>,
     ) -> Result<()> {
-        let (mut charged, mut since) = (0, Instant::now());
-        program.until(MOST_TIME, || {
-            let now = charges(self.lane.database()?).different();
-            if now > charged {
-                (charged, since) = (now, Instant::now());
-            }
-            Ok(seen()? || since.elapsed() >= quiet)
-        })?;
-        Ok(())
+        let mut charged = 0;
+        wait::while_it_changes(MOST_TIME, || {
+            let runs = program.is_running()?;
+            charged = charged.max(charges(self.lane.database()?).different());
+            let is_over = seen()? || !runs;
+            Ok((charged, if is_over { Duration::ZERO } else { quiet }))
+        })
     }
 
-    /// Kills it, where it still runs. Nobody has to wait for its session to time out.
+    /// Kills it if it still runs, and removes it from the group, so that the next run does not have to wait for its session to
+    /// time out.
     pub fn kill(&self, mut program: Program) -> Result<()> {
         program.kill_if_running()?;
         drop(program);
@@ -265,18 +257,18 @@ fn payment(record: &Record) -> Option<Payment> {
     Payment::parse(record.payload.value.as_deref()?).ok()
 }
 
-impl Look {
+impl Snapshot {
     pub fn is_committed_up_to(&self, ends: &[i64]) -> bool {
         is_past(&self.committed, ends)
     }
 }
 
-/// `20 charges, $1234.50; committed offsets 7, 9, no commit`.
-impl std::fmt::Display for Look {
+/// `20 charges, $1234.50; committed offsets: 7, 9, no commit`.
+impl std::fmt::Display for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "the database holds {}; committed offsets {}",
+            "the database holds {}; committed offsets: {}",
             self.charges,
             offsets(&self.committed)
         )

@@ -1,4 +1,4 @@
-//! Task 5: runs of billing that are killed, at chosen instants and at random ones.
+//! Task 5: the scenario in which billing is killed many times, at chosen instants and at random ones.
 
 use std::time::{Duration, Instant};
 
@@ -10,70 +10,75 @@ use rand::seq::IndexedRandom;
 
 use crate::Program;
 use crate::bench::fetches::{fetches, handed_out};
-use crate::bench::gate::Request;
-use crate::bench::lane::Lane;
+use crate::bench::gate::RequestKind;
+use crate::bench::lane::{Lane, Scenario};
 use crate::task5_billing::charges::Bill;
-use crate::task5_billing::desk::{BATCH, Desk, LOCK_LIMIT, Look};
+use crate::task5_billing::desk::{BATCH, Desk, LOCK_LIMIT, Snapshot};
 use crate::task5_billing::rows::{charges, is_between};
 use crate::task5_billing::runs::reopen;
 
-/// So many payments at a time where a program is to have work left when it is killed.
+/// How many payments are published at a time, so that a program still has work when it is killed.
 const MANY: u64 = 20 * BATCH;
 
-/// How long a program that cannot go on may take to get its batch. Less than the 5 s after which SQLite tells it so: who then
-/// logs the error and goes on is another check's affair.
+/// How long a blocked program may take to get its batch. Less than the 5 s after which SQLite gives up: another check judges a
+/// program that logs that error and goes on.
 const LOCKED: Duration = Duration::from_secs(3);
 
-/// How long a single transaction may take to be seen, and the stepping through one batch.
+/// How long to wait for one transaction, and how long stepping through a batch may take.
 const STEP_LIMIT: Duration = Duration::from_millis(300);
 const STEPS_LIMIT: Duration = Duration::from_secs(3);
 
-/// Kills come at most so long after a program owns its partitions. The first payments come some 100 ms after that, and a
-/// batch of them is charged in about ten.
+/// The latest instant of a random kill, after the program owns its partitions. The first payments come about 100 ms after
+/// that, and a batch is charged in about 10 ms.
 const RANDOM_KILL: Duration = Duration::from_millis(250);
 
-/// All kills together take no longer than this, also of a program that hardly comes to work.
+/// All kills together take no longer than this, even if the program hardly does any work.
 const KILLS_LIMIT: Duration = Duration::from_secs(60);
 
 /// Kills at random instants.
 const RANDOM_KILLS: usize = 20;
 
-/// Runs that were killed at chosen and at random instants, and one that was not.
+/// Runs that are killed at chosen and at random instants, and one that is not.
 pub struct Survived {
-    /// How often it was killed at a chosen instant, and at a random one.
+    /// How many times it was killed at a chosen instant, and at a random one.
     pub chosen: usize,
     pub random: usize,
     pub payments: usize,
-    pub look: Look,
+    pub snapshot: Snapshot,
     pub bill: Bill,
     pub last_lines: String,
 }
 
-/// Where a kill comes.
+/// When a kill comes.
 #[derive(Clone, Copy, Debug)]
 enum Instants {
-    /// A commit has not come to the broker.
+    /// A commit was sent, and has not reached the broker.
     CommitHeld,
-    /// It has a batch, wants to write, and cannot.
+    /// It has a batch, and cannot write because the database is locked.
     Locked,
-    /// Between two transactions: after one has been written that the next belongs to, or else after some of a batch.
+    /// Between two transactions that belong together; or else after some payments of a batch.
     Between,
     /// In the first print of a batch.
     Stalled,
 }
 
-pub fn survived(lane: &Lane) -> Result<Survived> {
+pub const SURVIVED: Scenario<Survived> = Scenario {
+    name: "survived",
+    run: survived,
+};
+
+fn survived(lane: &Lane) -> Result<Survived> {
     survived_kills(lane, RANDOM_KILLS)
 }
 
-/// As [`survived`], with so many kills at random instants, and a batch of payments for each.
+/// As the scenario, with this many kills at random instants, and a batch of payments for each.
 pub fn survived_kills(lane: &Lane, random_kills: usize) -> Result<Survived> {
     use Instants::{Between, CommitHeld, Locked, Stalled};
     let mut desk = reopen(lane)?;
     let start = Instant::now();
     let (mut chosen, mut random) = (0, 0);
     let limit = KILLS_LIMIT * u32::try_from(random_kills.div_ceil(RANDOM_KILLS))?;
-    // Before the first one there is no database yet.
+    // There is no database before the first kill.
     for instant in [
         CommitHeld, Between, Locked, Between, Stalled, Between, Locked, CommitHeld,
     ] {
@@ -94,19 +99,19 @@ pub fn survived_kills(lane: &Lane, random_kills: usize) -> Result<Survived> {
         desk.kill(program)?;
         random += 1;
     }
-    // However far the runs came: something comes again that is charged already, or about to be.
+    // However far the runs have come, payments come again that are charged already, or that still have to be.
     let again: Vec<_> = desk.payments.sample(&mut rng, 10).cloned().collect();
     desk.publish_again(&again, Some(rng.random_range(0..3)))?;
     let mut program = lane.start("billing")?;
-    let look = desk.finish(&mut program)?;
+    let snapshot = desk.finish(&mut program)?;
     let last_lines = program.last_lines();
     desk.kill(program)?;
     Ok(Survived {
         chosen,
         random,
         payments: desk.payments.len(),
-        bill: desk.bill(&look),
-        look,
+        bill: desk.bill(&snapshot),
+        snapshot,
         last_lines,
     })
 }
@@ -118,7 +123,7 @@ impl Desk<'_, '_> {
         match instant {
             Instants::CommitHeld => {
                 self.publish(BATCH, None)?;
-                lane.hold(Request::OffsetCommit);
+                lane.hold(RequestKind::OffsetCommit);
                 let mut program = lane.start("billing")?;
                 self.wait_until_held(&mut program)?;
                 self.kill(program)?;
@@ -159,21 +164,24 @@ impl Desk<'_, '_> {
         Ok(())
     }
 
-    /// Lets the program write one transaction or a few at a time, until what it has written does not belong together, or all
-    /// of the batch is there. Returns while it is stopped there, or about to go on.
+    /// Lets the program write one transaction or a few at a time, until it is between two that belong together, or the whole
+    /// batch is charged. There it is killed, while the database is locked.
     fn step(&self, program: &mut Program, batch: &[Payment]) -> Result<()> {
         let database = self.lane.database()?;
-        let end = Instant::now() + STEPS_LIMIT;
-        while Instant::now() < end && program.is_running()? {
+        wait::closely(STEPS_LIMIT, || {
+            if !program.is_running()? {
+                return Ok(Some(()));
+            }
             database.wait_for_a_write(STEP_LIMIT)?;
             let lock = database.lock(LOCK_LIMIT)?;
-            if is_between(database, batch) || charges(database).have_all(batch) {
-                // It is killed with the lock still there.
+            let is_there = is_between(database, batch) || charges(database).have_all(batch);
+            if is_there {
+                // It is killed while the database is still locked.
                 program.kill_if_running()?;
-                drop(lock);
-                return Ok(());
             }
-        }
+            drop(lock);
+            Ok(is_there.then_some(()))
+        })?;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The rows of the billing database, read from outside. The file is the program's, so nothing that it holds is trusted.
+//! Reading the rows of the billing database from outside. The program wrote the file, so nothing in it is trusted.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use crate::bench::database::Database;
 use crate::data::money::to_cents;
 use crate::task5_billing::charges::{Charge, Charges};
 
-/// More charges than any check publishes payments.
+/// The most rows that are read. No check publishes as many payments.
 const MOST_ROWS: usize = 100_000;
 
-/// What is charged at this moment. Where the database cannot be read, `problem` says why, and there are no rows.
+/// The charges at this moment. If the database cannot be read, there are no rows, and `problem` says why.
 pub fn charges(database: &Database) -> Charges {
     match read(database) {
         Ok(rows) => Charges {
@@ -55,8 +55,8 @@ fn read(database: &Database) -> Result<Vec<Charge>> {
     Ok(rows)
 }
 
-/// Whether another table disagrees with `charges` about which of these payments are done. If so, the program wrote in two
-/// transactions what belongs together, and is between them now.
+/// Whether another table disagrees with `charges` about which of these payments are done. If so, the program writes in
+/// two transactions what belongs together, and it is between the two now.
 pub fn is_between(database: &Database, payments: &[Payment]) -> bool {
     let charged = charges(database);
     let known: BTreeSet<&str> = payments.iter().map(|one| one.event_id.as_str()).collect();
@@ -69,7 +69,7 @@ pub fn is_between(database: &Database, payments: &[Payment]) -> bool {
     others.iter().any(|ids| *ids != charged)
 }
 
-/// The ids that each table except `charges` holds, of these ids; tables that hold none of them are left out.
+/// Which of the known ids each table except `charges` contains. Tables that contain none of them are left out.
 fn event_ids_elsewhere(
     database: &Database,
     known: &BTreeSet<&str>,
@@ -114,7 +114,7 @@ fn text(value: ValueRef<'_>) -> String {
     }
 }
 
-/// Cents, of what may be a number in any of SQLite's ways to keep one.
+/// The amount in cents. SQLite may store it as an integer, as a real number, or as text.
 fn cents(value: ValueRef<'_>) -> Option<i64> {
     let dollars: f64 = text(value).parse().ok()?;
     to_cents(dollars)
@@ -134,7 +134,7 @@ mod tests {
     const ONE: &str = "CREATE TABLE charges (extra, amount, event_id TEXT, user_id TEXT);
                        INSERT INTO charges VALUES (x'00', 12.5, 'a', 'ann');";
 
-    /// A database made by these statements, and the connection that still has it open.
+    /// A database that these statements made, and the connection that still has it open.
     fn made_by(statements: &str) -> Result<(Database, Connection)> {
         let database = Database::new()?;
         let connection = Connection::open(database.path())?;
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_is_there() -> Result<()> {
+    fn reads_the_rows_in_the_table() -> Result<()> {
         assert_eq!(charges(&Database::new()?), Charges::default());
         assert_eq!(
             charges(&made_by("CREATE TABLE t (x)")?.0),
@@ -158,7 +158,7 @@ mod tests {
         for mode in ["delete", "wal"] {
             let statements = format!("PRAGMA journal_mode = {mode}; {ONE}");
             let (database, _open) = made_by(&statements)?;
-            assert_eq!(charges(&database).to_string(), "1 charges, $12.50");
+            assert_eq!(charges(&database).to_string(), "1 charge, $12.50");
         }
         Ok(())
     }
@@ -175,23 +175,23 @@ mod tests {
         let database = Database::new()?;
         fs::write(
             database.path(),
-            "no database, but long enough to be one. ".repeat(100),
+            "not a database, but long enough to be one. ".repeat(100),
         )?;
-        assert!(problem(&database).contains("not a database"));
+        assert!(problem(&database).contains("file is not a database"));
 
         let (elsewhere, _) = made_by(ONE)?;
         let database = Database::new()?;
         std::os::unix::fs::symlink(elsewhere.path(), database.path())?;
-        assert!(problem(&database).contains("is no file"));
+        assert!(problem(&database).contains("is not a plain file"));
         assert!(database.lock(Duration::ZERO)?.is_none());
 
         let database = Database::new()?;
         nix::unistd::mkfifo(&database.path(), nix::sys::stat::Mode::S_IRWXU)?;
-        assert!(problem(&database).contains("is no file"));
+        assert!(problem(&database).contains("is not a plain file"));
 
         let database = Database::new()?;
         File::create(database.path())?.set_len(LARGEST + 1)?;
-        assert!(problem(&database).contains("more than"));
+        assert!(problem(&database).contains("larger than"));
         Ok(())
     }
 

@@ -1,60 +1,77 @@
-//! Task 5: the runs of billing that its checks look at, and what each of them causes. Those under many kills are in
-//! `billing_kills`.
+//! Task 5: the scenarios of billing: what each of them causes, and what is seen. The one with many kills is in `kills.rs`.
 
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use broker::wait;
 use common::{BILLING_SERVICE, PAYMENTS, PAYMENTS_DLQ};
 
-use crate::bench::gate::Request;
-use crate::bench::lane::Lane;
+use crate::bench::gate::RequestKind;
+use crate::bench::lane::{Lane, Scenario};
+use crate::client_timers::AUTO_COMMIT;
+use crate::contract::STOP_LIMIT;
 use crate::malformed_payments;
 use crate::task5_billing::charges::{Bill, Charges};
-use crate::task5_billing::desk::{AUTO_COMMIT, BATCH, Desk, HELD, Habits, LOCK_LIMIT, Look, QUIET};
+use crate::task5_billing::desk::{BATCH, Desk, HELD, Habits, LOCK_LIMIT, QUIET, Snapshot};
 use cluster::Payload;
 
-/// How long the database stays locked: by then SQLite has told most programs so (after 5 s, in Python and rusqlite), and a
-/// client has committed by itself (after 5 s as well, `auto.commit.interval.ms`).
-const LOCKED: Duration = Duration::from_secs(12);
+/// How long the database stays locked. By then, SQLite has given up in most programs (after 5 s, in Python and in rusqlite),
+/// and a client that commits by itself has done so (after 5 s as well, `auto.commit.interval.ms`).
+pub(super) const LOCKED_FOR: Duration = Duration::from_secs(12);
+
+/// How many payments the first run of a program finds.
+pub(super) const FIRST_PAYMENTS: u64 = 3 * BATCH;
+
+/// How many payments come twice in the same partition, and how many in two partitions.
+pub(super) const TWICE_HERE: u64 = 10;
+pub(super) const TWICE_ELSEWHERE: u64 = 10;
+
+/// How many other payments come after them: one in each partition.
+pub(super) const BEHIND: i32 = 3;
+
+/// How often [`UNACKNOWLEDGED`] kills a program: once while its dead letter is not acknowledged, and once before its commit.
+pub(super) const KILLS_AROUND_A_DEAD_LETTER: usize = 2;
 
 /// How long dead letters that nobody waits for may take to arrive.
 const LETTERS: Duration = Duration::from_secs(3);
 
-/// By the contract.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
-
-/// A run that nothing was in the way of, stopped by Ctrl-C; and one after it, on new payments.
-pub struct Read {
+/// A run that nothing disturbs, stopped with Ctrl-C; and the next run, on new payments.
+pub struct Undisturbed {
     pub habits: Habits,
-    pub look: Look,
+    pub snapshot: Snapshot,
     pub bill: Bill,
     pub ends: Vec<i64>,
-    /// The same of the second run.
-    pub later: Look,
+    /// The same after the second run.
+    pub later: Snapshot,
     pub later_bill: Bill,
     pub later_ends: Vec<i64>,
     pub status: Option<ExitStatus>,
     pub last_lines: String,
 }
 
-impl Read {
-    /// Was all that is charged committed, each time?
+impl Undisturbed {
+    /// Whether everything that was charged was committed, both times.
     pub fn is_committed(&self) -> bool {
-        self.look.is_committed_up_to(&self.ends) && self.later.is_committed_up_to(&self.later_ends)
+        self.snapshot.is_committed_up_to(&self.ends)
+            && self.later.is_committed_up_to(&self.later_ends)
     }
 }
 
-pub fn read(lane: &Lane) -> Result<Read> {
+pub const UNDISTURBED: Scenario<Undisturbed> = Scenario {
+    name: "undisturbed",
+    run: undisturbed,
+};
+
+fn undisturbed(lane: &Lane) -> Result<Undisturbed> {
     let mut desk = Desk::open(lane)?;
-    desk.publish(3 * BATCH, None)?;
+    desk.publish(FIRST_PAYMENTS, None)?;
     let mut program = lane.start("billing")?;
-    let look = desk.finish(&mut program)?;
-    let bill = desk.bill(&look);
+    let snapshot = desk.finish(&mut program)?;
+    let bill = desk.bill(&snapshot);
     let ends = lane.kafka().ends(PAYMENTS)?;
     let joins = lane.owned(BILLING_SERVICE, PAYMENTS)? > 0;
-    let charges = !look.charges.rows.is_empty();
+    let charges = !snapshot.charges.rows.is_empty();
     let _ = program.interrupt();
     let status = program.end_within(STOP_LIMIT)?;
     let last_lines = program.last_lines();
@@ -71,11 +88,11 @@ pub fn read(lane: &Lane) -> Result<Read> {
         commits: later.committed.iter().any(Option::is_some),
         asks_to_commit: !lane.requests_of_programs("OFFSET_COMMIT")?.is_empty(),
     };
-    Ok(Read {
+    Ok(Undisturbed {
         habits,
         later_bill: desk.bill(&later),
         later_ends: lane.kafka().ends(PAYMENTS)?,
-        look,
+        snapshot,
         bill,
         ends,
         later,
@@ -84,12 +101,12 @@ pub fn read(lane: &Lane) -> Result<Read> {
     })
 }
 
-/// A desk, where it is known what the program did when nothing was in its way.
+/// A desk for a program whose habits are known: what it did when nothing disturbed it.
 pub fn reopen<'a, 'pool>(lane: &'a Lane<'pool>) -> Result<Desk<'a, 'pool>> {
-    Desk::reopen(lane, lane.evidence(read)?.habits)
+    Desk::reopen(lane, lane.evidence(UNDISTURBED)?.habits)
 }
 
-/// As [`reopen`], where more is looked for than charges and commits: dead letters may come after those that there are.
+/// As [`reopen`], for a scenario that also looks for dead letters: they may come after the last charge and commit.
 fn reopen_for_letters<'a, 'pool>(lane: &'a Lane<'pool>) -> Result<Desk<'a, 'pool>> {
     let mut desk = reopen(lane)?;
     desk.habits = Habits {
@@ -99,30 +116,38 @@ fn reopen_for_letters<'a, 'pool>(lane: &'a Lane<'pool>) -> Result<Desk<'a, 'pool
     Ok(desk)
 }
 
-/// Two runs on payments that come more than once.
+/// Two runs on payments that are published more than once.
 pub struct Repeated {
-    /// The second time in the same partition or in another one, before the program was started.
+    /// After payments came twice, in the same partition or in another one, before the program was started.
     pub first: Bill,
-    /// Charges for these before they came once more, to the restarted program; and after.
+    /// The charges for these payments before they came once more, to the restarted program; and after.
     pub before: Charges,
     pub after: Charges,
-    /// Of the new payments that came between them.
+    /// The bill of the new payments that came in between.
     pub new: Bill,
     pub last_lines: String,
 }
 
-pub fn repeated(lane: &Lane) -> Result<Repeated> {
+pub const REPEATED: Scenario<Repeated> = Scenario {
+    name: "repeated",
+    run: repeated,
+};
+
+fn repeated(lane: &Lane) -> Result<Repeated> {
     let mut desk = reopen(lane)?;
-    let (here, elsewhere) = (desk.publish(10, Some(0))?, desk.publish(10, Some(1))?);
+    let (here, elsewhere) = (
+        desk.publish(TWICE_HERE, Some(0))?,
+        desk.publish(TWICE_ELSEWHERE, Some(1))?,
+    );
     desk.publish_again(&here, Some(0))?;
     desk.publish_again(&elsewhere, Some(2))?;
-    // Whoever does not get past them charges nothing behind them.
-    for partition in 0..3 {
+    // A program that does not get past them charges nothing behind them.
+    for partition in 0..BEHIND {
         desk.publish(1, Some(partition))?;
     }
     let mut program = lane.start("billing")?;
-    let look = desk.finish(&mut program)?;
-    let first = desk.bill(&look);
+    let snapshot = desk.finish(&mut program)?;
+    let first = desk.bill(&snapshot);
     let last_lines = program.last_lines();
     desk.kill(program)?;
 
@@ -132,30 +157,35 @@ pub fn repeated(lane: &Lane) -> Result<Repeated> {
     let later = desk.run_through()?;
     Ok(Repeated {
         first,
-        before: look.charges.only(&known),
+        before: snapshot.charges.only(&known),
         after: later.charges.only(&known),
         new: later.charges.only(&new).compare(&new),
         last_lines,
     })
 }
 
-/// A run that was killed when it had charged a batch and its commit had not come to the broker; and one after it, on new
-/// payments, too.
+/// A run that is killed after it has charged a batch, and before its commit reaches the broker; and the next run, which also
+/// finds new payments.
 pub struct Killed {
-    /// Did a commit come as far as the gate?
+    /// Whether a commit reached the gate.
     pub tried: bool,
-    pub at_kill: Look,
+    pub at_kill: Snapshot,
     pub bill: Bill,
     pub last_lines: String,
 }
 
-pub fn killed(lane: &Lane) -> Result<Killed> {
+pub const KILLED: Scenario<Killed> = Scenario {
+    name: "killed",
+    run: killed,
+};
+
+fn killed(lane: &Lane) -> Result<Killed> {
     let mut desk = reopen(lane)?;
     desk.publish(BATCH, None)?;
-    lane.hold(Request::OffsetCommit);
+    lane.hold(RequestKind::OffsetCommit);
     let mut program = lane.start("billing")?;
     let tried = desk.wait_until_held(&mut program)?;
-    let at_kill = desk.look_and_note("before the kill")?;
+    let at_kill = desk.snapshot_and_note("before the kill")?;
     let last_lines = program.last_lines();
     desk.kill(program)?;
     lane.turn_away();
@@ -169,20 +199,25 @@ pub fn killed(lane: &Lane) -> Result<Killed> {
     })
 }
 
-/// A program that runs well until it cannot write to the database any more.
+/// A run that goes well until the program cannot write to the database any more.
 pub struct Locked {
-    /// Did it commit anything before?
+    /// Whether it committed anything before.
     pub commits: bool,
-    /// Could the database be locked?
+    /// Whether we could lock the database.
     pub locked: bool,
-    pub before: Look,
-    /// At the first glance that showed a commit, or when the program had given up, or had long been waiting.
-    pub stalled: Look,
-    /// Payments that the committed offsets say are done, and that are not in the database.
+    pub before: Snapshot,
+    /// When a commit was seen, or the program had ended, or the lock had lasted long enough.
+    pub stalled: Snapshot,
+    /// How many payments lie before the committed offsets, and are not in the database.
     pub ahead: usize,
 }
 
-pub fn locked(lane: &Lane) -> Result<Locked> {
+pub const LOCKED: Scenario<Locked> = Scenario {
+    name: "locked",
+    run: locked,
+};
+
+fn locked(lane: &Lane) -> Result<Locked> {
     let mut desk = reopen(lane)?;
     desk.publish(BATCH, None)?;
     let mut program = lane.start("billing")?;
@@ -191,9 +226,11 @@ pub fn locked(lane: &Lane) -> Result<Locked> {
     lane.note("from here on nobody can write to the database: somebody else has locked it");
     desk.publish(BATCH, None)?;
     if lock.is_some() {
-        program.until(LOCKED, || Ok(desk.look()?.committed != before.committed))?;
+        program.until(LOCKED_FOR, || {
+            Ok(desk.snapshot()?.committed != before.committed)
+        })?;
     }
-    let stalled = desk.look_and_note("while it is locked")?;
+    let stalled = desk.snapshot_and_note("while it is locked")?;
     let ahead = desk.ahead(&stalled)?;
     desk.kill(program)?;
     lane.note("the lock is gone");
@@ -206,19 +243,24 @@ pub fn locked(lane: &Lane) -> Result<Locked> {
     })
 }
 
-/// A run on payments among which are messages that are none.
+/// A run on payments, and on messages that are not payments.
 pub struct Malformed {
-    /// How many of the malformed messages are dead letters, of how many.
+    /// How many of the malformed messages are dead letters, and how many there are.
     pub letters: usize,
     pub of: usize,
-    /// Dead letters that are no malformed message.
+    /// How many dead letters are not one of these messages.
     pub others: usize,
     pub bill: Bill,
-    pub look: Look,
+    pub snapshot: Snapshot,
     pub last_lines: String,
 }
 
-pub fn malformed(lane: &Lane) -> Result<Malformed> {
+pub const MALFORMED: Scenario<Malformed> = Scenario {
+    name: "malformed",
+    run: malformed,
+};
+
+fn malformed(lane: &Lane) -> Result<Malformed> {
     let mut desk = reopen_for_letters(lane)?;
     let mut malformed = malformed_payments(11);
     for (number, message) in (1..).zip(&mut malformed) {
@@ -233,7 +275,7 @@ pub fn malformed(lane: &Lane) -> Result<Malformed> {
     desk.publish(BATCH, Some(0))?;
     desk.publish(4, None)?;
     let mut program = lane.start("billing")?;
-    let look = desk.finish(&mut program)?;
+    let snapshot = desk.finish(&mut program)?;
     program.until(LETTERS, || Ok(dead_letters(lane)?.len() >= malformed.len()))?;
     let last_lines = program.last_lines();
     desk.kill(program)?;
@@ -245,8 +287,8 @@ pub fn malformed(lane: &Lane) -> Result<Malformed> {
             .iter()
             .filter(|one| !malformed.contains(one))
             .count(),
-        bill: desk.bill(&look),
-        look,
+        bill: desk.bill(&snapshot),
+        snapshot,
         last_lines,
     })
 }
@@ -256,62 +298,67 @@ fn dead_letters(lane: &Lane) -> Result<Vec<Payload>> {
     Ok(records.into_iter().map(|record| record.payload).collect())
 }
 
-/// A run that was killed while its dead letter was not acknowledged, one that was killed when it was, but the commit was
-/// not, and one after them.
+/// Three runs: the first is killed while its dead letter is not acknowledged, the second before its commit is acknowledged;
+/// the third is left alone.
 pub struct Unacknowledged {
-    /// Did a dead letter come as far as the gate?
+    /// Whether a dead letter reached the gate.
     pub sent: bool,
-    /// Had the committed offset passed it while it was not acknowledged?
+    /// Whether the committed offset moved past its message while it was not acknowledged.
     pub passed: bool,
-    pub held: Look,
-    /// Is it there in the end?
+    pub held: Snapshot,
+    /// Whether it arrived in the end.
     pub arrived: bool,
     pub bill: Bill,
     pub last_lines: String,
 }
 
-pub fn unacknowledged(lane: &Lane) -> Result<Unacknowledged> {
-    /// Where the malformed message lies.
+pub const UNACKNOWLEDGED: Scenario<Unacknowledged> = Scenario {
+    name: "unacknowledged",
+    run: unacknowledged,
+};
+
+fn unacknowledged(lane: &Lane) -> Result<Unacknowledged> {
+    /// The offset of the malformed message.
     const AT: i64 = 1;
-    lane.evidence(malformed)?;
+    lane.evidence(MALFORMED)?;
     lane.begin_anew()?;
     let mut desk = reopen_for_letters(lane)?;
     desk.publish(1, Some(0))?;
     let malformed = malformed_payments(1);
     lane.send(PAYMENTS, Some(0), &malformed)?;
     desk.publish(BATCH - 2, None)?;
-    let has_passed = |look: &Look| look.committed.first().copied().flatten() > Some(AT);
+    let has_passed = |snapshot: &Snapshot| snapshot.committed.first().copied().flatten() > Some(AT);
 
-    lane.hold(Request::Produce);
+    lane.hold(RequestKind::Produce);
     let mut program = lane.start("billing")?;
     desk.wait_until_joined(&mut program)?;
     desk.wait_while_it_charges(&mut program, AUTO_COMMIT, || {
-        Ok(lane.is_holding() || has_passed(&desk.look()?))
+        Ok(lane.is_holding() || has_passed(&desk.snapshot()?))
     })?;
-    let end = Instant::now() + HELD;
-    while lane.is_holding() && Instant::now() < end && !has_passed(&desk.look()?) {
-        wait::pass(Duration::from_millis(20))?;
-    }
+    wait::up_to(HELD, || {
+        let is_over = !lane.is_holding() || has_passed(&desk.snapshot()?);
+        Ok(is_over.then_some(()))
+    })?;
     let sent = lane.is_holding();
-    let held = desk.look_and_note("the dead letter is not acknowledged")?;
+    let held = desk.snapshot_and_note("the dead letter is not acknowledged")?;
     let last_lines = program.last_lines();
     desk.kill(program)?;
     lane.turn_away();
 
-    lane.hold(Request::OffsetCommit);
+    lane.hold(RequestKind::OffsetCommit);
     let mut program = lane.start("billing")?;
     desk.wait_until_held(&mut program)?;
     desk.kill(program)?;
     lane.turn_away();
 
-    let look = desk.run_through()?;
+    let snapshot = desk.run_through()?;
     let letters = dead_letters(lane)?;
     Ok(Unacknowledged {
         sent,
         passed: has_passed(&held),
         held,
         arrived: letters.contains(&malformed[0]),
-        bill: desk.bill(&look),
+        bill: desk.bill(&snapshot),
         last_lines,
     })
 }

@@ -1,11 +1,19 @@
-//! Task 6: the checks of the extractor.
+//! Task 6: the checks of `exactly_once`. They detect these mistakes:
+//!
+//! - The program copies the wrong events, or it changes their keys or values.
+//! - Readers see a purchase twice or never: after a restart, after a kill within a transaction or right after one, or after
+//!   an aborted transaction.
+//! - The offsets are not committed together with the purchases.
+//! - A killed instance leaves a transaction open, and the next run does not end it, so readers have to wait.
+//! - A second instance does not fence the first one, or the first one goes on or ends without an error.
+//! - The program does not end on Ctrl-C.
 
 use anyhow::Result;
 
 use crate::bench::lane::Lane;
-use crate::task6_exactly_once::run::RECOVERY_LIMIT;
+use crate::contract::RECOVERY_LIMIT;
 use crate::task6_exactly_once::runs::{
-    Moment, Resumed, Tried, after_commit, copied, fenced, in_transaction, refused, resumed,
+    AFTER_COMMIT, COPIED, FENCED, IN_TRANSACTION, REFUSED, RESUMED, Resumed, Snapshot, Tried,
 };
 use crate::verdict::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 
@@ -21,7 +29,7 @@ pub const CHECKS: &[Check] = &[
         id: "exactly_once.resumes",
         task: 6,
         points: 2,
-        title: "goes on after a restart where it had stopped",
+        title: "resumes after a restart where it stopped",
         judge: resumes,
     },
     Check {
@@ -42,21 +50,21 @@ pub const CHECKS: &[Check] = &[
         id: "exactly_once.killed_after_commit",
         task: 6,
         points: 3,
-        title: "shows each purchase once after a kill when a transaction was committed",
+        title: "shows each purchase once after a kill right after a transaction",
         judge: killed_after_commit,
     },
     Check {
         id: "exactly_once.offsets_in_transaction",
         task: 6,
         points: 3,
-        title: "moves the offsets with the purchases: both or neither",
+        title: "commits the offsets together with the purchases",
         judge: offsets_in_transaction,
     },
     Check {
         id: "exactly_once.restart_waits_for_nobody",
         task: 6,
         points: 2,
-        title: "ends on restart what a killed instance left open, so that readers wait for no timeout",
+        title: "ends a transaction that a killed instance left open, so that readers do not wait for its timeout",
         judge: restart_waits_for_nobody,
     },
     Check {
@@ -75,150 +83,158 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// Whether a run was as it should be, and what was seen. Whoever copies nothing does none of it right either.
-fn look<T>(run: &Tried<T>, look: impl FnOnce(&T) -> (bool, String)) -> (bool, String) {
+/// Whether a check holds, and what was seen. If the program copies nothing, the check does not hold.
+fn if_it_copies<T>(run: &Tried<T>, judge: impl FnOnce(&T) -> (bool, String)) -> (bool, String) {
     match run {
-        Tried::Ran(run) => look(run),
+        Tried::Ran(run) => judge(run),
         Tried::CopiesNothing(last_lines) => (false, copies_nothing(last_lines)),
     }
 }
 
 fn copies_nothing(last_lines: &str) -> String {
-    format!("left alone, it copied no purchase at all. {last_lines}")
+    format!("the program copied no purchase, although nothing disturbed it. {last_lines}")
 }
 
 fn copies_purchases(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(copied)?;
+    let run = lane.evidence(COPIED)?;
     let faults = &run.faults;
     let example = faults.example.as_ref();
     let example = example.map_or_else(String::new, |example| {
-        format!(". The first of these: {example}")
+        format!("; the first of these records has {example}")
     });
+    let last_lines = if run.seen.missing > 0 {
+        format!(". {}", run.seen.last_lines)
+    } else {
+        String::new()
+    };
     Ok(verdict(
         run.seen.each_once() && faults.unwanted == 0 && faults.changed == 0,
         format!(
-            "{} purchases with an amount in `clickstream`, so as many records in `purchases`, with the same keys and JSON of \
-             the same meaning",
+            "`clickstream` contains {} purchases with an amount, and `purchases` contains one record for each of them, with \
+             the same key and the same JSON value",
             run.seen.published
         ),
         format!(
-            "{}; {} records are of other events, {} differ from their event{example}",
-            run.seen.told(),
+            "{}; {} records belong to other events, and {} differ from their event{example}{last_lines}",
+            run.seen.counts(),
             faults.unwanted,
             faults.changed,
         ),
-        "Which events are purchases with an amount? Key and value go on as they came.",
+        "Which events are purchases with an amount? Does your program pass on key and value unchanged?",
     ))
 }
 
 fn resumes(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(resumed)?;
-    let (holds, saw) = look(&run, |Resumed(seen)| (seen.each_once(), seen.told()));
+    let run = lane.evidence(RESUMED)?;
+    let (holds, saw) = if_it_copies(&run, |Resumed(seen)| (seen.each_once(), seen.as_text()));
     Ok(verdict(
         holds,
-        "the next run copies each purchase that came after the stop, and none from before it again",
+        "the next run copies each purchase that was published after the stop, and it copies no earlier one again",
         saw,
-        "The group remembers where it stopped. Under which name does the program ask, and which offset is the next?",
+        "Kafka remembers where a group stopped. Which group name does your program use, and which offset does it commit?",
     ))
 }
 
 fn stops_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(copied)?;
+    let run = lane.evidence(COPIED)?;
     Ok(if run.any() {
         stopped_on_ctrl_c(run.status, &run.last_lines)
     } else {
         verdict(
             false,
-            "a program that copies, and ends on Ctrl-C",
+            "the program copies purchases, and it ends on Ctrl-C",
             copies_nothing(&run.last_lines),
-            "Does it subscribe, and poll?",
+            "Does your program subscribe to the topic, and does it poll?",
         )
     })
 }
 
-/// What is said of a program that never asks for a transaction's end.
-const NO_TRANSACTION: &str = "it committed no transaction";
+/// What was seen of a program that never tries to commit a transaction.
+const NO_TRANSACTION: &str = "the program committed no transaction";
 
 fn killed_in_transaction(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(in_transaction)?;
-    let (holds, saw) = look(&run, |run| {
+    let run = lane.evidence(IN_TRANSACTION)?;
+    let (holds, saw) = if_it_copies(&run, |run| {
         let once = run.seen.each_once() && run.seen_again.each_once();
-        let told = format!(
-            "after the first kill: {}; after the second: {}",
-            run.seen.told(),
-            run.seen_again.told()
+        let saw = format!(
+            "after the first kill, {}; after the second kill, {}",
+            run.seen.as_text(),
+            run.seen_again.as_text()
         );
         if run.tried {
-            (once, told)
+            (once, saw)
         } else {
-            (false, format!("{NO_TRANSACTION}; {told}"))
+            (false, format!("{NO_TRANSACTION}; {saw}"))
         }
     });
     Ok(verdict(
         holds,
-        "killed when it is about to commit a transaction, and in the next run when its records are on their way: each \
-         purchase is shown once after that",
+        "the program is killed just before it commits a transaction, and once more while the next run sends records: after \
+         each kill and restart, readers see each purchase once",
         saw,
-        "What a killed instance left unfinished must not count: neither its records nor its offsets.",
+        "Nothing that a killed instance left unfinished may count: not its records, and not its offsets.",
     ))
 }
 
 fn killed_after_commit(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(after_commit)?;
-    let (holds, saw) = look(&run, |run| {
+    let run = lane.evidence(AFTER_COMMIT)?;
+    let (holds, saw) = if_it_copies(&run, |run| {
+        let saw = format!("after the kill, {}", run.seen.as_text());
         if run.transactions > 0 {
-            (run.seen.each_once(), run.seen.told())
+            (run.seen.each_once(), saw)
         } else {
-            (false, format!("{NO_TRANSACTION}; {}", run.seen.told()))
+            (false, format!("{NO_TRANSACTION}; {saw}"))
         }
     });
     Ok(verdict(
         holds,
-        "killed as soon as its first transaction is committed: the next run copies what is missing, and nothing again",
+        "the program is killed as soon as its first transaction is committed: the next run copies the purchases that are missing, \
+         and it copies none twice",
         saw,
-        "Between the commit of the records and that of the offsets there must be no time to be killed in.",
+        "There must be no moment at which the records are committed and their offsets are not.",
     ))
 }
 
 fn offsets_in_transaction(lane: &Lane) -> Result<Verdict> {
-    let (before, after) = (lane.evidence(in_transaction)?, lane.evidence(after_commit)?);
-    let (before_holds, saw_before) = look(&before, |run| {
+    let (before, after) = (lane.evidence(IN_TRANSACTION)?, lane.evidence(AFTER_COMMIT)?);
+    let (before_holds, saw_before) = if_it_copies(&before, |run| {
         let holds = run.tried && run.at_kill.agrees();
         (holds, side_by_side(&run.at_kill))
     });
-    let (after_holds, saw_after) = look(&after, |run| {
+    let (after_holds, saw_after) = if_it_copies(&after, |run| {
         let holds = run.transactions > 0 && run.at_kill.agrees();
         (holds, side_by_side(&run.at_kill))
     });
     let saw = match &*before {
         Tried::CopiesNothing(_) => saw_before,
         Tried::Ran(run) if !run.tried => NO_TRANSACTION.to_string(),
-        Tried::Ran(_) => format!("before: {saw_before}; after: {saw_after}"),
+        Tried::Ran(_) => format!("before the commit, {saw_before}; after it, {saw_after}"),
     };
     Ok(verdict(
         before_holds && after_holds,
-        "before its first transaction is committed, readers see none of it and no offset has moved; right after, the offsets \
-         are past just what readers see",
+        "before the first transaction is committed, readers see none of its purchases, and no offset has moved; right after \
+         the commit, the offsets are past exactly the purchases that readers see",
         saw,
         "Who commits the offsets: the consumer, or the transaction?",
     ))
 }
 
-fn side_by_side(moment: &Moment) -> String {
+fn side_by_side(snapshot: &Snapshot) -> String {
     format!(
-        "{} copies to be seen, offsets past {} of these purchases",
-        moment.visible, moment.passed
+        "readers saw {} of {} purchases, and the committed offsets were past {} of them",
+        snapshot.visible, snapshot.of, snapshot.passed
     )
 }
 
 fn restart_waits_for_nobody(lane: &Lane) -> Result<Verdict> {
     let limit = RECOVERY_LIMIT.as_secs();
-    let run = lane.evidence(in_transaction)?;
-    let (holds, saw) = look(&run, |run| {
+    let run = lane.evidence(IN_TRANSACTION)?;
+    let (holds, saw) = if_it_copies(&run, |run| {
         let saw = match (run.tried, run.in_time) {
-            (true, true) => "they did".to_string(),
+            (true, true) => "no open transaction kept readers waiting".to_string(),
             (true, false) => format!(
-                "after {limit} s they did not: the open transaction was in their way, or the program. {}",
+                "readers still did not see all purchases after {limit} s: the open transaction kept them waiting, or the \
+                 program copied nothing more. {}",
                 run.seen.last_lines
             ),
             (false, _) => NO_TRANSACTION.to_string(),
@@ -228,32 +244,33 @@ fn restart_waits_for_nobody(lane: &Lane) -> Result<Verdict> {
     Ok(verdict(
         holds,
         format!(
-            "killed with a transaction open and started again: readers with `read_committed` see all within {limit} s"
+            "the program is killed while a transaction is open, and started again: readers with `read_committed` see all \
+             purchases within {limit} s"
         ),
         saw,
-        "By what does the broker know that it is the same producer that comes back?",
+        "How does the broker recognize that the same producer has come back?",
     ))
 }
 
 fn second_fences_first(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(fenced)?;
-    let (holds, saw) = look(&run, |run| {
+    let run = lane.evidence(FENCED)?;
+    let (holds, saw) = if_it_copies(&run, |run| {
         let failed = run.first.is_some_and(|status| !status.success());
-        // Whether all is there, and once, is the other checks' affair.
+        // Other checks judge whether every purchase is copied, and only once.
         let holds = failed && run.second_runs && run.seen.missing < run.seen.published;
         let first = match run.first {
-            Some(status) => format!("ended: {status}"),
+            Some(status) => format!("ended ({status})"),
             None => "was still running".to_string(),
         };
         let second = if run.second_runs {
-            "ran on"
+            "was still running"
         } else {
-            "had ended, too"
+            "had ended"
         };
         let saw = format!(
-            "the first one {first}; the second one {second}; of {} purchases, {} copied",
-            run.seen.published,
+            "the first instance {first}, and the second one {second}; {} of {} purchases were copied",
             run.seen.published - run.seen.missing,
+            run.seen.published,
         );
         if holds {
             (true, saw)
@@ -263,28 +280,46 @@ fn second_fences_first(lane: &Lane) -> Result<Verdict> {
     });
     Ok(verdict(
         holds,
-        "once a second instance runs, the first one ends by itself with an exit status other than 0, and the second one \
-         copies on",
+        "when a second instance runs, the first one ends by itself with an exit status other than 0, and the second one \
+         goes on copying",
         saw,
-        "Two instances with the same transactional id: which one may commit, and what is the other one told?",
+        "If two instances have the same transactional id, which one may commit, and what answer does the other one get?",
     ))
 }
 
 fn aborted_comes_again(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(refused)?;
-    let (holds, saw) = look(&run, |run| {
-        let told = run.seen.told();
-        let told = match (run.refused, run.ended) {
-            (false, _) => format!("no offsets came that could be refused. {told}"),
-            (true, true) => format!("it ended, and was started again: {told}"),
-            (true, false) => told,
+    let run = lane.evidence(REFUSED)?;
+    let (holds, saw) = if_it_copies(&run, |run| {
+        let seen = run.seen.as_text();
+        let saw = match (run.refused, run.ended) {
+            (false, _) => {
+                format!("the program sent no offsets that the broker could refuse; {seen}")
+            }
+            (true, true) => format!("the program ended, and was started again; {seen}"),
+            (true, false) => seen,
         };
-        (run.refused && run.seen.each_once(), told)
+        (run.refused && run.seen.each_once(), saw)
     });
     Ok(verdict(
         holds,
-        "the broker refuses the offsets for a while: each purchase is shown once in the end, by the same run or by the next",
+        "the broker refuses the offsets for a while: in the end, readers see each purchase once, whether the same run copies \
+         it or the next one",
         saw,
-        "An aborted transaction undoes what was sent. Does it also take the consumer back to where the batch began?",
+        "An aborted transaction takes back what was sent. Does it also move the consumer back to the start of the batch?",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::STOP_LIMIT;
+
+    #[test]
+    fn the_title_names_the_time_that_the_run_waits() {
+        let stops = CHECKS
+            .iter()
+            .find(|check| check.id == "exactly_once.stops_on_ctrl_c");
+        let seconds = format!(" {} s ", STOP_LIMIT.as_secs());
+        assert!(stops.is_some_and(|check| check.title.contains(&seconds)));
+    }
 }

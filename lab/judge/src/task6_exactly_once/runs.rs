@@ -1,54 +1,51 @@
-//! Task 6: the runs of the extractor that its checks look at, and what each of them causes.
+//! Task 6: the scenarios of `exactly_once`: what each of them causes, and what is seen.
 
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use broker::wait;
 use common::PURCHASE_EXTRACTOR;
 
-use crate::bench::gate::Request;
-use crate::bench::lane::Lane;
+use crate::bench::gate::RequestKind;
+use crate::bench::lane::{Lane, Scenario};
+use crate::contract::{RECOVERY_LIMIT, STOP_LIMIT, WORK_LIMIT};
 use crate::data::events::{a_purchase_of_each_user, first_id};
-use crate::history::sentence::partitions_of;
-use crate::task6_exactly_once::copies::{Copies, Faults, places};
-use crate::task6_exactly_once::run::{
-    Awaited, RECOVERY_LIMIT, Run, START_LIMIT, Seen, committed, ended_transactions, is_through,
+use crate::task6_exactly_once::instance::{
+    Awaited, Followed, Instance, Seen, committed, ended_transactions, is_through,
     transactional_ids, visible,
 };
+use crate::task6_exactly_once::purchases::{Faults, Purchases, places};
 use crate::{Program, random_events};
 use cluster::{Isolation, offsets};
 
-/// How long a transaction may take from its end to its last reader.
+/// How long it may take from the end of a transaction until every reader sees its records.
 const MARKERS: Duration = Duration::from_secs(2);
 
-/// How long a transaction may take to end, where the commit that is held back comes after it. The member's heartbeats are
-/// held back behind that commit: this is well within a session timeout of 6 s.
+/// How long a transaction may take to end if the commit that is held back comes after it. The member's heartbeats wait behind
+/// that commit, so this must be well below its session timeout of 6 s.
 const FOLLOWS: Duration = Duration::from_secs(1);
 
-/// How long a second instance may take to make itself known.
+/// How long a second instance may take until the broker hears from it.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(5);
 
-/// How often two instances get something to do, and how long the first may take each time to notice that it is fenced.
+/// How many times two instances get work, and how long the first may take each time to notice that it is fenced.
 const BATCHES_FOR_BOTH: u32 = 3;
 const NOTICE_LIMIT: Duration = Duration::from_secs(4);
 
-/// How long a refused program may take to abort.
+/// How long a program whose offsets are refused may take to abort.
 const ABORT_LIMIT: Duration = Duration::from_secs(5);
 
-/// By the contract.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
-
-/// Where Kafka keeps what groups have committed.
+/// Kafka's own topic for committed offsets.
 const OFFSETS: &str = "__consumer_offsets";
 
-/// The size in bytes of the largest batch that a topic takes (`max.message.bytes`), as Kafka has it.
+/// The largest batch that a topic accepts, in bytes: Kafka's default for `max.message.bytes`.
 const LARGEST: &str = "1048588";
 
-/// Room for the markers that end transactions (78 bytes), and for no offset.
+/// Room for the markers that end transactions (78 bytes each), but not for an offset.
 const TOO_SMALL: &str = "100";
 
-/// A run on empty topics that was left alone, and then stopped with Ctrl-C.
+/// A run on empty topics that nothing disturbs, stopped with Ctrl-C.
 pub struct Copied {
     pub seen: Seen,
     pub faults: Faults,
@@ -57,22 +54,22 @@ pub struct Copied {
 }
 
 impl Copied {
-    /// Was anything copied at all? Without that, nothing can be told of kills.
+    /// Whether anything was copied at all. If not, kills show nothing.
     pub fn any(&self) -> bool {
         self.seen.missing < self.seen.published
     }
 }
 
-/// What became of a run that only means something where a program copies at all.
+/// The outcome of a scenario that makes sense only if the program copies anything.
 pub enum Tried<T> {
     Ran(T),
-    /// It was not even started: left alone, the program had copied nothing. Its last lines.
+    /// It was not run, because the program copied nothing when nothing disturbed it. These were its last lines.
     CopiesNothing(String),
 }
 
 impl<T> Tried<T> {
     fn of(lane: &Lane, run: impl FnOnce() -> Result<T>) -> Result<Self> {
-        let alone = lane.evidence(copied)?;
+        let alone = lane.evidence(COPIED)?;
         if alone.any() {
             Ok(Self::Ran(run()?))
         } else {
@@ -81,13 +78,18 @@ impl<T> Tried<T> {
     }
 }
 
-pub fn copied(lane: &Lane) -> Result<Copied> {
+pub const COPIED: Scenario<Copied> = Scenario {
+    name: "copied",
+    run: copied,
+};
+
+fn copied(lane: &Lane) -> Result<Copied> {
     let first = first_id();
     let mut events = random_events(first, 60);
     events.extend(a_purchase_of_each_user(first + 60));
     let awaited = Awaited::publish(lane, &events)?;
-    let mut run = Run::start(lane)?;
-    let (seen, _) = run.follow(lane, &awaited)?;
+    let mut run = Instance::start(lane)?;
+    let seen = run.follow(lane, &awaited)?.seen;
     let faults = Faults::find(lane.kafka())?;
     let mut status = None;
     if run.program.is_running()? {
@@ -104,10 +106,15 @@ pub fn copied(lane: &Lane) -> Result<Copied> {
     })
 }
 
-/// A run after the one that was stopped, on events that had come in between.
+/// The run after the one that was stopped, on events that have come in between.
 pub struct Resumed(pub Seen);
 
-pub fn resumed(lane: &Lane) -> Result<Tried<Resumed>> {
+pub const RESUMED: Scenario<Tried<Resumed>> = Scenario {
+    name: "resumed",
+    run: resumed,
+};
+
+fn resumed(lane: &Lane) -> Result<Tried<Resumed>> {
     Tried::of(lane, || go_on(lane))
 }
 
@@ -116,34 +123,34 @@ fn go_on(lane: &Lane) -> Result<Resumed> {
     let mut events = random_events(first, 20);
     events.extend(a_purchase_of_each_user(first + 20));
     let awaited = Awaited::publish(lane, &events)?;
-    let mut run = Run::start(lane)?;
-    let (seen, _) = run.follow(lane, &awaited)?;
+    let mut run = Instance::start(lane)?;
+    let seen = run.follow(lane, &awaited)?.seen;
     run.kill(lane)?;
     Ok(Resumed(seen))
 }
 
-/// What is where at one moment, of purchases that had been published: copies and offsets.
+/// Copies and committed offsets at one moment, for purchases that had been published.
 #[derive(Clone, Debug, Default)]
-pub struct Moment {
-    /// How many there are.
+pub struct Snapshot {
+    /// How many purchases these are.
     pub of: usize,
-    /// How many lie in `purchases`, whether or not committed.
+    /// How many have a copy in `purchases`, committed or not.
     pub written: usize,
-    /// How many of them readers with `read_committed` see.
+    /// How many have a copy that readers with `read_committed` see.
     pub visible: usize,
-    /// How many the committed offsets are past.
+    /// How many lie before the committed offsets.
     pub passed: usize,
-    /// How many are both visible and passed, or neither.
+    /// How many have a visible copy and lie before the committed offsets, or have no such copy and do not.
     pub agree: usize,
     pub committed: String,
 }
 
-impl Moment {
+impl Snapshot {
     fn of(lane: &Lane, awaited: &Awaited) -> Result<Self> {
-        let written = Copies::read(lane.kafka(), Isolation::ReadUncommitted)?;
+        let written = Purchases::read(lane.kafka(), Isolation::ReadUncommitted)?;
         let copies = visible(lane)?;
         let committed = committed(lane)?;
-        let mut moment = Self {
+        let mut snapshot = Self {
             of: awaited.fresh.len(),
             written: written.among(&awaited.fresh),
             visible: copies.among(&awaited.fresh),
@@ -156,75 +163,78 @@ impl Moment {
                 continue;
             }
             let passed = committed.get(partition).copied().flatten() > Some(offset);
-            moment.passed += usize::from(passed);
-            moment.agree += usize::from(passed == (copies.of(id) > 0));
+            snapshot.passed += usize::from(passed);
+            snapshot.agree += usize::from(passed == (copies.times(id) > 0));
         }
-        Ok(moment)
+        Ok(snapshot)
     }
 
     fn note(&self, lane: &Lane) {
         lane.note(format!(
-            "{} copies lie there, {} of them to be seen with read_committed; committed offsets: {}",
+            "{} purchases were written; readers with read_committed see {} of them; committed offsets: {}",
             self.written, self.visible, self.committed
         ));
     }
 
-    /// Do copies and offsets say the same?
+    /// Whether copies and committed offsets agree.
     pub fn agrees(&self) -> bool {
         self.agree == self.of
     }
 }
 
-/// A run that was killed as soon as readers saw the first of its copies. An offset that was not committed with them comes no
-/// more: commits of the consumer's own were held back.
+/// A run that is killed as soon as readers see the first of its copies. An offset that was not committed with them is lost:
+/// commits of the consumer itself are held back.
 pub struct AfterCommit {
-    /// Transactions committed until then.
+    /// How many transactions were committed until then.
     pub transactions: usize,
-    pub at_kill: Moment,
-    /// What the next run made of it.
+    pub at_kill: Snapshot,
+    /// What the next run did with it.
     pub seen: Seen,
 }
 
-pub fn after_commit(lane: &Lane) -> Result<Tried<AfterCommit>> {
+pub const AFTER_COMMIT: Scenario<Tried<AfterCommit>> = Scenario {
+    name: "after commit",
+    run: after_commit,
+};
+
+fn after_commit(lane: &Lane) -> Result<Tried<AfterCommit>> {
     Tried::of(lane, || kill_after_commit(lane))
+}
+
+/// What comes first when a program has copied a batch, while commits of its consumer are held back.
+enum First {
+    /// The copies: the transaction ends without waiting for such a commit.
+    Copies,
+    /// The commit, which reaches the gate: the transaction ends only after it.
+    Commit,
 }
 
 fn kill_after_commit(lane: &Lane) -> Result<AfterCommit> {
     let before = ended_transactions(lane, true)?;
-    lane.hold(Request::OffsetCommit);
-    let mut run = Run::start(lane)?;
-    // One batch: whoever is killed after it has not begun the next transaction.
-    let first = first_id();
-    let mut awaited = Awaited::publish(lane, &a_purchase_of_each_user(first))?;
-    run.program.until(START_LIMIT, || {
-        Ok(lane.is_holding() || visible(lane)?.among(&awaited.fresh) > 0)
-    })?;
-    // A commit that comes first is let through, and the copies then follow it; one that comes last never arrives.
-    let has_ended = ended_transactions(lane, true)? > before;
-    let limit = if has_ended { MARKERS } else { FOLLOWS };
-    let is_last = run
-        .program
-        .until(limit, || Ok(visible(lane)?.among(&awaited.fresh) > 0))?;
-    if !is_last {
-        lane.release();
-        awaited.follow(lane, &mut run.program)?;
+    lane.hold(RequestKind::OffsetCommit);
+    let mut run = Instance::start(lane)?;
+    // One batch, so that a program that is killed after it has not begun the next transaction.
+    let first_id = first_id();
+    let mut awaited = Awaited::publish(lane, &a_purchase_of_each_user(first_id))?;
+    match what_comes_first(lane, &mut run.program, &awaited, before)? {
+        First::Copies => {
+            run.program.kill_if_running()?;
+            // A commit that was still to come never arrives.
+            lane.turn_away();
+        }
+        First::Commit => {
+            lane.release();
+            awaited.follow(lane, &mut run.program)?;
+            run.program.kill_if_running()?;
+        }
     }
-    run.program.kill_if_running()?;
-    if is_last {
-        lane.turn_away();
-    }
-    // What was on its way to the broker arrives, or not.
-    let mut at_kill = Moment::of(lane, &awaited)?;
-    wait::up_to(MARKERS, || {
-        at_kill = Moment::of(lane, &awaited)?;
-        Ok(at_kill.agrees().then_some(()))
-    })?;
+    let at_kill = settled(lane, &awaited)?;
     at_kill.note(lane);
     lane.remove_members(PURCHASE_EXTRACTOR)?;
     let transactions = ended_transactions(lane, true)? - before;
-    awaited.publish_more(lane, &a_purchase_of_each_user(first + 20))?;
-    let mut run = Run::start(lane)?;
-    let (seen, _) = run.follow(lane, &awaited)?;
+    awaited.publish_more(lane, &a_purchase_of_each_user(first_id + 20))?;
+    let mut run = Instance::start(lane)?;
+    let seen = run.follow(lane, &awaited)?.seen;
     run.kill(lane)?;
     Ok(AfterCommit {
         transactions,
@@ -233,48 +243,85 @@ fn kill_after_commit(lane: &Lane) -> Result<AfterCommit> {
     })
 }
 
-/// A run that was killed when it wanted to commit its transaction; the next one, which was killed when it sent records; and
-/// the one after that.
+/// `ended` is the number of transactions that had been committed before.
+fn what_comes_first(
+    lane: &Lane,
+    program: &mut Program,
+    awaited: &Awaited,
+    ended: usize,
+) -> Result<First> {
+    let are_visible = || anyhow::Ok(visible(lane)?.among(&awaited.fresh) > 0);
+    program.until(WORK_LIMIT, || Ok(lane.is_holding() || are_visible()?))?;
+    let has_ended = ended_transactions(lane, true)? > ended;
+    let limit = if has_ended { MARKERS } else { FOLLOWS };
+    let come_first = program.until(limit, are_visible)?;
+    Ok(if come_first {
+        First::Copies
+    } else {
+        First::Commit
+    })
+}
+
+/// A snapshot at the moment when copies and offsets agree, or after some time: what was on its way to the broker arrives, or
+/// does not.
+fn settled(lane: &Lane, awaited: &Awaited) -> Result<Snapshot> {
+    let mut last = None;
+    wait::up_to(MARKERS, || {
+        let now = Snapshot::of(lane, awaited)?;
+        let agrees = now.agrees();
+        last = Some(now);
+        Ok(agrees.then_some(()))
+    })?;
+    last.context("nobody looked at the copies")
+}
+
+/// Three runs: the first is killed when it wants to commit its transaction, the second when it sends records; the third is left
+/// alone.
 pub struct InTransaction {
-    /// Did it ask for a transaction's end at all?
+    /// Whether it asked to end a transaction at all.
     pub tried: bool,
-    pub at_kill: Moment,
-    /// What the run after the first kill made of it, and whether readers saw it in time.
+    pub at_kill: Snapshot,
+    /// What the run after the first kill did, and whether it managed that in time.
     pub seen: Seen,
     pub in_time: bool,
-    /// What the run after the second kill made of it.
+    /// What the run after the second kill did.
     pub seen_again: Seen,
 }
 
-pub fn in_transaction(lane: &Lane) -> Result<Tried<InTransaction>> {
+pub const IN_TRANSACTION: Scenario<Tried<InTransaction>> = Scenario {
+    name: "in transaction",
+    run: in_transaction,
+};
+
+fn in_transaction(lane: &Lane) -> Result<Tried<InTransaction>> {
     Tried::of(lane, || kill_in_transaction(lane))
 }
 
 fn kill_in_transaction(lane: &Lane) -> Result<InTransaction> {
-    lane.hold(Request::EndTxn);
-    let mut run = Run::start(lane)?;
+    lane.hold(RequestKind::EndTxn);
+    let mut run = Instance::start(lane)?;
     let awaited = Awaited::purchases(lane)?;
-    run.program.until(START_LIMIT, || {
+    run.program.until(WORK_LIMIT, || {
         Ok(lane.is_holding() || (is_through(lane)? && visible(lane)?.among(&awaited.fresh) > 0))
     })?;
     let tried = lane.is_holding();
-    let at_kill = Moment::of(lane, &awaited)?;
+    let at_kill = Snapshot::of(lane, &awaited)?;
     at_kill.note(lane);
     run.program.kill_if_running()?;
     lane.turn_away();
     lane.remove_members(PURCHASE_EXTRACTOR)?;
-    let mut run = Run::start(lane)?;
-    let (seen, in_time) = run.follow(lane, &awaited)?;
+    let mut run = Instance::start(lane)?;
+    let Followed { seen, in_time } = run.follow(lane, &awaited)?;
 
-    lane.hold(Request::Produce);
+    lane.hold(RequestKind::Produce);
     let awaited = Awaited::purchases(lane)?;
     run.program
         .until(RECOVERY_LIMIT, || Ok(lane.is_holding()))?;
     run.program.kill_if_running()?;
     lane.turn_away();
     lane.remove_members(PURCHASE_EXTRACTOR)?;
-    let mut run = Run::start(lane)?;
-    let (seen_again, _) = run.follow(lane, &awaited)?;
+    let mut run = Instance::start(lane)?;
+    let seen_again = run.follow(lane, &awaited)?.seen;
     run.kill(lane)?;
     Ok(InTransaction {
         tried,
@@ -287,31 +334,36 @@ fn kill_in_transaction(lane: &Lane) -> Result<InTransaction> {
 
 /// Two instances at the same time.
 pub struct Fenced {
-    /// How the first one ended; `None` where it was still running.
+    /// How the first one ended; `None` if it was still running.
     pub first: Option<ExitStatus>,
     pub first_lines: String,
-    /// Was the second one still running then?
+    /// Whether the second one was still running then.
     pub second_runs: bool,
-    /// What became of what was published once both ran.
+    /// What became of the purchases that were published after both had started.
     pub seen: Seen,
 }
 
-pub fn fenced(lane: &Lane) -> Result<Tried<Fenced>> {
+pub const FENCED: Scenario<Tried<Fenced>> = Scenario {
+    name: "fenced",
+    run: fenced,
+};
+
+fn fenced(lane: &Lane) -> Result<Tried<Fenced>> {
     Tried::of(lane, || start_two(lane))
 }
 
 fn start_two(lane: &Lane) -> Result<Fenced> {
     let work = Awaited::purchases(lane)?;
-    let mut first = Run::start(lane)?;
+    let mut first = Instance::start(lane)?;
     first.follow(lane, &work)?;
     let (ids, joined) = (transactional_ids(lane)?.len(), joins(lane)?);
-    let mut second = Run::start(lane)?;
+    let mut second = Instance::start(lane)?;
     second.program.until(ARRIVAL_LIMIT, || {
         Ok(joins(lane)? > joined && (ids == 0 || transactional_ids(lane)?.len() > ids))
     })?;
     let mut awaited = Awaited::purchases(lane)?;
     let mut status = first.program.end_within(NOTICE_LIMIT)?;
-    // Whoever has no batch does not notice.
+    // An instance that gets no batch does not notice.
     for _ in 1..BATCHES_FOR_BOTH {
         if status.is_some() {
             break;
@@ -326,8 +378,8 @@ fn start_two(lane: &Lane) -> Result<Fenced> {
     second.kill(lane)?;
     if seen.missing > 0 {
         lane.note("not all is copied: one instance goes on alone");
-        let mut alone = Run::start(lane)?;
-        (seen, _) = alone.follow(lane, &awaited)?;
+        let mut alone = Instance::start(lane)?;
+        seen = alone.follow(lane, &awaited)?.seen;
         alone.kill(lane)?;
     }
     Ok(Fenced {
@@ -338,48 +390,51 @@ fn start_two(lane: &Lane) -> Result<Fenced> {
     })
 }
 
-/// How often a program has joined the group.
+/// How many times a program has joined the group.
 fn joins(lane: &Lane) -> Result<usize> {
     let classic = lane.group_requests("JOIN_GROUP", PURCHASE_EXTRACTOR)?;
     let new = lane.group_requests("CONSUMER_GROUP_HEARTBEAT", PURCHASE_EXTRACTOR)?;
-    let new = new
-        .iter()
-        .filter(|logged| logged["request"]["memberEpoch"] == 0);
+    let new = new.iter().filter(|logged| logged.joins_by_heartbeat());
     Ok(classic.len() + new.count())
 }
 
-/// A run whose offsets were refused for a while, so that no transaction could be committed.
+/// A run whose offsets are refused for a while, so that it cannot commit a transaction.
 pub struct Refused {
-    /// Were any refused?
+    /// Whether any were refused.
     pub refused: bool,
-    /// Had it ended by itself, so that another had to be started?
+    /// Whether it ended by itself, so that another one had to be started.
     pub ended: bool,
     pub seen: Seen,
 }
 
-pub fn refused(lane: &Lane) -> Result<Tried<Refused>> {
+pub const REFUSED: Scenario<Tried<Refused>> = Scenario {
+    name: "refused",
+    run: refused,
+};
+
+fn refused(lane: &Lane) -> Result<Tried<Refused>> {
     Tried::of(lane, || refuse(lane))
 }
 
 fn refuse(lane: &Lane) -> Result<Refused> {
     let work = Awaited::purchases(lane)?;
-    let mut run = Run::start(lane)?;
+    let mut run = Instance::start(lane)?;
     run.follow(lane, &work)?;
     let refusals = refusals(lane)?;
     let is_refused = || Ok(self::refusals(lane)? > refusals);
     lane.note("from here on the broker refuses offsets: they are too large for it");
     let awaited = set_largest(lane, TOO_SMALL)
         .and_then(|()| refuse_until_aborted(lane, &mut run.program, is_refused));
-    // Whatever happened: this broker is used again.
+    // Also after an error, because this broker is used again.
     set_largest(lane, LARGEST)?;
     let awaited = awaited?;
     lane.note("the broker takes offsets again");
-    let (mut seen, _) = run.follow(lane, &awaited)?;
+    let mut seen = run.follow(lane, &awaited)?.seen;
     let ended = !run.program.is_running()?;
     run.kill(lane)?;
     if ended {
-        let mut run = Run::start(lane)?;
-        (seen, _) = run.follow(lane, &awaited)?;
+        let mut run = Instance::start(lane)?;
+        seen = run.follow(lane, &awaited)?.seen;
         run.kill(lane)?;
     }
     Ok(Refused {
@@ -389,7 +444,7 @@ fn refuse(lane: &Lane) -> Result<Refused> {
     })
 }
 
-/// Gives a program something to do that is refused, until it aborts, or ends.
+/// Gives a program work that is refused, and waits until it aborts or ends.
 fn refuse_until_aborted(
     lane: &Lane,
     program: &mut Program,
@@ -410,13 +465,13 @@ fn set_largest(lane: &Lane, bytes: &str) -> Result<()> {
         .set_topic_config(OFFSETS, "max.message.bytes", bytes)
 }
 
-/// How often offsets were refused, in a transaction or not.
+/// How many times offsets were refused, in a transaction or not.
 fn refusals(lane: &Lane) -> Result<usize> {
     let mut refusals = 0;
     for kind in ["TXN_OFFSET_COMMIT", "OFFSET_COMMIT"] {
         for logged in lane.requests_of_programs(kind)? {
-            let mut answers = partitions_of(&logged["response"]["topics"], "partitions");
-            refusals += usize::from(answers.any(|answer| answer["errorCode"] != 0));
+            let is_refused = logged.committed().any(|one| one.error_code != 0);
+            refusals += usize::from(is_refused);
         }
     }
     Ok(refusals)

@@ -1,4 +1,4 @@
-//! Checks and verdicts.
+//! What a check is, and the verdict that it reaches.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -6,24 +6,27 @@ use std::process::ExitStatus;
 use anyhow::Result;
 
 use crate::bench::lane::Lane;
+use crate::contract::STOP_LIMIT;
 use crate::programs::submission::Missing;
 
-/// The number of the signal that Ctrl-C sends.
+/// The number of the signal that Ctrl-C sends to a program.
 const SIGINT: i32 = 2;
 
-/// One thing that a program is judged by.
+/// One requirement of a task, and the function that judges whether a submission meets it.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
-    /// A stable name: `producer.publishes_100`.
+    /// A name that never changes, such as `producer.publishes_100`.
     pub id: &'static str,
     pub task: u32,
     pub points: u32,
     pub title: &'static str,
-    /// Looks at what happened on the lane, and causes it where it has not happened yet. An error is ours: not judged.
+    /// Judges the submission of a lane. If the run that it needs has not taken place on this lane yet, it takes place now.
+    ///
+    /// An error means that the check could not be judged, with two exceptions: see [`Check::judge`].
     pub judge: fn(&Lane) -> Result<Verdict>,
 }
 
-/// What a check comes to.
+/// The verdict of a check on a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Passed {
@@ -33,16 +36,16 @@ pub enum Verdict {
     Failed {
         expected: String,
         saw: String,
-        /// Where to look, without the answer.
+        /// Where the student should look. It does not give the answer away.
         hint: String,
     },
-    /// Our fault, the broker's or the machine's. Never a zero.
+    /// The lab, the broker or the machine is at fault, not the submission. This never counts as zero points.
     NotJudged {
         why: String,
     },
 }
 
-/// What was expected and seen. Becomes a verdict by whether it holds.
+/// Returns a passed verdict if `holds`, and a failed one with the hint if not.
 pub fn verdict(
     holds: bool,
     expected: impl Into<String>,
@@ -61,24 +64,29 @@ pub fn verdict(
     }
 }
 
-/// Whether a program ended in good order on Ctrl-C: `status` is `None` where it was still running after 5 s.
+/// Judges how a program ended on Ctrl-C. `status` is `None` if it was still running after [`STOP_LIMIT`].
 pub fn stopped_on_ctrl_c(status: Option<ExitStatus>, last_lines: &str) -> Verdict {
+    let seconds = STOP_LIMIT.as_secs();
     verdict(
         status.is_some_and(|status| {
-            // A shell says 130 for a program that SIGINT has ended.
+            // A shell reports 130 for a program that SIGINT has ended.
             matches!(status.code(), Some(0 | 130)) || status.signal() == Some(SIGINT)
         }),
-        "exit status 0 or 130 within 5 s of Ctrl-C",
+        format!("exit status 0 or 130 within {seconds} s of Ctrl-C"),
         match status {
             Some(status) => status.to_string(),
-            None => format!("still running. {last_lines}"),
+            None => format!("the program was still running after {seconds} s. {last_lines}"),
         },
-        "Does the loop ever look whether someone asked it to stop?",
+        "Does your loop ever check whether it has been asked to stop?",
     )
 }
 
 impl Check {
-    /// The check's verdict on the submission of this lane.
+    /// Returns the check's verdict on the submission of this lane.
+    ///
+    /// The check fails if its program is missing or does not compile, or if an error occurs after the program has tampered
+    /// with the broker. After any other error, the check is not judged. A failed check also becomes not judged if Kafka has
+    /// stopped answering and the program has not tampered with the broker.
     pub fn judge(&self, lane: &Lane) -> Verdict {
         let verdict = (self.judge)(lane);
         if let Ok(Verdict::Failed { .. }) = &verdict
@@ -86,25 +94,31 @@ impl Check {
             && let Err(error) = lane.kafka().topics()
         {
             return Verdict::NotJudged {
-                why: format!("Kafka does not answer any more: {error:#}"),
+                why: format!("Kafka stopped answering: {error:#}"),
             };
         }
         verdict.unwrap_or_else(|error| match error.downcast_ref::<Missing>() {
             Some(Missing::NotSubmitted(program)) => Verdict::Failed {
-                expected: format!("a program {program}"),
+                expected: format!("a program named {program}"),
                 saw: "it was not submitted".to_string(),
-                hint: "Is it in the folder, under this name?".to_string(),
+                hint: "Is the program in the folder that you submitted, and does its name match?"
+                    .to_string(),
             },
             Some(Missing::DoesNotCompile { program, message }) => Verdict::Failed {
-                expected: format!("a program {program}"),
+                expected: format!("a program named {program}"),
                 saw: format!("it does not compile:\n{}", message.trim_end()),
-                hint: "Mend the compiler's first message first; the others may go with it."
+                hint: "Fix the first compiler error first; the others may go away with it."
                     .to_string(),
             },
             None if lane.is_meddled_with() => Verdict::Failed {
-                expected: "a broker that is left as it is".to_string(),
-                saw: format!("the program has changed it, and then: {error:#}"),
-                hint: "Topics and settings are there before a program starts.".to_string(),
+                expected: "a program that does not change the broker's topics or settings"
+                    .to_string(),
+                saw: format!(
+                    "the program sent a request that may change them, and then an error occurred: {error:#}"
+                ),
+                hint: "All topics and settings exist before your program starts. Does it try to create, change or \
+                       delete any of them?"
+                    .to_string(),
             },
             None => Verdict::NotJudged {
                 why: format!("{error:#}"),

@@ -1,4 +1,4 @@
-//! Verdicts as the reports tell them: a terminal's, JSON, a platform's, a page.
+//! Verdicts in the form that all reports use: on the terminal, as JSON, on a platform, and as a page.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::Moment;
 use crate::verdict::check::{Check, Verdict};
 
-/// What a check came to, or all of them together.
+/// The outcome of one check, or of all checks together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -26,18 +26,18 @@ pub struct Judged {
     pub verdict: Outcome,
     pub points: u32,
     pub max_points: u32,
-    /// Whether its points are a bonus, beyond the 100 of the tasks that count.
+    /// Whether its points are a bonus on top of the 100 points of the regular tasks.
     pub bonus: bool,
     pub expected: String,
     pub saw: String,
     pub hint: String,
-    /// What happened while this was looked at.
+    /// What happened in the runs that this check looked at.
     #[serde(skip)]
     pub seen: Vec<Moment>,
 }
 
 impl Judged {
-    /// The check's row in a report.
+    /// Returns the check's row in a report.
     pub fn new(check: &Check, bonus: bool, verdict: Verdict, seen: Vec<Moment>) -> Self {
         let (outcome, expected, saw, hint) = match verdict {
             Verdict::Passed { expected, saw } => (Outcome::Passed, expected, saw, String::new()),
@@ -64,7 +64,8 @@ impl Judged {
         }
     }
 
-    /// Did both look at the same run? It begins and ends at the same time then, and has as much in it.
+    /// Whether both checks looked at the same run. If so, both have seen equally many moments, and the first and the last
+    /// moment have the same times.
     pub fn looked_at_same_run(&self, other: &Self) -> bool {
         let run = |row: &Self| {
             let at = |moment: Option<&Moment>| moment.map(|moment| moment.at);
@@ -78,7 +79,7 @@ impl Judged {
         run(self) == run(other)
     }
 
-    /// Did it pass?
+    /// Whether the check passed.
     pub fn passed(&self) -> bool {
         self.verdict == Outcome::Passed
     }
@@ -88,18 +89,18 @@ impl Judged {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     pub submission: String,
-    /// More than `max_score` if a bonus task was done as well.
+    /// The points of all checks that passed. Bonus points can raise it above `max_score`.
     pub score: u32,
-    /// The points of the tasks that are no bonus; if only bonus tasks were judged, the points of those.
+    /// The points of the regular tasks that were judged. If only bonus tasks were judged, the points of those.
     pub max_score: u32,
     pub verdict: Outcome,
-    /// From its source to its verdict.
+    /// How long judging took, in seconds, from the submission's source to its verdict.
     pub seconds: f64,
     pub checks: Vec<Judged>,
 }
 
 impl Report {
-    /// The report on these verdicts.
+    /// Returns the report on these verdicts. `took` is how long judging took.
     pub fn new(submission: impl Into<String>, took: Duration, checks: Vec<Judged>) -> Self {
         let any = |outcome| checks.iter().any(|row| row.verdict == outcome);
         let verdict = if any(Outcome::NotJudged) {
@@ -119,7 +120,7 @@ impl Report {
         }
     }
 
-    /// Could every check be judged? Otherwise its score says less than it seems to.
+    /// Whether every check could be judged. If not, the score may be too low.
     pub fn is_judged(&self) -> bool {
         self.verdict != Outcome::NotJudged
     }

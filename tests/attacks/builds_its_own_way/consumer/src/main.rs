@@ -1,2 +1,2 @@
-// This one is harmless, and does nothing: the others are judged all the same.
+// This program is harmless and does nothing. It must still be judged, even though `producer` does not compile.
 fn main() {}

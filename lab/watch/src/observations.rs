@@ -1,4 +1,4 @@
-//! Looks at a group again and again, beside whatever shows it.
+//! Asks Kafka about a group again and again, on a thread of its own.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -10,49 +10,50 @@ use cluster::{
 };
 use common::CLICKSTREAM;
 
-/// How long one answer may take before Kafka counts as silent.
+/// How long an answer may take. If it takes longer, Kafka counts as silent.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// How often the group is looked at.
+/// The pause between two observations of the group.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The same while it rebalances, so that the end is seen closer.
+/// The same while the group rebalances: a shorter pause, so that the end of the rebalance is measured more exactly.
 const SHORT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often its offsets are.
-const OFFSETS: Duration = Duration::from_secs(1);
+/// The pause between two observations of the group's offsets.
+const OFFSETS_PAUSE: Duration = Duration::from_secs(1);
 
-/// What was seen.
-pub enum Look {
+/// What was seen at a point in time.
+pub enum Observation {
+    /// The group; `None` if it does not exist.
     Group(Instant, Option<GroupDescription>),
     Offsets(Instant, GroupOffsets),
-    /// Kafka does not answer what it was asked then, and what is to be said of that.
-    Nothing(Instant, String),
+    /// Kafka did not answer the request that was sent then, for this reason.
+    NoAnswer(Instant, String),
 }
 
-impl Look {
-    /// Tells the group what was seen. Returns what has happened.
-    pub fn tell(self, live: &mut LiveGroup) -> Vec<GroupEvent> {
+impl Observation {
+    /// Adds the observation to what is known about the group. Returns what has happened since the last one.
+    pub fn add_to(self, live: &mut LiveGroup) -> Vec<GroupEvent> {
         match self {
             Self::Group(at, description) => live.saw(at, description),
             Self::Offsets(at, offsets) => {
                 live.saw_offsets(at, offsets);
                 Vec::new()
             }
-            Self::Nothing(at, reason) => live.heard_nothing(at, &reason).into_iter().collect(),
+            Self::NoAnswer(at, reason) => live.heard_nothing(at, &reason).into_iter().collect(),
         }
     }
 }
 
-/// Begins to look, until nobody listens any more.
-pub fn begin(kafka: Kafka, group: &str) -> Receiver<Look> {
-    let (looks, seen) = channel();
+/// Begins to observe the group. The thread ends when the receiver is dropped.
+pub fn begin(kafka: Kafka, group: &str) -> Receiver<Observation> {
+    let (sender, receiver) = channel();
     let group = group.to_string();
-    thread::spawn(move || look(&kafka, &group, &looks));
-    seen
+    thread::spawn(move || observe(&kafka, &group, &sender));
+    receiver
 }
 
-fn look(kafka: &Kafka, group: &str, looks: &Sender<Look>) {
+fn observe(kafka: &Kafka, group: &str, observations: &Sender<Observation>) {
     let mut offsets_at: Option<Instant> = None;
     loop {
         let asked = Instant::now();
@@ -64,17 +65,18 @@ fn look(kafka: &Kafka, group: &str, looks: &Sender<Look>) {
                 pause = SHORT_PAUSE;
             }
             let mut seen = Vec::new();
-            if offsets_at.is_none_or(|last| last.elapsed() >= OFFSETS) {
+            if offsets_at.is_none_or(|last| last.elapsed() >= OFFSETS_PAUSE) {
                 let offsets = offsets(kafka, group, description.as_ref())?;
                 offsets_at = Some(at);
-                seen.push(Look::Offsets(Instant::now(), offsets));
+                seen.push(Observation::Offsets(Instant::now(), offsets));
             }
-            seen.insert(0, Look::Group(at, description));
+            seen.insert(0, Observation::Group(at, description));
             Ok(seen)
         });
-        let seen = seen.unwrap_or_else(|error| vec![Look::Nothing(asked, format!("{error:#}"))]);
-        for look in seen {
-            if looks.send(look).is_err() {
+        let seen =
+            seen.unwrap_or_else(|error| vec![Observation::NoAnswer(asked, format!("{error:#}"))]);
+        for observation in seen {
+            if observations.send(observation).is_err() {
                 return;
             }
         }
@@ -82,7 +84,10 @@ fn look(kafka: &Kafka, group: &str, looks: &Sender<Look>) {
     }
 }
 
-/// In all topics in which the group has commits or owns partitions; in the lab's, where there are none.
+/// The group's offsets in all topics in which it has commits or owns partitions. If there are none, in clickstream.
+///
+/// # Errors
+/// When Kafka does not answer in time.
 pub fn offsets(
     kafka: &Kafka,
     group: &str,

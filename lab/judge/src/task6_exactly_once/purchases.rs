@@ -1,4 +1,4 @@
-//! Task 6: what stands in `purchases`, held against the clickstream.
+//! The records in `purchases`, and how they differ from the purchases in `clickstream`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use cluster::{Isolation, Kafka, Record};
 
-/// How often each event stands in `purchases`, by its id, as readers of one isolation see it.
+/// How often each event is in `purchases`, by its id, as readers with one isolation level see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Copies(BTreeMap<u64, usize>);
+pub struct Purchases(BTreeMap<u64, usize>);
 
-impl Copies {
-    /// Reads `purchases`. What names no event is not counted.
+impl Purchases {
+    /// Reads the topic. A record without an event id does not count.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the topic cannot be read.
     pub fn read(kafka: &Kafka, isolation: Isolation) -> Result<Self> {
         let mut times = BTreeMap::new();
         for record in kafka.records_as(PURCHASES, isolation)? {
@@ -27,47 +27,48 @@ impl Copies {
         Ok(Self(times))
     }
 
-    /// How often this event stands there.
-    pub fn of(&self, id: u64) -> usize {
+    /// How many records there are of this event.
+    pub fn times(&self, id: u64) -> usize {
         self.0.get(&id).copied().unwrap_or_default()
     }
 
-    /// How many records there are of events.
+    /// How many records there are of all events.
     pub fn count(&self) -> usize {
         self.0.values().sum()
     }
 
-    /// How many of these events stand there at all.
+    /// How many of these events have at least one record.
     pub fn among(&self, ids: &BTreeSet<u64>) -> usize {
-        ids.iter().filter(|id| self.of(**id) > 0).count()
+        ids.iter().filter(|id| self.times(**id) > 0).count()
     }
 
-    /// How many copies have come since `before` of what had been copied then, or have come more than once since.
-    pub fn too_many_since(&self, before: &Self) -> usize {
+    /// How many records have come since `before` that should not have come. An event that had records then should get
+    /// no more, and any other event should get only one.
+    pub fn extra_since(&self, before: &Self) -> usize {
         let extra = self.0.iter().map(|(id, times)| {
-            let allowed = before.of(*id).max(1);
+            let allowed = before.times(*id).max(1);
             times.saturating_sub(allowed)
         });
         extra.sum()
     }
 }
 
-/// What stands in `purchases` and should not.
+/// Records in `purchases` that should not be there.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
-    /// Records of events that are no purchase, or have no amount.
+    /// Records of events that are not purchases or have no amount.
     pub unwanted: usize,
-    /// Records with another key or another value than the event that they name, or that name none.
+    /// Records whose key or value differs from the event with the same id, and records without the id of an event.
     pub changed: usize,
-    /// The first such record.
+    /// The first record of either kind, in words: its key and its value.
     pub example: Option<String>,
 }
 
 impl Faults {
-    /// Compares `purchases`, as readers with `read_committed` see it, with the clickstream.
+    /// Compares `purchases`, as readers with `read_committed` see it, with `clickstream`.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When one of the topics cannot be read.
     pub fn find(kafka: &Kafka) -> Result<Self> {
         let mut faults = Self::default();
         let events: BTreeMap<u64, Record> = kafka
@@ -92,25 +93,22 @@ impl Faults {
             *fault += 1;
             faults.example.get_or_insert_with(|| {
                 let key = record.key();
-                format!(
-                    "key {}: {}",
-                    key.as_deref().unwrap_or("none"),
-                    record.value()
-                )
+                let key = key.map_or_else(|| "no key".to_string(), |key| format!("the key {key}"));
+                format!("{key} and the value {}", record.value())
             });
         }
         Ok(faults)
     }
 }
 
-/// Where each purchase with an amount lies in the clickstream, by its id: partition and offset.
+/// The place of each purchase with an amount in `clickstream`, by the event's id: its partition and its offset.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the topic cannot be read.
 pub fn places(kafka: &Kafka) -> Result<BTreeMap<u64, (usize, i64)>> {
     let mut places = BTreeMap::new();
     for record in kafka.records(CLICKSTREAM)? {
-        // What a program has added is no event of ours.
+        // A program may have written something else to the topic.
         if let Some(event) = event(&record).filter(is_wanted) {
             let place = (usize::try_from(record.partition)?, record.offset);
             places.insert(event.event_id, place);
@@ -119,7 +117,7 @@ pub fn places(kafka: &Kafka) -> Result<BTreeMap<u64, (usize, i64)>> {
     Ok(places)
 }
 
-/// Is it a purchase with an amount? Only those are to be copied.
+/// Is it a purchase with an amount? A program must copy only those.
 pub fn is_wanted(event: &Event) -> bool {
     event.event_type == EventType::Purchase && event.amount.is_some()
 }
@@ -136,7 +134,7 @@ fn event_id(value: &Value) -> Option<u64> {
     value["event_id"].as_u64()
 }
 
-/// A number may be written in more than one way, and fields may come in any order.
+/// Do both JSON values mean the same? A number may be written in more than one way, and fields may come in any order.
 fn same_meaning(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),

@@ -1,0 +1,157 @@
+//! The consumer groups of a cluster: their members and their committed offsets.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use broker::wait;
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::group_description::{
+    GroupDescription, GroupMember, GroupProtocol, TopicPartition, commits, describe,
+};
+use crate::kafka::{Kafka, admin_options};
+use crate::leaving::{leave_consumer_group, leave_group};
+use crate::wire::ANSWER_LIMIT;
+
+/// A member of a consumer group, and what it owns of one topic.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopicMember {
+    /// The member's `client.id`; `rdkafka` if it has set none.
+    pub client_id: String,
+    /// The id that the group's coordinator has given to the member.
+    pub member_id: String,
+    /// The partitions that it owns.
+    pub partitions: Vec<i32>,
+}
+
+impl TopicMember {
+    fn of(member: GroupMember, topic: &str) -> Self {
+        let owned = member.partitions.into_iter();
+        Self {
+            client_id: member.client_id,
+            member_id: member.member_id,
+            partitions: owned
+                .filter(|owned| owned.topic == topic)
+                .map(|owned| owned.partition)
+                .collect(),
+        }
+    }
+}
+
+impl Kafka {
+    /// The names of all consumer groups.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub fn groups(&self) -> Result<Vec<String>> {
+        let groups = self.admin()?.inner().fetch_group_list(None, ANSWER_LIMIT)?;
+        let names = groups.groups().iter().map(|group| group.name().to_string());
+        Ok(names.collect())
+    }
+
+    /// A group of either protocol, as its coordinator describes it; `None` if there is no such group.
+    ///
+    /// # Errors
+    /// If the cluster does not answer within `limit`.
+    pub fn describe(&self, group: &str, limit: Duration) -> Result<Option<GroupDescription>> {
+        self.ask(|brokers| describe(brokers, group, limit))
+    }
+
+    /// The members of a group, and what each of them owns of `topic`.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub fn members(&self, group: &str, topic: &str) -> Result<Vec<TopicMember>> {
+        let described = self.describe(group, ANSWER_LIMIT)?;
+        let members = described.map_or(Vec::new(), |described| described.members);
+        let members = members.into_iter();
+        Ok(members
+            .map(|member| TopicMember::of(member, topic))
+            .collect())
+    }
+
+    /// The committed offset of each partition of a topic; `None` if the group has committed nothing there, which is not the
+    /// same as 0.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>> {
+        let committed = self.commits(group, ANSWER_LIMIT)?;
+        let partitions = 0..self.partitions(topic)?.unwrap_or(0);
+        let at = |partition| TopicPartition {
+            topic: topic.to_string(),
+            partition,
+        };
+        Ok(partitions
+            .map(|partition| committed.get(&at(partition)).copied())
+            .collect())
+    }
+
+    /// All committed offsets of a group, in all topics.
+    ///
+    /// # Errors
+    /// If the cluster does not answer within `limit`.
+    pub fn commits(&self, group: &str, limit: Duration) -> Result<BTreeMap<TopicPartition, i64>> {
+        self.ask(|brokers| commits(brokers, group, limit))
+    }
+
+    /// Removes every member of a group at once, as if each had left. Otherwise the group would keep a dead member until its
+    /// session times out.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub fn remove_members(&self, group: &str) -> Result<()> {
+        self.remove(group, |_| true)
+    }
+
+    /// Removes one member of a group at once, as if it had left.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub fn remove_member(&self, group: &str, member_id: &str) -> Result<()> {
+        self.remove(group, |member| member == member_id)
+    }
+
+    fn remove(&self, group: &str, which: impl Fn(&str) -> bool) -> Result<()> {
+        let Some(described) = self.describe(group, ANSWER_LIMIT)? else {
+            return Ok(());
+        };
+        let leave = match described.protocol {
+            GroupProtocol::Classic => leave_group,
+            GroupProtocol::Consumer => leave_consumer_group,
+        };
+        for member in described.members.iter().filter(|one| which(&one.member_id)) {
+            self.ask(|brokers| leave(brokers, group, &member.member_id))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a consumer group, if it exists. The group keeps a killed member until the member's session times out, and
+    /// cannot be deleted before.
+    ///
+    /// # Errors
+    /// If the group still has members after `limit`, or if the cluster does not answer or refuses.
+    pub fn delete_group(&self, group: &str, limit: Duration) -> Result<()> {
+        let admin = self.admin()?;
+        let what =
+            format!("the members of {group} to leave (is a program of yours still running?)");
+        wait::until(&what, limit, || {
+            let results = pollster::block_on(admin.delete_groups(&[group], &admin_options()))?;
+            let result = results.into_iter().next();
+            match result
+                .with_context(|| format!("Kafka did not say whether it deleted group {group}"))?
+            {
+                Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => Ok(Some(())),
+                Err((
+                    _,
+                    RDKafkaErrorCode::NonEmptyGroup
+                    | RDKafkaErrorCode::CoordinatorNotAvailable
+                    | RDKafkaErrorCode::CoordinatorLoadInProgress
+                    | RDKafkaErrorCode::NotCoordinator,
+                )) => Ok(None),
+                Err((_, code)) => bail!("Kafka could not delete group {group}: {code}"),
+            }
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! The records of a cluster: reading them and publishing them.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use broker::wait;
+use common::Undelivered;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::Offset;
+use serde::Serialize;
+
+use crate::kafka::Kafka;
+use crate::wire::{ANSWER_LIMIT, OBSERVER};
+
+/// What a producer sends: bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload {
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+}
+
+/// A record of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub partition: i32,
+    pub offset: i64,
+    pub payload: Payload,
+}
+
+/// Which records of transactions a consumer reads (librdkafka's `isolation.level`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Only those of committed transactions. In each partition, reading ends at the first record of an open transaction.
+    ReadCommitted,
+    /// All of them, including those of transactions that were aborted or that are still open.
+    ReadUncommitted,
+}
+
+impl Payload {
+    /// A payload with this key, and with `value` as JSON.
+    ///
+    /// # Errors
+    /// If `value` cannot be written as JSON.
+    pub fn of(key: &str, value: &impl Serialize) -> Result<Self> {
+        Ok(Self {
+            key: Some(key.as_bytes().to_vec()),
+            value: Some(serde_json::to_vec(value)?),
+        })
+    }
+}
+
+impl Record {
+    /// The key as text; `None` if the record has no key.
+    pub fn key(&self) -> Option<Cow<'_, str>> {
+        self.payload.key.as_deref().map(String::from_utf8_lossy)
+    }
+
+    /// The value as text. It is empty if the record has no value.
+    pub fn value(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.payload.value.as_deref().unwrap_or_default())
+    }
+}
+
+impl From<&BorrowedMessage<'_>> for Record {
+    fn from(message: &BorrowedMessage<'_>) -> Self {
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            payload: Payload {
+                key: message.key().map(<[u8]>::to_vec),
+                value: message.payload().map(<[u8]>::to_vec),
+            },
+        }
+    }
+}
+
+impl Isolation {
+    fn level(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => "read_committed",
+            Self::ReadUncommitted => "read_uncommitted",
+        }
+    }
+}
+
+impl Kafka {
+    /// All records of a topic that a [`Isolation::ReadCommitted`] consumer reads, ordered by partition and offset.
+    ///
+    /// # Errors
+    /// If the topic does not exist, or not all records could be read in 60 s.
+    pub fn records(&self, topic: &str) -> Result<Vec<Record>> {
+        self.records_as(topic, Isolation::ReadCommitted)
+    }
+
+    /// All records of a topic that a consumer with this isolation reads, ordered by partition and offset.
+    ///
+    /// # Errors
+    /// If the topic does not exist, or not all records could be read in 60 s.
+    pub fn records_as(&self, topic: &str, isolation: Isolation) -> Result<Vec<Record>> {
+        let partitions = self.partitions(topic)?;
+        let partitions = partitions.with_context(|| format!("there is no topic {topic}"))?;
+        let mut unread: BTreeSet<i32> = (0..partitions).collect();
+        let consumer = self.reader(topic, partitions, isolation)?;
+        let mut records: Vec<Record> = Vec::new();
+        wait::until("all records to be read", ANSWER_LIMIT, || {
+            while !unread.is_empty() {
+                match consumer.poll(Duration::from_millis(200)) {
+                    None => return Ok(None),
+                    Some(Err(KafkaError::PartitionEOF(partition))) => {
+                        unread.remove(&partition);
+                    }
+                    Some(message) => records.push(Record::from(&message?)),
+                }
+            }
+            Ok(Some(()))
+        })?;
+        records.sort_by_key(|record| (record.partition, record.offset));
+        Ok(records)
+    }
+
+    /// A consumer that reads all partitions of a topic from the beginning. It is a new one each time: an old one might know
+    /// things about a deleted topic of the same name.
+    fn reader(&self, topic: &str, partitions: i32, isolation: Isolation) -> Result<BaseConsumer> {
+        let mut config = self.config();
+        config
+            .set("group.id", OBSERVER)
+            .set("enable.auto.commit", "false")
+            .set("isolation.level", isolation.level())
+            .set("enable.partition.eof", "true")
+            // The end of a partition is reported after the first fetch without records. This fetch need not wait for any.
+            .set("fetch.wait.max.ms", "5");
+        let consumer: BaseConsumer = config.create()?;
+        // If librdkafka does not know the topic when partitions are assigned, it asks about the topic half a second later.
+        consumer.fetch_metadata(Some(topic), ANSWER_LIMIT)?;
+        let mut from = TopicPartitionList::new();
+        for partition in 0..partitions {
+            from.add_partition_offset(topic, partition, Offset::Beginning)?;
+        }
+        consumer.assign(&from)?;
+        Ok(consumer)
+    }
+
+    /// Publishes events with the user as the key, and waits until all are acknowledged.
+    ///
+    /// # Errors
+    /// If the cluster does not answer, or refuses an event.
+    pub fn publish(&self, topic: &str, events: &[common::Event]) -> Result<()> {
+        let payloads = events
+            .iter()
+            .map(|event| Payload::of(&event.user_id, event));
+        self.send(topic, None, &payloads.collect::<Result<Vec<_>>>()?)
+    }
+
+    /// Publishes these payloads, and waits until all are acknowledged. If `partition` is `None`, the keys decide.
+    ///
+    /// # Errors
+    /// If the cluster does not answer, or refuses a record.
+    pub fn send(&self, topic: &str, partition: Option<i32>, payloads: &[Payload]) -> Result<()> {
+        let mut config = self.config();
+        config.set("message.timeout.ms", ANSWER_LIMIT.as_millis().to_string());
+        let producer: BaseProducer<Undelivered> =
+            config.create_with_context(Undelivered::default())?;
+        for payload in payloads {
+            let mut record = BaseRecord::<[u8], [u8]>::to(topic);
+            record.partition = partition;
+            record.key = payload.key.as_deref();
+            record.payload = payload.value.as_deref();
+            producer.send(record).map_err(|(error, _)| anyhow!(error))?;
+        }
+        producer.flush(ANSWER_LIMIT)?;
+        match producer.context().count() {
+            0 => Ok(()),
+            failed => bail!(
+                "{failed} of {} records could not be published to {topic}",
+                payloads.len()
+            ),
+        }
+    }
+
+    /// Takes over a transactional id. This aborts the open transaction of the producer that had it before. That producer
+    /// cannot commit anything more.
+    ///
+    /// # Errors
+    /// If the cluster does not answer or refuses.
+    pub fn fence(&self, transactional_id: &str) -> Result<()> {
+        let mut config = self.config();
+        config.set("transactional.id", transactional_id);
+        let producer: BaseProducer = config.create()?;
+        Ok(producer.init_transactions(ANSWER_LIMIT)?)
+    }
+}

@@ -1,0 +1,150 @@
+//! The topics of a cluster, and their end offsets.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use broker::wait;
+use rdkafka::admin::{AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::end_offsets::ends;
+use crate::kafka::{CLEAN_LIMIT, Ends, Kafka, admin_options};
+use crate::wire::ANSWER_LIMIT;
+
+/// How long the cluster's first answer may take.
+const REACH_LIMIT: Duration = Duration::from_secs(8);
+
+/// The replication factor that leaves the choice to the cluster (KIP-464).
+const DEFAULT_OF_CLUSTER: i32 = -1;
+
+impl Kafka {
+    /// How many partitions a topic has; `None` if there is no such topic.
+    ///
+    /// # Errors
+    /// If the cluster does not answer within 8 s, or reports a problem with the topic.
+    pub fn partitions(&self, topic: &str) -> Result<Option<i32>> {
+        let admin = self.admin()?;
+        let metadata = admin.inner().fetch_metadata(Some(topic), REACH_LIMIT);
+        let metadata = metadata.map_err(|_| self.no_answer())?;
+        let found = metadata.topics().first();
+        let found =
+            found.with_context(|| format!("Kafka did not say whether topic {topic} exists"))?;
+        match found.error().map(RDKafkaErrorCode::from) {
+            None => Ok(Some(i32::try_from(found.partitions().len())?)),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition) => Ok(None),
+            Some(code) => bail!("Kafka reports a problem with topic {topic}: {code}"),
+        }
+    }
+
+    /// The names of all topics, except Kafka's own.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub fn topics(&self) -> Result<Vec<String>> {
+        let metadata = self.admin()?.inner().fetch_metadata(None, ANSWER_LIMIT)?;
+        let names = metadata.topics().iter().map(|topic| topic.name());
+        Ok(names
+            .filter(|name| !name.starts_with("__"))
+            .map(ToString::to_string)
+            .collect())
+    }
+
+    /// Creates those topics that do not exist yet, each with its number of partitions and with the cluster's default number
+    /// of replicas. Waits until all of them can be used.
+    ///
+    /// # Errors
+    /// If the cluster does not answer or refuses.
+    pub fn create_topics(&self, topics: &[(&str, i32)]) -> Result<()> {
+        let replication = || TopicReplication::Fixed(DEFAULT_OF_CLUSTER);
+        let new: Vec<NewTopic> = topics
+            .iter()
+            .map(|(topic, partitions)| NewTopic::new(topic, *partitions, replication()))
+            .collect();
+        let admin = self.admin()?;
+        for result in pollster::block_on(admin.create_topics(&new, &admin_options()))? {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => bail!("Kafka could not create topic {topic}: {code}"),
+            }
+        }
+        let names = topics.iter().map(|(topic, _)| (*topic).to_string());
+        let names: BTreeSet<String> = names.collect();
+        wait::until("the topics to be ready", ANSWER_LIMIT, || {
+            let ends = self.ends_of(&names, ANSWER_LIMIT)?;
+            let is_ready = |name: &String| {
+                let mut partitions = ends.iter().filter(|(at, _)| at.topic == *name).peekable();
+                partitions.peek().is_some() && partitions.all(|(_, end)| end.is_some())
+            };
+            Ok(names.iter().all(is_ready).then_some(()))
+        })
+    }
+
+    /// Changes one setting of a topic.
+    ///
+    /// # Errors
+    /// If the cluster does not answer or refuses.
+    pub fn set_topic_config(&self, topic: &str, name: &str, value: &str) -> Result<()> {
+        self.altered().insert(topic.to_string());
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+        let results = pollster::block_on(self.admin()?.alter_configs([&change], &admin_options()))?;
+        let result = results.into_iter().next();
+        match result
+            .with_context(|| format!("Kafka did not say whether it set {name} of topic {topic}"))?
+        {
+            Ok(_) => Ok(()),
+            Err((_, code)) => bail!("Kafka could not set {name} of topic {topic}: {code}"),
+        }
+    }
+
+    /// Deletes those of these topics that exist, and waits until they are gone.
+    ///
+    /// # Errors
+    /// If the cluster does not answer or refuses, or if a topic still exists after 30 s.
+    pub fn delete_topics(&self, topics: &[&str]) -> Result<()> {
+        if topics.is_empty() {
+            return Ok(());
+        }
+        for result in pollster::block_on(self.admin()?.delete_topics(topics, &admin_options()))? {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                Err((topic, code)) => bail!("Kafka could not delete topic {topic}: {code}"),
+            }
+        }
+        wait::until("Kafka to delete the topics", CLEAN_LIMIT, || {
+            let left = self.topics()?;
+            let is_gone = |topic: &&str| !left.iter().any(|name| name == topic);
+            Ok(topics.iter().all(is_gone).then_some(()))
+        })?;
+        // librdkafka caches metadata. A client that knew the deleted topics could take new ones of the same names for them.
+        *self.admin.lock() = None;
+        Ok(())
+    }
+
+    /// The end offset of each partition, which is the offset of the next record. A difference of offsets is not a number of
+    /// records, because the end of a transaction takes an offset, too.
+    ///
+    /// # Errors
+    /// If the topic does not exist, if a partition has no leader, or if the cluster does not answer.
+    pub fn ends(&self, topic: &str) -> Result<Vec<i64>> {
+        let ends = self.ends_of(&BTreeSet::from([topic.to_string()]), ANSWER_LIMIT)?;
+        if ends.is_empty() {
+            bail!("there is no topic {topic}");
+        }
+        // The map is in the order of partitions.
+        ends.into_iter()
+            .map(|(at, end)| {
+                end.with_context(|| format!("partition {} of {topic} has no leader", at.partition))
+            })
+            .collect()
+    }
+
+    /// The end offset of each partition of those of these topics that exist. `None` if a partition has no leader at the
+    /// moment.
+    ///
+    /// # Errors
+    /// If the cluster does not answer within `limit`.
+    pub fn ends_of(&self, topics: &BTreeSet<String>, limit: Duration) -> Result<Ends> {
+        self.ask(|brokers| ends(brokers, topics, limit))
+    }
+}

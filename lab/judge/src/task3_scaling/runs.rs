@@ -1,0 +1,307 @@
+//! Task 3: one scenario in four scenes. A is alone and is stopped; A comes back and B joins; both read; A is killed.
+
+use std::collections::BTreeSet;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use broker::wait;
+use cluster::{TopicMember, is_past};
+use common::{CLICKSTREAM, SCALE_GROUP};
+
+use crate::bench::gate::RequestKind;
+use crate::bench::lane::{Lane, Scenario};
+use crate::contract::{SESSION_TIMEOUT, STOP_LIMIT};
+use crate::history::logged::Logged;
+use crate::history::printed::{numbers_beside, position};
+use crate::{Program, random_events};
+
+/// How many events are published in each scene.
+pub const EVENTS: usize = 60;
+
+/// How many partitions each member owns, in ascending order: one member alone, and two that share.
+pub const ONE_MEMBER: &[usize] = &[3];
+pub const TWO_MEMBERS: &[usize] = &[1, 2];
+
+/// How long a rebalance may take. Members hear of it with their heartbeat, every 3 s.
+const REBALANCE_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a member may take to print what Kafka already knows.
+const PRINT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long we look for events that are read twice, after each was read once.
+const TWICE_LIMIT: Duration = Duration::from_millis(500);
+
+/// A session of 10 s ends 7 to 10 s after a kill, and later on a busy machine. This limit decides no verdict.
+const TAKEOVER_LIMIT: Duration = Duration::from_secs(30);
+
+/// This long after the kill, heartbeats may be held back: the broker still takes a member for alive that sent one before,
+/// until A's session has timed out.
+const NEARLY_OVER: Duration = Duration::from_secs(5);
+
+pub const SCALED: Scenario<Scaled> = Scenario {
+    name: "scaled",
+    run: scaled,
+};
+
+/// What was seen in all scenes.
+pub struct Scaled {
+    pub alone: Alone,
+    pub joined: Joined,
+    pub read: ReadByBoth,
+    /// As the members asked for when they joined.
+    pub session_timeouts: BTreeSet<Duration>,
+    /// How many partitions each member owned once A was gone.
+    pub after_kill: Vec<usize>,
+}
+
+/// Scene 1: A is alone, and is stopped with Ctrl-C.
+pub struct Alone {
+    /// How many partitions each member of the group owned.
+    pub shares: Vec<usize>,
+    /// `None` if it was still running after the contract's limit.
+    pub status: Option<ExitStatus>,
+    /// Whether the broker heard that A left.
+    pub left: bool,
+    pub last_lines: String,
+}
+
+/// Scene 2: A comes back, and B joins.
+pub struct Joined {
+    /// How many partitions each member owned then.
+    pub shares: Vec<usize>,
+    /// What A printed until then, which of it since B was started, and what B printed.
+    pub a: Vec<String>,
+    pub a_since_b: Vec<String>,
+    pub b: Vec<String>,
+}
+
+/// Scene 3: the positions that each printed of the events published while both were members.
+pub struct ReadByBoth {
+    pub by_a: Vec<(i32, i64)>,
+    pub by_b: Vec<(i32, i64)>,
+}
+
+/// The two programs, and the member ids that A had before B joined.
+struct Members {
+    a: Program,
+    b: Program,
+    ids_of_a: Vec<String>,
+}
+
+impl Scaled {
+    /// Whether A was a member of the group. What a program prints without being one counts for nothing.
+    pub fn is_member(&self) -> bool {
+        !self.alone.shares.is_empty()
+    }
+}
+
+impl Alone {
+    /// How long later scenes wait for what A did not achieve alone: not long.
+    fn patience(&self) -> Duration {
+        if self.shares == ONE_MEMBER {
+            REBALANCE_LIMIT
+        } else {
+            PRINT_LIMIT
+        }
+    }
+}
+
+fn scaled(lane: &Lane) -> Result<Scaled> {
+    let alone = alone_and_stopped(lane)?;
+    let patience = alone.patience();
+    let (mut members, joined) = b_joins(lane, &alone)?;
+    let read = both_read(lane, &mut members, patience)?;
+    let session_timeouts = session_timeouts(lane)?;
+    let after_kill = a_is_killed(lane, members, &session_timeouts, patience)?;
+    Ok(Scaled {
+        alone,
+        joined,
+        read,
+        session_timeouts,
+        after_kill,
+    })
+}
+
+fn alone_and_stopped(lane: &Lane) -> Result<Alone> {
+    publish(lane)?;
+    let mut a = lane.start("consumer_group_a")?;
+    let shares = wait_for_shares(lane, &mut a, ONE_MEMBER, REBALANCE_LIMIT)?;
+    wait_until_it_works(&mut a)?;
+    let _ = a.interrupt();
+    let status = a.end_within(STOP_LIMIT)?;
+    // The broker logs a request after it has answered it, so a little late.
+    let is_gone = status.is_some() && members(lane)?.is_empty();
+    let limit = if is_gone { PRINT_LIMIT } else { Duration::ZERO };
+    let left = wait::up_to(limit, || Ok((leaves(lane)? > 0).then_some(())))?;
+    let last_lines = a.last_lines();
+    drop(a);
+    lane.remove_members(SCALE_GROUP)?;
+    Ok(Alone {
+        shares,
+        status,
+        left: left.is_some(),
+        last_lines,
+    })
+}
+
+fn b_joins(lane: &Lane, alone: &Alone) -> Result<(Members, Joined)> {
+    publish(lane)?;
+    let mut a = lane.start("consumer_group_a")?;
+    wait_for_shares(lane, &mut a, ONE_MEMBER, alone.patience())?;
+    wait_until_it_works(&mut a)?;
+    let ids_of_a = members(lane)?.into_iter().map(|member| member.member_id);
+    let ids_of_a = ids_of_a.collect();
+    wait_until_it_prints(&mut a, "assigned");
+    // With a cooperative assignor (KIP-429) a member goes on working during a rebalance, and its commit may then be refused.
+    // So A finishes first; only a program that works too long is still busy when B comes.
+    if alone.shares == ONE_MEMBER {
+        let ends = lane.kafka().ends(CLICKSTREAM)?;
+        let committed = || lane.kafka().committed(SCALE_GROUP, CLICKSTREAM);
+        a.until(PRINT_LIMIT, || Ok(is_past(&committed()?, &ends)))?;
+    }
+
+    let b_is_started = Instant::now();
+    let mut b = lane.start("consumer_group_b")?;
+    let shares = wait_for_shares(lane, &mut b, TWO_MEMBERS, alone.patience())?;
+    wait_until_it_prints(&mut a, "revoked");
+    wait_until_it_prints(&mut b, "assigned");
+    wait::check_interrupt()?;
+    let since_b = a.lines().into_iter().filter(|line| line.at >= b_is_started);
+    let joined = Joined {
+        shares,
+        a: a.texts(),
+        a_since_b: since_b.map(|line| line.text).collect(),
+        b: b.texts(),
+    };
+    Ok((Members { a, b, ids_of_a }, joined))
+}
+
+fn both_read(lane: &Lane, members: &mut Members, patience: Duration) -> Result<ReadByBoth> {
+    let Members { a, b, .. } = members;
+    let ends = lane.kafka().ends(CLICKSTREAM)?;
+    publish(lane)?;
+    wait::up_to(patience, || {
+        let count = new_positions(a, &ends).len() + new_positions(b, &ends).len();
+        let is_over = count >= EVENTS || !(a.is_running()? || b.is_running()?);
+        Ok(is_over.then_some(()))
+    })?;
+    // If both read everything, the other one may not be done yet.
+    wait::pass(TWICE_LIMIT)?;
+    Ok(ReadByBoth {
+        by_a: new_positions(a, &ends),
+        by_b: new_positions(b, &ends),
+    })
+}
+
+/// Kills A, and returns how many partitions each of the others owns once A's session is over.
+fn a_is_killed(
+    lane: &Lane,
+    members: Members,
+    session_timeouts: &BTreeSet<Duration>,
+    patience: Duration,
+) -> Result<Vec<usize>> {
+    let Members {
+        mut a,
+        mut b,
+        ids_of_a,
+    } = members;
+    a.kill_if_running()?;
+    let is_other = |member: &TopicMember| !ids_of_a.contains(&member.member_id);
+    let longest = session_timeouts.last();
+    if longest.is_none_or(|timeout| *timeout > SESSION_TIMEOUT) {
+        // A longer wait shows nothing new: how long the group waits is in what the members asked for. Members of the new
+        // protocol (KIP-848) ask for nothing.
+        for id in &ids_of_a {
+            lane.kafka().remove_member(SCALE_GROUP, id)?;
+        }
+    } else if b.is_running()? {
+        // B hears that A is gone with its next heartbeat. One that was sent just before would come too early, so heartbeats
+        // are held back.
+        wait::pass(NEARLY_OVER)?;
+        lane.hold(RequestKind::Heartbeat);
+        wait::up_to(TAKEOVER_LIMIT, || {
+            Ok(self::members(lane)?.iter().all(is_other).then_some(()))
+        })?;
+        lane.release();
+    }
+    let mut after = Vec::new();
+    b.until(patience, || {
+        let others = self::members(lane)?.into_iter().filter(is_other);
+        after = others.map(|member| member.partitions.len()).collect();
+        Ok(after == ONE_MEMBER)
+    })?;
+    Ok(after)
+}
+
+fn publish(lane: &Lane) -> Result<()> {
+    let published: i64 = lane.kafka().ends(CLICKSTREAM)?.iter().sum();
+    lane.publish(&random_events(published.try_into()?, EVENTS as u64))
+}
+
+/// Waits until a member handles what was published. Only then does Ctrl-C, or a rebalance, find it at work; one that works
+/// too long does not hear of it.
+fn wait_until_it_works(member: &mut Program) -> Result<()> {
+    member.wait_while_it_prints(PRINT_LIMIT, PRINT_LIMIT, |lines| {
+        let mut lines = lines.iter();
+        lines.find_map(|line| position(&line.text)).map(drop)
+    })?;
+    Ok(())
+}
+
+/// Waits until a member prints a line with this word, if it does.
+fn wait_until_it_prints(member: &mut Program, word: &str) {
+    let _ = member.wait_for(word, PRINT_LIMIT, |lines| {
+        let mut lines = lines.iter();
+        lines
+            .find_map(|line| numbers_beside(&line.text, word))
+            .map(drop)
+    });
+}
+
+/// Waits until the members own this many partitions each; less long if the program ends on which that depends. Returns how
+/// many they own then.
+fn wait_for_shares(
+    lane: &Lane,
+    program: &mut Program,
+    expected: &[usize],
+    limit: Duration,
+) -> Result<Vec<usize>> {
+    let mut shares = Vec::new();
+    program.until(limit, || {
+        let members = members(lane)?;
+        shares = members
+            .iter()
+            .map(|member| member.partitions.len())
+            .collect();
+        shares.sort_unstable();
+        Ok(shares == expected)
+    })?;
+    Ok(shares)
+}
+
+fn members(lane: &Lane) -> Result<Vec<TopicMember>> {
+    lane.kafka().members(SCALE_GROUP, CLICKSTREAM)
+}
+
+/// How many times the broker was told that a member leaves the group.
+fn leaves(lane: &Lane) -> Result<usize> {
+    Ok(lane.group_requests("LEAVE_GROUP", SCALE_GROUP)?.len())
+}
+
+fn session_timeouts(lane: &Lane) -> Result<BTreeSet<Duration>> {
+    let joins = lane.group_requests("JOIN_GROUP", SCALE_GROUP)?;
+    Ok(joins.iter().filter_map(Logged::session_timeout).collect())
+}
+
+/// The positions that a program printed, from these ends on.
+fn new_positions(program: &Program, ends: &[i64]) -> Vec<(i32, i64)> {
+    let lines = program.lines().into_iter();
+    let positions = lines.filter_map(|line| position(&line.text));
+    positions
+        .filter(|(partition, offset)| {
+            let end = usize::try_from(*partition).ok().and_then(|at| ends.get(at));
+            end.is_some_and(|end| offset >= end)
+        })
+        .collect()
+}
