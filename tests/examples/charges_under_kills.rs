@@ -25,7 +25,7 @@ fn main() -> Result<()> {
         run.chosen,
         run.random,
         run.bill,
-        run.look,
+        run.snapshot,
         start.elapsed().as_secs_f32()
     );
     Ok(())

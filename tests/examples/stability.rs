@@ -54,7 +54,7 @@ fn main() -> Result<()> {
     for row in rows.iter().filter(|row| !row.passed()) {
         println!(
             "{} {:?}: expected {}; saw {}",
-            row.id, row.verdict, row.expected, row.saw
+            row.id, row.outcome, row.expected, row.saw
         );
         println!("{}", judge::timeline(&row.seen));
     }

@@ -1,5 +1,4 @@
-//! The code keeps to the picture in ARCHITECTURE.md: imports go only one way, between crates, and between the files of
-//! a crate.
+//! The code keeps to the picture in ARCHITECTURE.md: imports go only one way, between crates and between files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -38,7 +37,8 @@ fn crates_go_one_way() -> Result<()> {
             let below = CRATES[at + 1..].contains(&used.as_str());
             ensure!(
                 below || !CRATES.contains(&used.as_str()),
-                "{name} depends on {used}, which comes before it in CRATES. Dependencies may go only from earlier crates to later ones"
+                "{name} depends on {used}, which comes before it in CRATES. A crate may use only crates that come \
+                 after it"
             );
             ensure!(
                 used != "tests" && used != "bank",
@@ -119,8 +119,8 @@ fn path_back(imports: &BTreeMap<String, BTreeSet<String>>, file: &str) -> Option
     None
 }
 
-/// The modules that each module of a crate imports from. A module's name is its path, such as `task2_consumer::runs`. If
-/// a module imports a re-exported item, it imports from the module that defines the item.
+/// The modules that each module of a crate imports from, by their paths, such as `task2_consumer::runs`. An import of a
+/// re-exported item counts as an import from the module that defines it.
 fn imports(source: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let mut texts = BTreeMap::new();
     read(source, "", &mut texts)?;

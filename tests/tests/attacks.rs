@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::command_line::CommandLine;
 use crate::{busy_trial, programs};
 
-/// How many seconds the processes sleep that `outlives_its_parent` starts. The test recognizes them by this number.
+/// The processes that `outlives_its_parent` starts sleep for this many seconds. The test recognizes them by the number.
 const MARK: &str = "86399.5";
 
 pub fn trials() -> Vec<Trial> {
@@ -143,7 +143,7 @@ fn all_attacks() -> Result<()> {
     }
     ensure!(
         !class.path().join("escaped").exists(),
-        "a file of an archive was written outside the folder for it"
+        "a file from an archive was written outside the folder of its submission"
     );
     Ok(())
 }

@@ -26,7 +26,7 @@ pub fn trials() -> Vec<Trial> {
             ensure!(
                 judged
                     .iter()
-                    .all(|row| row.verdict == Outcome::Failed && row.saw.contains("not submitted"))
+                    .all(|row| row.outcome == Outcome::Failed && row.saw.contains("not submitted"))
             );
             Ok(())
         }),
@@ -34,10 +34,17 @@ pub fn trials() -> Vec<Trial> {
             let usual = TASKS.iter().filter(|task| !task.bonus);
             let checks = usual.flat_map(|task| task.checks);
             let points: u32 = checks.map(|check| check.points).sum();
-            ensure!(points == 100, "tasks 1 to 4 give {points} points together");
+            ensure!(
+                points == 100,
+                "tasks 1 to 4 give {points} points together, but must give 100"
+            );
             for task in TASKS.iter().filter(|task| task.bonus) {
                 let points: u32 = task.checks.iter().map(|check| check.points).sum();
-                ensure!(points == 25, "task {} gives {points} points", task.number);
+                ensure!(
+                    points == 25,
+                    "task {} gives {points} points, but must give 25",
+                    task.number
+                );
             }
             Ok(())
         }),
@@ -77,12 +84,12 @@ pub fn expect(judged: &[Judged], must_fail: &[&str]) -> Result<()> {
         } else {
             Outcome::Passed
         };
-        if row.verdict != expected {
+        if row.outcome != expected {
             writeln!(
                 wrong,
                 "{}: the verdict is {:?}, but must be {expected:?}. Expected: {}; saw: {}\n{}",
                 row.id,
-                row.verdict,
+                row.outcome,
                 row.expected,
                 row.saw,
                 judge::timeline(&row.seen)
@@ -99,8 +106,8 @@ pub fn expect(judged: &[Judged], must_fail: &[&str]) -> Result<()> {
 /// check.
 fn matrix() -> Result<String> {
     let mut text = String::from(
-        "# What the checks tell apart\n\nEvery program of the bank (`tests/misconceptions/`), with the checks that it fails \
-         (✗). It passes all other checks of its\ntask. Programs without any ✗ are correct, but written differently.\n\n\
+        "# What the checks tell apart\n\nEvery program of the bank (`tests/misconceptions/`), with the checks that it \
+         fails (✗). It passes all other checks of\nits task. Programs without any ✗ are correct, but written differently.\n\n\
          `cargo test -- bank` runs them all. `UPDATE_DOCS=1 cargo test -- matrix` writes this page.\n",
     );
     let bank = bank()?;

@@ -10,8 +10,8 @@ use anyhow::{Context, Error, Result, ensure};
 use broker::{free_port, run};
 use judge::programs::{build_in, workspace};
 
-/// The ports for the Kafka of a [`CommandLine`]. Private brokers use other ports: they could take this one, because some
-/// time may pass before this Kafka starts.
+/// The ports for the Kafka of a [`CommandLine`]. Private brokers use other ports. Otherwise one of them could take a
+/// port that was chosen here, because some time may pass before Kafka uses it.
 const PORTS: Range<u16> = 10_000..16_384;
 
 /// How long a command may take if nothing blocks it.
@@ -44,8 +44,8 @@ impl CommandLine {
         Ok(Self { port, executables })
     }
 
-    /// A command of `cargo lab`, as a call of the executable that implements it. So Cargo does not check each time whether
-    /// that executable is up to date.
+    /// A command of `cargo lab`. It runs the executable that implements the command, so Cargo does not check each time
+    /// whether that executable is up to date.
     pub fn command(&self, arguments: &str) -> Command {
         let mut words = arguments.split_whitespace().peekable();
         let executable = match words.peek() {
@@ -61,7 +61,7 @@ impl CommandLine {
         self.isolate(command)
     }
 
-    /// A command of `cargo lab`, as the alias calls it: by the executable `lab`, even if another executable implements it.
+    /// A command of `cargo lab`. It runs `lab`, as the alias does, even if another executable implements the command.
     pub fn in_lab(&self, arguments: &str) -> Command {
         let mut command = Command::new(&self.executables[0]);
         command.args(arguments.split_whitespace());

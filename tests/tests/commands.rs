@@ -101,7 +101,7 @@ user_123:{"order_id": "A3", "amount": 89.00, "status": "placed"}
             .lines()
             .count()
             == 0,
-        "the group must continue after the three messages, where there are no others"
+        "the group must continue after the three messages, so it must read nothing"
     );
     let described = lab.run("kafka-consumer-groups --group lab-group --describe")?;
     has(&described, "CURRENT-OFFSET")?;

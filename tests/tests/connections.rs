@@ -1,4 +1,4 @@
-//! Queries over Kafka's wire protocol still get an answer after the cluster has closed the connection.
+//! Queries over Kafka's wire protocol get an answer even if the cluster has closed the connection in the meantime.
 
 use anyhow::{Result, ensure};
 use cluster::Kafka;

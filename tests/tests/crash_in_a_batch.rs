@@ -12,7 +12,7 @@ use judge::Stage;
 /// Longer than the 5 s after which librdkafka commits on its own (`auto.commit.interval.ms`).
 const AUTO_COMMIT: Duration = Duration::from_secs(6);
 
-/// The longest wait until a restarted consumer has its partitions and a batch. A dead member holds its partitions until
+/// The longest wait until a consumer has its partitions, or its batch again. A dead member holds its partitions until
 /// its session times out, after 10 s. A busy machine takes longer.
 const RESTART_LIMIT: Duration = Duration::from_secs(40);
 

@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// Cargo has to build the programs first.
 const DEMO_LIMIT: Duration = Duration::from_secs(600);
 
-/// When the tests press Ctrl-C, because it might leave something behind then: the command, and what it has just printed.
+/// Times at which Ctrl-C might leave something behind: the command, and what it has printed by then.
 const POINTS: &[(&str, &str)] = &[
     ("demo", "Finished"),
     ("demo", "It stops when the demo ends"),

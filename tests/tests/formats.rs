@@ -22,7 +22,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// A report whose checks passed, failed and were not judged, in turn.
+/// A report in which checks passed, failed, and were not judged, in turn.
 fn report() -> Report {
     let checks = all_checks().enumerate().map(|(number, check)| {
         let verdict = match number % 3 {
@@ -63,8 +63,8 @@ fn valid(schema: &Value, text: &str) -> Result<Value> {
     Ok(value)
 }
 
-/// The schema follows Gradescope's page on autograder specifications. The whole report or each test needs a score, and some
-/// fields allow only certain words.
+/// The schema follows Gradescope's page on autograder specifications. The report or each of its tests needs a score,
+/// and some fields allow only certain words.
 fn of_gradescope() -> Result<()> {
     let formats = json!({"enum": ["text", "html", "simple_format", "md", "ansi"]});
     let visibility = json!({"enum": ["hidden", "after_due_date", "after_published", "visible"]});
@@ -185,7 +185,7 @@ fn of_gradebook() -> Result<()> {
         .checks
         .iter()
         .zip(rows[0].iter().skip(4 + TASKS.len()));
-    let is_right = |(row, cell): (&Judged, &str)| match row.verdict {
+    let is_right = |(row, cell): (&Judged, &str)| match row.outcome {
         Outcome::NotJudged => cell.is_empty(),
         Outcome::Passed | Outcome::Failed => cell.parse() == Ok(row.points),
     };

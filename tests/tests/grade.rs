@@ -185,8 +185,8 @@ fn sources() -> Result<()> {
     Ok(())
 }
 
-/// Submissions are built one after another in the same place. One of them tries to submit the executable that was built
-/// before its own.
+/// Submissions are built one after another in the same place. One of them tries to use the executable that was built
+/// before it.
 fn theft() -> Result<()> {
     let class = TempDir::new()?;
     let main = "consumer_crash/src/main.rs";

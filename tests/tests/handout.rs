@@ -74,7 +74,7 @@ fn no_solutions() -> Result<()> {
 }
 
 fn judges() -> Result<()> {
-    // The workspace is always in the same folder, and its build results are kept. So Cargo builds only what has changed.
+    // The folder is always the same, and its build results are kept. So Cargo builds only what has changed.
     let all = workspace().join("target/handout");
     let folder = all.join("workspace");
     let (kept, target) = (all.join("target"), folder.join("target"));
@@ -121,8 +121,8 @@ fn judges() -> Result<()> {
     Ok(())
 }
 
-/// Runs Cargo in a workspace, with the target folder of that workspace. In a shared target folder, Cargo would mix up two
-/// workspaces whose packages have the same names.
+/// Runs Cargo in a workspace, with that workspace's own target folder. In a shared one, Cargo would mix up workspaces
+/// whose packages have the same names.
 fn in_folder(folder: &Path, words: &[&str]) -> Result<String> {
     let mut cargo = cargo(words[0]);
     let output = cargo

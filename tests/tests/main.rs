@@ -1,7 +1,7 @@
-//! `cargo test`: the lab as its users use it, on a real Kafka.
+//! `cargo test`: tests the lab as its users use it, on a real Kafka.
 //!
-//! Each test that needs a broker has its own. It runs in Docker, by testcontainers, if Docker answers, or else in a plain
-//! JVM. If neither works, these tests fail and say so.
+//! Each test that needs a broker starts its own: with testcontainers if Docker answers, or else in a plain JVM. If
+//! neither is possible, these tests fail and say so.
 
 mod architecture;
 mod attacks;

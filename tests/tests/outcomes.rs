@@ -36,7 +36,7 @@ fn with_solutions(task: impl FnOnce(&mut Stage) -> Result<()>) -> Result<()> {
     on_stage(programs(Version::Solution)?, task)
 }
 
-/// Runs a task's demo on a broker of its own. If a finding does not hold, this fails with everything that the demo printed.
+/// Runs a task's demo on a broker of its own. If a finding does not hold, the error contains all that the demo printed.
 fn on_stage(
     programs: BTreeMap<String, PathBuf>,
     task: impl FnOnce(&mut Stage) -> Result<()>,

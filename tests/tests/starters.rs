@@ -179,7 +179,7 @@ const OPEN: &[Open] = &[
     Open {
         file: EXACTLY_ONCE,
         of: "exactly_once",
-        // The first transaction never ends, so nobody ever sees its records.
+        // The first transaction never ends, so readers never see its records.
         holes: &[4],
         fails: EXACTLY_ONCE_ALL,
     },
@@ -205,8 +205,8 @@ const EXACTLY_ONCE_ALL: &[&str] = &[
     "exactly_once.aborted_comes_again",
 ];
 
-/// The checks that the unchanged starters pass. For example, a starter stops when it is asked to, and librdkafka's timer
-/// commits the next offset, too.
+/// The checks that the unchanged starters pass. For example, the consumer stops when it is asked to, and librdkafka's
+/// timer commits the next offset, too.
 const STARTERS_PASS: &[&str] = &[
     "consumer.commits_next_offset",
     "consumer.stops_on_ctrl_c",

@@ -12,8 +12,8 @@ use libtest_mimic::Trial;
 use crate::command_line::CommandLine;
 use crate::{programs, trial};
 
-/// The longest wait for a line. A session times out 10 s after the last heartbeat, and B learns of it within 3 s. A busy
-/// machine takes longer.
+/// The longest wait for a line. A session times out 10 s after the last heartbeat, and B learns of it within 3 s. Both
+/// take longer on a busy machine.
 const LIMIT: Duration = Duration::from_secs(180);
 
 pub fn trials() -> Vec<Trial> {

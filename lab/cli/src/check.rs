@@ -102,7 +102,7 @@ fn run(pool: &Pool, selection: &Selection, output: &Output) -> Result<ExitCode> 
     let bar = ProgressBar::new(all, "judged");
     let judged = judge(pool, &submission, &selection.tasks, |row| {
         if !output.json && !wait::interrupted() {
-            bar.println(format!("{} {}. {}", sign(row.verdict), row.task, row.title));
+            bar.println(format!("{} {}. {}", sign(row.outcome), row.task, row.title));
         }
         bar.one_more();
     });
@@ -134,7 +134,7 @@ fn advise(selection: &Selection, judged: &[Judged]) {
     }
     let failed = selection.tasks.iter().find(|task| {
         let mut rows = judged.iter();
-        rows.any(|row| row.task == task.number && row.verdict == Outcome::Failed)
+        rows.any(|row| row.task == task.number && row.outcome == Outcome::Failed)
     });
     match failed {
         Some(task) => println!(

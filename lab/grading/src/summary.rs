@@ -83,7 +83,7 @@ impl Summary<'_> {
             .map(|check| {
                 let outcomes = reports.iter().map(|report| {
                     let row = report.checks.iter().find(|row| row.id == check.id);
-                    row.map_or(Outcome::NotJudged, |row| row.verdict)
+                    row.map_or(Outcome::NotJudged, |row| row.outcome)
                 });
                 let outcomes: Vec<Outcome> = outcomes.collect();
                 let failed = outcomes

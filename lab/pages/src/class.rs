@@ -72,7 +72,7 @@ fn scores(best: &[&Report], review: &str) -> Markup {
                                 @let rows = || report.checks.iter().filter(|row| row.task == task.number);
                                 td.points {
                                     (rows().map(|row| row.points).sum::<u32>())
-                                    @if rows().any(|row| row.verdict == Outcome::NotJudged) { " or more" }
+                                    @if rows().any(|row| row.outcome == Outcome::NotJudged) { " or more" }
                                     " of " (rows().map(|row| row.max_points).sum::<u32>())
                                 }
                             }
@@ -91,7 +91,7 @@ fn groups(best: &[&Report], review: &str) -> Markup {
         let failed = report
             .checks
             .iter()
-            .filter(|row| row.verdict == Outcome::Failed);
+            .filter(|row| row.outcome == Outcome::Failed);
         let failed: Vec<&str> = failed.map(|row| row.id.as_str()).collect();
         if !failed.is_empty() {
             alike.entry(failed).or_default().push(report);
@@ -129,7 +129,7 @@ fn heat_map(best: &[&Report], review: &str) -> Markup {
             .checks
             .iter()
             .find(is_it)
-            .map_or(Outcome::NotJudged, |row| row.verdict)
+            .map_or(Outcome::NotJudged, |row| row.outcome)
     };
     let mut checks: Vec<(usize, &Check)> = all_checks()
         .map(|check| {

@@ -19,7 +19,7 @@ pub fn page_with_code(
     remarks: &Markup,
     code: impl Fn(&Task) -> Option<Markup>,
 ) -> String {
-    let (mark, word) = sign(report.verdict);
+    let (mark, word) = sign(report.outcome);
     let body = html! {
         header {
             (before)

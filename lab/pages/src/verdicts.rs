@@ -31,8 +31,8 @@ pub fn verdicts(rows: &[&Judged], about: &str) -> Markup {
 }
 
 fn verdict(row: &Judged) -> Markup {
-    let (sign, word) = sign(row.verdict);
-    let parts = match row.verdict {
+    let (sign, word) = sign(row.outcome);
+    let parts = match row.outcome {
         Outcome::NotJudged => vec![("not the submission's fault", &row.saw)],
         _ => vec![
             ("expected", &row.expected),
@@ -58,7 +58,7 @@ fn verdict(row: &Judged) -> Markup {
 pub fn what_happened(rows: &[&Judged]) -> Markup {
     let failed: Vec<&Judged> = rows
         .iter()
-        .filter(|row| row.verdict == Outcome::Failed && !row.seen.is_empty())
+        .filter(|row| row.outcome == Outcome::Failed && !row.seen.is_empty())
         .copied()
         .collect();
     html! {

@@ -24,7 +24,7 @@ pub fn print_verdicts(judged: &[Judged]) {
     let (not_judged, failed): (Vec<&Judged>, _) = judged
         .iter()
         .filter(|row| !row.passed())
-        .partition(|row| row.verdict == Outcome::NotJudged);
+        .partition(|row| row.outcome == Outcome::NotJudged);
     for same_run in failed.chunk_by(|one, next| one.looked_at_same_run(next)) {
         let has_same_words =
             |one: &&Judged, next: &&Judged| one.expected == next.expected && one.saw == next.saw;
@@ -46,7 +46,7 @@ pub fn not_judged(report: &Report) -> String {
     let rows: Vec<&Judged> = report
         .checks
         .iter()
-        .filter(|row| row.verdict == Outcome::NotJudged)
+        .filter(|row| row.outcome == Outcome::NotJudged)
         .collect();
     let lines = rows.chunk_by(|one, next| one.saw == next.saw).map(|rows| {
         let checks: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
@@ -64,7 +64,7 @@ fn print_not_judged(rows: &[&Judged]) {
     let Some(first) = rows.first() else { return };
     println!(
         "\n{} Not judged, which is not your fault:",
-        sign(first.verdict)
+        sign(first.outcome)
     );
     for row in rows {
         println!("  - Task {}: {}", row.task, row.title);
@@ -79,7 +79,7 @@ fn print_failed(rows: &[&Judged]) {
         let title = format!("Task {}: {}", row.task, row.title);
         println!(
             "{} {} (0 of {} points; {})",
-            sign(row.verdict),
+            sign(row.outcome),
             style(title).bold(),
             row.max_points,
             row.id

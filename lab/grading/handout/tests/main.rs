@@ -46,7 +46,7 @@ fn verdict(at: usize, task: &Task, id: &str) -> Result<(), Failed> {
     });
     let row = judged.iter().find(|row| row.id == id);
     let row = row.ok_or("this check could not be judged; the reason is above")?;
-    match row.verdict {
+    match row.outcome {
         Outcome::Passed => Ok(()),
         Outcome::Failed => Err(explanation(row).into()),
         Outcome::NotJudged => {

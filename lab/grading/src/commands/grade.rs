@@ -69,7 +69,7 @@ fn line(graded: &Graded) -> String {
     };
     format!(
         "{} {}: {} of {} points  {}",
-        sign(report.verdict),
+        sign(report.outcome),
         report.submission,
         report.score,
         report.max_score,

@@ -42,7 +42,7 @@ fn review_one(submission: Vec<PathBuf>, out: Option<PathBuf>) -> Result<ExitCode
     let Some(Graded { report, intake, .. }) = graded.first() else {
         bail!("no submission was graded");
     };
-    println!("{} {report}{}", sign(report.verdict), not_judged(report));
+    println!("{} {report}{}", sign(report.outcome), not_judged(report));
     let file = out.unwrap_or_else(|| PathBuf::from(format!("review-{}.html", report.submission)));
     write_page(&file, &review(report, intake, None)?)?;
     Ok(exit_code(std::slice::from_ref(report)))

@@ -18,7 +18,7 @@ pub fn gradebook(reports: &[Report]) -> Result<Vec<u8>> {
     header.extend(all_checks().map(|check| check.id.to_string()));
     table.write_record(&header)?;
     for report in reports {
-        let verdict = serde_json::to_value(report.verdict)?;
+        let verdict = serde_json::to_value(report.outcome)?;
         let mut row = vec![
             report.submission.clone(),
             points(&report.checks),
@@ -40,7 +40,7 @@ pub fn gradebook(reports: &[Report]) -> Result<Vec<u8>> {
 
 /// The sum of these checks' points; empty if there are no checks, or if one of them could not be judged.
 fn points<'a>(rows: impl IntoIterator<Item = &'a Judged>) -> String {
-    let judged = |row: &Judged| (row.verdict != Outcome::NotJudged).then_some(row.points);
+    let judged = |row: &Judged| (row.outcome != Outcome::NotJudged).then_some(row.points);
     let mut rows = rows.into_iter().peekable();
     if rows.peek().is_none() {
         return String::new();

@@ -18,7 +18,7 @@ pub fn junit(report: &Report) -> Result<String> {
     for task in TASKS {
         let mut suite = TestSuite::new(format!("Task {}. {}", task.number, task.title));
         for row in report.checks.iter().filter(|row| row.task == task.number) {
-            let mut status = match row.verdict {
+            let mut status = match row.outcome {
                 Outcome::Passed => TestCaseStatus::success(),
                 Outcome::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
                 Outcome::NotJudged => TestCaseStatus::non_success(NonSuccessKind::Error),

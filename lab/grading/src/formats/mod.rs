@@ -14,7 +14,7 @@ use judge::{Judged, Outcome};
 
 /// A verdict as a text for people.
 fn explanation(row: &Judged) -> String {
-    match row.verdict {
+    match row.outcome {
         Outcome::Passed => format!("expected: {}\nsaw: {}", row.expected, row.saw),
         Outcome::Failed => format!(
             "expected: {}\nsaw: {}\nhint: {}",

@@ -23,10 +23,12 @@ pub struct Judged {
     pub id: String,
     pub task: u32,
     pub title: String,
-    pub verdict: Outcome,
+    #[serde(rename = "verdict")]
+    pub outcome: Outcome,
     pub points: u32,
     pub max_points: u32,
     /// Whether its points are a bonus on top of the 100 points of the regular tasks.
+    #[serde(skip)]
     pub bonus: bool,
     pub expected: String,
     pub saw: String,
@@ -53,7 +55,7 @@ impl Judged {
             id: check.id.to_string(),
             task: check.task,
             title: check.title.to_string(),
-            verdict: outcome,
+            outcome,
             points: if passed { check.points } else { 0 },
             max_points: check.points,
             bonus,
@@ -81,7 +83,7 @@ impl Judged {
 
     /// Whether the check passed.
     pub fn passed(&self) -> bool {
-        self.verdict == Outcome::Passed
+        self.outcome == Outcome::Passed
     }
 }
 
@@ -93,7 +95,8 @@ pub struct Report {
     pub score: u32,
     /// The points of the regular tasks that were judged. If only bonus tasks were judged, the points of those.
     pub max_score: u32,
-    pub verdict: Outcome,
+    #[serde(rename = "verdict")]
+    pub outcome: Outcome,
     /// How long judging took, in seconds, from the submission's source to its verdict.
     pub seconds: f64,
     pub checks: Vec<Judged>,
@@ -102,8 +105,8 @@ pub struct Report {
 impl Report {
     /// Returns the report on these verdicts. `took` is how long judging took.
     pub fn new(submission: impl Into<String>, took: Duration, checks: Vec<Judged>) -> Self {
-        let any = |outcome| checks.iter().any(|row| row.verdict == outcome);
-        let verdict = if any(Outcome::NotJudged) {
+        let any = |outcome| checks.iter().any(|row| row.outcome == outcome);
+        let outcome = if any(Outcome::NotJudged) {
             Outcome::NotJudged
         } else if any(Outcome::Failed) {
             Outcome::Failed
@@ -114,7 +117,7 @@ impl Report {
             submission: submission.into(),
             score: checks.iter().map(|row| row.points).sum(),
             max_score: max_score(&checks),
-            verdict,
+            outcome,
             seconds: took.as_secs_f64(),
             checks,
         }
@@ -122,7 +125,7 @@ impl Report {
 
     /// Whether every check could be judged. If not, the score may be too low.
     pub fn is_judged(&self) -> bool {
-        self.verdict != Outcome::NotJudged
+        self.outcome != Outcome::NotJudged
     }
 }
 
