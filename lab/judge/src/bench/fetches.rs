@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::bench::lane::Lane;
+use crate::history::logged::Logged;
 
 /// How much programs have fetched so far. Each partition in a fetch that the broker has answered counts as one.
 ///
@@ -26,6 +27,16 @@ pub fn handed_out(lane: &Lane, since: usize, ends: &[i64]) -> Result<bool> {
     }
     // Comparing the vectors themselves would be wrong: that compares only the first pair that differs.
     Ok(next.iter().zip(ends).all(|(next, end)| next >= end))
+}
+
+/// How many bytes of records the broker has sent to programs so far, of all topics.
+///
+/// # Errors
+/// When the broker no longer runs.
+pub fn bytes_received(lane: &Lane) -> Result<u64> {
+    let requests = lane.requests_of_programs("FETCH")?;
+    let bytes = requests.iter().map(Logged::bytes_of_records);
+    Ok(bytes.fold(0, u64::saturating_add))
 }
 
 /// The partitions and offsets that programs have fetched from so far.

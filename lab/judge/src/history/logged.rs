@@ -205,6 +205,13 @@ impl Logged {
         })
     }
 
+    /// How many bytes of records are in the answer to a fetch.
+    pub fn bytes_of_records(&self) -> u64 {
+        let answers = partitions(&self.response()["responses"], "partitions");
+        let bytes = answers.filter_map(|(_, answer)| answer["recordsSizeInBytes"].as_u64());
+        bytes.fold(0, u64::saturating_add)
+    }
+
     /// The end of a partition, exclusively, in the answer to a fetch. `None` if the answer says nothing about the partition.
     pub fn high_watermark(&self, topic: TopicRef<'_>, partition: i32) -> Option<i64> {
         let mut answers = partitions(&self.response()["responses"], "partitions");

@@ -111,12 +111,21 @@ pub const CHECKS: &[Check] = &[
 fn commits_after_processing(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(STALLED)?;
     let early = sum(&run.committed);
-    // A program that never commits does not commit too early, but it fails as well.
-    let commits_later = early > 0 || !run.joined || lane.evidence(FIRST_RUN)?.commits > 0;
+    let (commits_later, ahead) = if run.joined && early == 0 {
+        let first = lane.evidence(FIRST_RUN)?;
+        // A program whose summaries do not count its events has processed a batch all the same.
+        let processed = i64::try_from(first.counted_by_then.max(BATCH))?;
+        (first.commits > 0, first.first_commit - processed)
+    } else {
+        (true, 0)
+    };
     let saw = if !run.joined {
         format!("no member of {ANALYTICS_SERVICE} owned the three partitions")
     } else if !commits_later {
+        // A program that never commits does not commit too early, but it fails as well.
         "it never commits, even after processing its batches".to_string()
+    } else if ahead > 0 {
+        format!("its first commit included {ahead} events that it had not processed")
     } else {
         format!(
             "committed offsets in the middle of its first batch: {}",
@@ -124,14 +133,15 @@ fn commits_after_processing(lane: &Lane) -> Result<Verdict> {
         )
     };
     Ok(verdict(
-        run.joined && early == 0 && commits_later,
+        run.joined && early == 0 && commits_later && ahead <= 0,
         format!(
-            "no commit while the program is stuck in the middle of its first batch for {} s, but a commit once it has \
-             processed a batch",
+            "no commit while the program is stuck in the middle of its first batch for {} s, and after its first batch a \
+             commit of just that batch",
             AUTO_COMMIT.as_secs()
         ),
         saw,
-        "What commits, and when? Is it your program, after it has processed the batch, or something else, on a timer?",
+        "What commits, and when? Is it your program, after it has processed the batch, or something else, on a timer? \
+         And does it commit what it has processed, or all that it was sent?",
     ))
 }
 

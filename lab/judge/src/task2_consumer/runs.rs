@@ -13,7 +13,7 @@ use crate::bench::lane::{Lane, Scenario};
 use crate::client_timers::AUTO_COMMIT;
 use crate::contract::{BATCH, STOP_LIMIT, WORK_LIMIT};
 use crate::task2_consumer::expected::ExpectedOutput;
-use crate::task2_consumer::output::{add, summaries, totals};
+use crate::task2_consumer::output::{add, summaries, total, totals};
 use crate::{Line, Program, random_events};
 use cluster::sum;
 
@@ -84,6 +84,10 @@ pub struct FirstRun {
     pub reported_early: bool,
     /// How many commits the broker was asked for, until two batches were reported.
     pub commits: usize,
+    /// By how many events the first of them moved the committed offsets; and how many events the program had counted in its
+    /// summaries while that commit was held back.
+    pub first_commit: i64,
+    pub counted_by_then: u64,
     /// What was committed at that time, and what the program had printed.
     pub committed: Vec<Option<i64>>,
     pub lines: Vec<String>,
@@ -116,9 +120,11 @@ fn first_run(lane: &Lane) -> Result<FirstRun> {
         wait::pass(HELD)?;
     }
     let reported_early = committed_lines(&program.lines()) > 0;
+    let counted_by_then = summaries(&program.texts()).iter().map(total).sum();
     lane.release();
     wait_for_batches(&mut program, FIRST_READ / BATCH, limit)?;
     let settled = settled(lane, &mut program)?;
+    let first_commit = commit_after(lane, commits_before, &before)?;
     let commits = commits(lane)? - commits_before;
     let lines = program.texts();
 
@@ -134,6 +140,8 @@ fn first_run(lane: &Lane) -> Result<FirstRun> {
         fetched,
         reported_early,
         commits,
+        first_commit,
+        counted_by_then,
         committed: settled,
         lines,
         committed_at_end: committed(lane)?,
@@ -303,6 +311,20 @@ fn committed_lines(lines: &[Line]) -> usize {
         .iter()
         .filter(|line| line.text.contains("Committed"))
         .count()
+}
+
+/// By how many events the commit moved the offsets that came after so many others; 0 if none came.
+fn commit_after(lane: &Lane, others: usize, before: &[Option<i64>]) -> Result<i64> {
+    let requests = lane.group_requests("OFFSET_COMMIT", ANALYTICS_SERVICE)?;
+    let Some(commit) = requests.get(others) else {
+        return Ok(0);
+    };
+    let moved = commit.committed().map(|committed| {
+        let partition = usize::try_from(committed.partition).unwrap_or(usize::MAX);
+        let old = before.get(partition).copied().flatten().unwrap_or(0);
+        committed.offset.saturating_sub(old)
+    });
+    Ok(moved.fold(0, i64::saturating_add))
 }
 
 /// How many times the broker was asked to commit for the group.

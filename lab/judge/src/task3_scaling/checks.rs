@@ -172,28 +172,42 @@ fn each_event_once(lane: &Lane) -> Result<Verdict> {
 
 fn stops_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
     let seen = lane.evidence(SCALED)?;
-    Ok(if seen.is_member() {
-        stopped_on_ctrl_c(seen.alone.status, &seen.alone.last_lines)
-    } else {
-        verdict(
+    if !seen.is_member() {
+        return Ok(verdict(
             false,
             "a member of the group that ends on Ctrl-C",
             shares(&seen.alone.shares),
             "Does it subscribe and poll?",
-        )
+        ));
+    }
+    let of_a = stopped_on_ctrl_c(seen.alone.stopped.status, &seen.alone.stopped.last_lines);
+    let Some(b) = &seen.b_stopped else {
+        return Ok(verdict(
+            false,
+            "A and B end on Ctrl-C",
+            "B had ended before anybody pressed Ctrl-C",
+            "What ends B? Its last words are on standard error.",
+        ));
+    };
+    Ok(match of_a {
+        Verdict::Passed { .. } => stopped_on_ctrl_c(b.status, &b.last_lines),
+        other => other,
     })
 }
 
 fn leaves_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
     let seen = lane.evidence(SCALED)?;
+    let a_left = seen.alone.stopped.left;
+    let b_left = seen.b_stopped.as_ref().is_some_and(|b| b.left);
+    let heard = |left: bool| if left { "LeaveGroup" } else { "nothing" };
     Ok(verdict(
-        seen.alone.left,
-        "on Ctrl-C, A sends LeaveGroup, so that the group does not have to wait for its session to time out",
-        if seen.alone.left {
-            "the broker received LeaveGroup"
-        } else {
-            "the broker received no LeaveGroup"
-        },
+        a_left && b_left,
+        "on Ctrl-C, A and B each send LeaveGroup, so that the group does not have to wait for a session to time out",
+        format!(
+            "the broker heard {} from A and {} from B",
+            heard(a_left),
+            heard(b_left)
+        ),
         "A consumer says goodbye when it is closed. Is it closed?",
     ))
 }

@@ -1,4 +1,5 @@
-//! Task 3: one scenario in four scenes. A is alone and is stopped; A comes back and B joins; both read; A is killed.
+//! Task 3: one scenario in five scenes. A is alone and is stopped; A comes back and B joins; both read; A is killed; B is
+//! stopped.
 
 use std::collections::BTreeSet;
 use std::process::ExitStatus;
@@ -53,17 +54,24 @@ pub struct Scaled {
     pub session_timeouts: BTreeSet<Duration>,
     /// How many partitions each member owned once A was gone.
     pub after_kill: Vec<usize>,
+    /// `None` if B had ended before Ctrl-C.
+    pub b_stopped: Option<Stopped>,
+}
+
+/// How a member ended on Ctrl-C.
+pub struct Stopped {
+    /// `None` if it was still running after the contract's limit.
+    pub status: Option<ExitStatus>,
+    /// Whether the broker heard that it left its group.
+    pub left: bool,
+    pub last_lines: String,
 }
 
 /// Scene 1: A is alone, and is stopped with Ctrl-C.
 pub struct Alone {
     /// How many partitions each member of the group owned.
     pub shares: Vec<usize>,
-    /// `None` if it was still running after the contract's limit.
-    pub status: Option<ExitStatus>,
-    /// Whether the broker heard that A left.
-    pub left: bool,
-    pub last_lines: String,
+    pub stopped: Stopped,
 }
 
 /// Scene 2: A comes back, and B joins.
@@ -113,13 +121,20 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     let (mut members, joined) = b_joins(lane, &alone)?;
     let read = both_read(lane, &mut members, patience)?;
     let session_timeouts = session_timeouts(lane)?;
-    let after_kill = a_is_killed(lane, members, &session_timeouts, patience)?;
+    let after_kill = a_is_killed(lane, &mut members, &session_timeouts, patience)?;
+    let mut b = members.b;
+    let b_stopped = if b.is_running()? {
+        Some(stop(lane, &mut b)?)
+    } else {
+        None
+    };
     Ok(Scaled {
         alone,
         joined,
         read,
         session_timeouts,
         after_kill,
+        b_stopped,
     })
 }
 
@@ -128,20 +143,25 @@ fn alone_and_stopped(lane: &Lane) -> Result<Alone> {
     let mut a = lane.start("consumer_group_a")?;
     let shares = wait_for_shares(lane, &mut a, ONE_MEMBER, REBALANCE_LIMIT)?;
     wait_until_it_works(&mut a)?;
-    let _ = a.interrupt();
-    let status = a.end_within(STOP_LIMIT)?;
+    let stopped = stop(lane, &mut a)?;
+    drop(a);
+    lane.remove_members(SCALE_GROUP)?;
+    Ok(Alone { shares, stopped })
+}
+
+/// Presses Ctrl-C for the only member, and waits for its end.
+fn stop(lane: &Lane, member: &mut Program) -> Result<Stopped> {
+    let before = leaves(lane)?;
+    let _ = member.interrupt();
+    let status = member.end_within(STOP_LIMIT)?;
     // The broker logs a request after it has answered it, so a little late.
     let is_gone = status.is_some() && members(lane)?.is_empty();
     let limit = if is_gone { PRINT_LIMIT } else { Duration::ZERO };
-    let left = wait::up_to(limit, || Ok((leaves(lane)? > 0).then_some(())))?;
-    let last_lines = a.last_lines();
-    drop(a);
-    lane.remove_members(SCALE_GROUP)?;
-    Ok(Alone {
-        shares,
+    let left = wait::up_to(limit, || Ok((leaves(lane)? > before).then_some(())))?;
+    Ok(Stopped {
         status,
         left: left.is_some(),
-        last_lines,
+        last_lines: member.last_lines(),
     })
 }
 
@@ -197,22 +217,18 @@ fn both_read(lane: &Lane, members: &mut Members, patience: Duration) -> Result<R
 /// Kills A, and returns how many partitions each of the others owns once A's session is over.
 fn a_is_killed(
     lane: &Lane,
-    members: Members,
+    members: &mut Members,
     session_timeouts: &BTreeSet<Duration>,
     patience: Duration,
 ) -> Result<Vec<usize>> {
-    let Members {
-        mut a,
-        mut b,
-        ids_of_a,
-    } = members;
+    let Members { a, b, ids_of_a } = members;
     a.kill_if_running()?;
     let is_other = |member: &TopicMember| !ids_of_a.contains(&member.member_id);
     let longest = session_timeouts.last();
     if longest.is_none_or(|timeout| *timeout > SESSION_TIMEOUT) {
         // A longer wait shows nothing new: how long the group waits is in what the members asked for. Members of the new
         // protocol (KIP-848) ask for nothing.
-        for id in &ids_of_a {
+        for id in ids_of_a.iter() {
             lane.kafka().remove_member(SCALE_GROUP, id)?;
         }
     } else if b.is_running()? {
@@ -284,9 +300,9 @@ fn members(lane: &Lane) -> Result<Vec<TopicMember>> {
     lane.kafka().members(SCALE_GROUP, CLICKSTREAM)
 }
 
-/// How many times the broker was told that a member leaves the group.
+/// How many times the broker was told that a member leaves its group, whichever that is.
 fn leaves(lane: &Lane) -> Result<usize> {
-    Ok(lane.group_requests("LEAVE_GROUP", SCALE_GROUP)?.len())
+    Ok(lane.requests_of_programs("LEAVE_GROUP")?.len())
 }
 
 fn session_timeouts(lane: &Lane) -> Result<BTreeSet<Duration>> {

@@ -235,7 +235,7 @@ fn killed_before_commit(lane: &Lane) -> Result<Verdict> {
 fn offsets_never_ahead(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(LOCKED)?;
     Ok(verdict(
-        run.commits && run.ahead == 0,
+        run.commits && run.reached && run.ahead == 0,
         no_commit_while_locked(),
         if !run.commits {
             format!(
@@ -247,8 +247,13 @@ fn offsets_never_ahead(lane: &Lane) -> Result<Verdict> {
                 "{} payments count as done, but are not in the database: {}",
                 run.ahead, run.stalled
             )
-        } else if run.locked {
+        } else if run.reached {
             format!("while it was locked: {}", run.stalled)
+        } else if run.locked {
+            format!(
+                "the program received none of the payments that were published while the database was locked: {}. {}",
+                run.stalled, run.last_lines
+            )
         } else {
             format!(
                 "nobody else could lock the database, because the program itself kept it locked; {}",

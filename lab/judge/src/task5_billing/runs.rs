@@ -7,6 +7,7 @@ use anyhow::Result;
 use broker::wait;
 use common::{BILLING_SERVICE, PAYMENTS, PAYMENTS_DLQ};
 
+use crate::bench::fetches::bytes_received;
 use crate::bench::gate::RequestKind;
 use crate::bench::lane::{Lane, Scenario};
 use crate::client_timers::AUTO_COMMIT;
@@ -205,11 +206,14 @@ pub struct Locked {
     pub commits: bool,
     /// Whether we could lock the database.
     pub locked: bool,
+    /// Whether the broker sent it payments that were published while the database was locked, or it committed more.
+    pub reached: bool,
     pub before: Snapshot,
     /// When a commit was seen, or the program had ended, or the lock had lasted long enough.
     pub stalled: Snapshot,
     /// How many payments lie before the committed offsets, and are not in the database.
     pub ahead: usize,
+    pub last_lines: String,
 }
 
 pub const LOCKED: Scenario<Locked> = Scenario {
@@ -224,22 +228,29 @@ fn locked(lane: &Lane) -> Result<Locked> {
     let before = desk.finish(&mut program)?;
     let lock = lane.database()?.lock(LOCK_LIMIT)?;
     lane.note("from here on nobody can write to the database: somebody else has locked it");
+    let received = bytes_received(lane)?;
     desk.publish(BATCH, None)?;
+    let mut reached = false;
     if lock.is_some() {
-        program.until(LOCKED_FOR, || {
-            Ok(desk.snapshot()?.committed != before.committed)
+        let has_committed = || anyhow::Ok(desk.snapshot()?.committed != before.committed);
+        reached = program.until(desk.patience, || {
+            Ok(has_committed()? || bytes_received(lane)? > received)
         })?;
+        program.until(LOCKED_FOR, has_committed)?;
     }
     let stalled = desk.snapshot_and_note("while it is locked")?;
     let ahead = desk.ahead(&stalled)?;
+    let last_lines = program.last_lines();
     desk.kill(program)?;
     lane.note("the lock is gone");
     Ok(Locked {
         commits: before.committed.iter().any(Option::is_some),
         locked: lock.is_some(),
+        reached,
         before,
         stalled,
         ahead,
+        last_lines,
     })
 }
 
