@@ -11,6 +11,7 @@ mod check;
 mod command_line;
 mod commands;
 mod connections;
+mod coverage;
 mod crash_in_a_batch;
 mod demo;
 mod formats;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
     }
     let trials = [
         architecture::trials(),
+        coverage::trials(),
         holes::trials(),
         packages::trials(),
         starters::trials(),

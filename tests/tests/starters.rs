@@ -213,6 +213,7 @@ const STARTERS_PASS: &[&str] = &[
     "scaling.alone_owns_all",
     "scaling.shares_2_and_1",
     "scaling.each_event_once",
+    "scaling.commits",
     "scaling.stops_on_ctrl_c",
     "scaling.leaves_on_ctrl_c",
     "scaling.takes_over_after_kill",

@@ -44,6 +44,7 @@ const EARLIEST: f64 = 1.7e9;
 pub const CHECKS: &[Check] = &[
     Check {
         id: "producer.publishes_100",
+        clauses: &["P1"],
         task: 1,
         points: 4,
         title: "publishes exactly 100 events",
@@ -51,6 +52,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "producer.event_ids",
+        clauses: &["P1"],
         task: 1,
         points: 2,
         title: "numbers the events from 0 to 99",
@@ -58,6 +60,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "producer.event_fields",
+        clauses: &["P2"],
         task: 1,
         points: 3,
         title: "gives every event its five fields, with valid values",
@@ -65,6 +68,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "producer.amount_share",
+        clauses: &["P2"],
         task: 1,
         points: 2,
         title: "gives an amount to about three in ten events",
@@ -72,6 +76,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "producer.key_is_user",
+        clauses: &["P3"],
         task: 1,
         points: 4,
         title: "keys each event by its user",
@@ -79,6 +84,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "producer.one_partition_a_user",
+        clauses: &["P3"],
         task: 1,
         points: 2,
         title: "sends all events of a user to one partition",
@@ -86,6 +92,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "producer.spreads_users",
+        clauses: &["P3"],
         task: 1,
         points: 1,
         title: "spreads the users over the partitions",
@@ -93,6 +100,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "producer.reports_deliveries",
+        clauses: &["P5"],
         task: 1,
         points: 3,
         title: "reports each delivery with its real partition and offset",
@@ -100,6 +108,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "producer.reports_after_acknowledgement",
+        clauses: &["P5"],
         task: 1,
         points: 2,
         title: "reports a delivery only after the broker has acknowledged it",
@@ -107,6 +116,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "producer.waits_for_acknowledgements",
+        clauses: &["P7"],
         task: 1,
         points: 4,
         title: "waits for every acknowledgment before it ends",
@@ -114,6 +124,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "producer.reports_failures",
+        clauses: &["P6"],
         task: 1,
         points: 2,
         title: "reports the records that the broker refuses",
@@ -121,6 +132,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "producer.acks_all",
+        clauses: &["P4"],
         task: 1,
         points: 3,
         title: "asks all in-sync replicas to acknowledge",
@@ -128,6 +140,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "producer.ends",
+        clauses: &["P7", "E5"],
         task: 1,
         points: 1,
         title: "ends by itself and says that it is done",

@@ -24,6 +24,7 @@ use cluster::{offsets, sum};
 pub const CHECKS: &[Check] = &[
     Check {
         id: "consumer.commits_after_processing",
+        clauses: &["C5"],
         task: 2,
         points: 5,
         title: "commits only what it has processed",
@@ -31,6 +32,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "consumer.redelivered_after_kill",
+        clauses: &["C5"],
         task: 2,
         points: 4,
         title: "reads a batch again if it was killed between processing and commit",
@@ -38,6 +40,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "consumer.batches_of_20",
+        clauses: &["C1", "E10"],
         task: 2,
         points: 2,
         title: "processes batches of 20",
@@ -45,6 +48,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "consumer.batch_summary",
+        clauses: &["C3"],
         task: 2,
         points: 3,
         title: "counts the events of each batch by type",
@@ -52,6 +56,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "consumer.purchases",
+        clauses: &["C2"],
         task: 2,
         points: 2,
         title: "prints the purchases that have an amount",
@@ -59,6 +64,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "consumer.running_totals",
+        clauses: &["C4"],
         task: 2,
         points: 3,
         title: "keeps running totals over all batches",
@@ -66,6 +72,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "consumer.one_commit_a_batch",
+        clauses: &["C5", "E6"],
         task: 2,
         points: 3,
         title: "commits once per batch",
@@ -73,6 +80,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "consumer.commits_next_offset",
+        clauses: &["C5"],
         task: 2,
         points: 4,
         title: "commits the offset of the next event, not of the last one",
@@ -80,6 +88,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "consumer.reports_after_acknowledgement",
+        clauses: &["C6"],
         task: 2,
         points: 2,
         title: "reports a commit only after the broker has acknowledged it",
@@ -87,6 +96,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "consumer.stops_on_ctrl_c",
+        clauses: &["E7"],
         task: 2,
         points: 2,
         title: "ends within 5 s of Ctrl-C",
@@ -94,6 +104,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "consumer.stop_commits_only_processed",
+        clauses: &["C7"],
         task: 2,
         points: 2,
         title: "commits only processed events when it stops",
@@ -101,6 +112,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "consumer.resumes",
+        clauses: &["C5"],
         task: 2,
         points: 3,
         title: "resumes at the committed offsets after a restart",

@@ -1,24 +1,26 @@
 //! Task 3: the checks of the two members of a group.
 //!
 //! They detect members of two groups or of none; rebalances that a program does not report; events that both members read, or
-//! neither; a program that goes without LeaveGroup, or does not go; and a session timeout other than 10 s, by which a dead
+//! neither; a member that never commits; a program that goes without LeaveGroup, or does not go; and a session timeout other than 10 s, by which a dead
 //! member keeps its partitions too long.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
+use cluster::{is_past, offsets};
 use common::SCALE_GROUP;
 
 use crate::bench::lane::Lane;
 use crate::contract::SESSION_TIMEOUT;
 use crate::history::printed::numbers_beside;
-use crate::task3_scaling::runs::{EVENTS, ONE_MEMBER, SCALED, TWO_MEMBERS};
+use crate::task3_scaling::runs::{EVENTS, Joined, ONE_MEMBER, SCALED, TWO_MEMBERS};
 use crate::verdict::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "scaling.alone_owns_all",
+        clauses: &["G1"],
         task: 3,
         points: 2,
         title: "A alone owns all three partitions",
@@ -26,6 +28,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "scaling.prints_assigned",
+        clauses: &["G3"],
         task: 3,
         points: 2,
         title: "prints the partitions that it is assigned",
@@ -33,13 +36,15 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "scaling.shares_2_and_1",
+        clauses: &["G1"],
         task: 3,
-        points: 3,
+        points: 2,
         title: "A and B share the partitions, 2 and 1",
         judge: shares_2_and_1,
     },
     Check {
         id: "scaling.prints_revoked",
+        clauses: &["G4"],
         task: 3,
         points: 2,
         title: "prints the partitions that it loses",
@@ -47,13 +52,23 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "scaling.each_event_once",
+        clauses: &["G5"],
         task: 3,
         points: 3,
         title: "each event is read by exactly one of the two",
         judge: each_event_once,
     },
     Check {
+        id: "scaling.commits",
+        clauses: &["G6", "E6", "E10"],
+        task: 3,
+        points: 1,
+        title: "commits what it has processed",
+        judge: commits,
+    },
+    Check {
         id: "scaling.stops_on_ctrl_c",
+        clauses: &["E7"],
         task: 3,
         points: 1,
         title: "ends within 5 s of Ctrl-C",
@@ -61,6 +76,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "scaling.leaves_on_ctrl_c",
+        clauses: &["E8"],
         task: 3,
         points: 2,
         title: "leaves the group on Ctrl-C, so that others can take over at once",
@@ -68,6 +84,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "scaling.takes_over_after_kill",
+        clauses: &["G1"],
         task: 3,
         points: 2,
         title: "B takes over the partitions of a killed A",
@@ -75,6 +92,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "scaling.session_timeout_10_s",
+        clauses: &["G2"],
         task: 3,
         points: 3,
         title: "asks for a session timeout of 10 s",
@@ -167,6 +185,21 @@ fn each_event_once(lane: &Lane) -> Result<Verdict> {
             different.len()
         ),
         "If both read everything, they do not share. If events are missing, does each message get its line?",
+    ))
+}
+
+fn commits(lane: &Lane) -> Result<Verdict> {
+    let seen = lane.evidence(SCALED)?;
+    let Joined {
+        committed, ends, ..
+    } = &seen.joined;
+    Ok(verdict(
+        seen.is_member() && is_past(committed, ends),
+        format!(
+            "A reads all events that were there before it started, and commits them: the ends are {ends:?}"
+        ),
+        format!("committed offsets: {}", offsets(committed)),
+        "Where would the other member start if this one died now?",
     ))
 }
 

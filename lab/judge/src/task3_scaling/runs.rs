@@ -30,6 +30,9 @@ const REBALANCE_LIMIT: Duration = Duration::from_secs(20);
 /// How long a member may take to print what Kafka already knows.
 const PRINT_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long a member may take to commit what it has processed: 5 s by the contract, and longer on a busy machine.
+const COMMIT_LIMIT: Duration = Duration::from_secs(10);
+
 /// How long we look for events that are read twice, after each was read once.
 const TWICE_LIMIT: Duration = Duration::from_millis(500);
 
@@ -76,6 +79,9 @@ pub struct Alone {
 
 /// Scene 2: A comes back, and B joins.
 pub struct Joined {
+    /// The committed offsets before B was started, and the ends of the partitions.
+    pub committed: Vec<Option<i64>>,
+    pub ends: Vec<i64>,
     /// How many partitions each member owned then.
     pub shares: Vec<usize>,
     /// What A printed until then, which of it since B was started, and what B printed.
@@ -174,12 +180,18 @@ fn b_joins(lane: &Lane, alone: &Alone) -> Result<(Members, Joined)> {
     let ids_of_a = ids_of_a.collect();
     wait_until_it_prints(&mut a, "assigned");
     // With a cooperative assignor (KIP-429) a member goes on working during a rebalance, and its commit may then be refused.
-    // So A finishes first; only a program that works too long is still busy when B comes.
-    if alone.shares == ONE_MEMBER {
-        let ends = lane.kafka().ends(CLICKSTREAM)?;
-        let committed = || lane.kafka().committed(SCALE_GROUP, CLICKSTREAM);
-        a.until(PRINT_LIMIT, || Ok(is_past(&committed()?, &ends)))?;
-    }
+    // So A finishes first; only a program that works too long, or never commits, is still busy when B comes.
+    let ends = lane.kafka().ends(CLICKSTREAM)?;
+    let mut committed = Vec::new();
+    let limit = if alone.shares == ONE_MEMBER {
+        COMMIT_LIMIT
+    } else {
+        Duration::ZERO
+    };
+    a.until(limit, || {
+        committed = lane.kafka().committed(SCALE_GROUP, CLICKSTREAM)?;
+        Ok(is_past(&committed, &ends))
+    })?;
 
     let b_is_started = Instant::now();
     let mut b = lane.start("consumer_group_b")?;
@@ -189,6 +201,8 @@ fn b_joins(lane: &Lane, alone: &Alone) -> Result<(Members, Joined)> {
     wait::check_interrupt()?;
     let since_b = a.lines().into_iter().filter(|line| line.at >= b_is_started);
     let joined = Joined {
+        committed,
+        ends,
         shares,
         a: a.texts(),
         a_since_b: since_b.map(|line| line.text).collect(),

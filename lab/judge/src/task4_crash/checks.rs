@@ -23,6 +23,7 @@ use cluster::{Record, offsets};
 pub const CHECKS: &[Check] = &[
     Check {
         id: "crash.after_fifteen",
+        clauses: &["K1", "K2", "E10"],
         task: 4,
         points: 3,
         title: "processes fifteen messages, then dies",
@@ -30,6 +31,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "crash.dies_hard",
+        clauses: &["K2"],
         task: 4,
         points: 3,
         title: "dies as if the power had failed, without leaving the group",
@@ -37,6 +39,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "crash.commits_nothing",
+        clauses: &["K3"],
         task: 4,
         points: 3,
         title: "commits nothing",
@@ -44,6 +47,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "crash.starts_again",
+        clauses: &["K3"],
         task: 4,
         points: 3,
         title: "starts again at the same offsets, so nothing is lost",

@@ -25,6 +25,7 @@ use cluster::offsets;
 pub const CHECKS: &[Check] = &[
     Check {
         id: "billing.charges_each_payment",
+        clauses: &["B1", "E10"],
         task: 5,
         points: 3,
         title: "charges every payment to the right user, with the right amount",
@@ -32,6 +33,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "billing.commits",
+        clauses: &["B3", "E6"],
         task: 5,
         points: 2,
         title: "commits what it has charged, and continues from there",
@@ -39,6 +41,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "billing.stops_on_ctrl_c",
+        clauses: &["E7"],
         task: 5,
         points: 1,
         title: "ends within 5 s of Ctrl-C",
@@ -46,6 +49,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "billing.charges_duplicates_once",
+        clauses: &["B1"],
         task: 5,
         points: 3,
         title: "charges a payment that comes twice only once, even in two partitions",
@@ -53,6 +57,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "billing.knows_again_after_restart",
+        clauses: &["B1"],
         task: 5,
         points: 2,
         title: "remembers after a restart what it has charged",
@@ -60,6 +65,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "billing.killed_before_commit",
+        clauses: &["B2"],
         task: 5,
         points: 2,
         title: "charges nobody twice when it is killed between write and commit",
@@ -67,6 +73,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "billing.offsets_never_ahead",
+        clauses: &["B4"],
         task: 5,
         points: 3,
         title: "commits nothing that is not in the database",
@@ -74,6 +81,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "billing.dead_letters",
+        clauses: &["B5"],
         task: 5,
         points: 3,
         title: "sends messages that are not payments to payments.dlq, unchanged",
@@ -81,6 +89,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "billing.goes_on_past_malformed",
+        clauses: &["B7"],
         task: 5,
         points: 2,
         title: "charges the payments after a malformed message, but not the message itself",
@@ -88,6 +97,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "billing.dead_letter_before_offset",
+        clauses: &["B6"],
         task: 5,
         points: 2,
         title: "commits past a malformed message only after its dead letter is acknowledged",
@@ -95,6 +105,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "billing.survives_kills",
+        clauses: &["B2"],
         task: 5,
         points: 2,
         title: "charges everybody once, no matter when it is killed",

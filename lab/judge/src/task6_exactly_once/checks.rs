@@ -20,6 +20,7 @@ use crate::verdict::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 pub const CHECKS: &[Check] = &[
     Check {
         id: "exactly_once.copies_purchases",
+        clauses: &["X1", "E10"],
         task: 6,
         points: 4,
         title: "copies each purchase that has an amount, and nothing else",
@@ -27,6 +28,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "exactly_once.resumes",
+        clauses: &["X1"],
         task: 6,
         points: 2,
         title: "resumes after a restart where it stopped",
@@ -34,6 +36,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "exactly_once.stops_on_ctrl_c",
+        clauses: &["E7"],
         task: 6,
         points: 1,
         title: "ends within 5 s of Ctrl-C",
@@ -41,6 +44,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "exactly_once.killed_in_transaction",
+        clauses: &["X3"],
         task: 6,
         points: 4,
         title: "shows each purchase once after kills within a transaction",
@@ -48,6 +52,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "exactly_once.killed_after_commit",
+        clauses: &["X3"],
         task: 6,
         points: 3,
         title: "shows each purchase once after a kill right after a transaction",
@@ -55,6 +60,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "exactly_once.offsets_in_transaction",
+        clauses: &["X2", "E6"],
         task: 6,
         points: 3,
         title: "commits the offsets together with the purchases",
@@ -62,6 +68,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "exactly_once.restart_waits_for_nobody",
+        clauses: &["X4"],
         task: 6,
         points: 2,
         title: "ends a transaction that a killed instance left open, so that readers do not wait for its timeout",
@@ -69,6 +76,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "exactly_once.second_fences_first",
+        clauses: &["X5"],
         task: 6,
         points: 3,
         title: "is fenced by a second instance, and ends with an error",
@@ -76,6 +84,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "exactly_once.aborted_comes_again",
+        clauses: &["X3"],
         task: 6,
         points: 3,
         title: "loses nothing and repeats nothing when a transaction fails",

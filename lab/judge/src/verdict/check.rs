@@ -17,6 +17,8 @@ const SIGINT: i32 = 2;
 pub struct Check {
     /// A name that never changes, such as `producer.publishes_100`.
     pub id: &'static str,
+    /// The clauses of the contract (`docs/contract.md`) that it judges, by their numbers: `C5`.
+    pub clauses: &'static [&'static str],
     pub task: u32,
     pub points: u32,
     pub title: &'static str,
