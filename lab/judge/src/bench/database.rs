@@ -164,40 +164,70 @@ impl Database {
     /// # Errors
     /// When the system refuses, or on Ctrl-C.
     pub fn lock(&self, limit: Duration) -> Result<Option<Lock>> {
-        let shared_memory = self.folder.join("billing.db-shm");
+        let mut opened = Vec::new();
         let taken = wait::closely(limit, || {
-            let mut locked = Vec::new();
-            let mut all = self.path().exists();
-            for (path, byte) in [
-                (self.path(), RESERVED_BYTE),
-                (shared_memory.clone(), WAL_WRITE_LOCK),
-            ] {
-                if all && path.exists() {
-                    let file = OpenOptions::new()
-                        .read(true)
-                        .write(true)
-                        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-                        .open(&path);
+            if opened.is_empty() || self.has_log() != (opened.len() == 2) {
+                match self.open_to_lock() {
+                    Ok(files) => opened = files,
                     // A folder, for example, cannot be locked, and there is no use in trying again.
-                    let Ok(file) = file else {
-                        return Ok(Some(None));
-                    };
-                    all = lock_byte(&file, byte)?;
-                    locked.push(file);
+                    Err(_) => return Ok(Some(None)),
                 }
             }
-            Ok(all.then(|| Some(Lock(locked))))
+            for (at, (file, byte)) in opened.iter().enumerate() {
+                if !lock_byte(file, *byte)? {
+                    for (file, byte) in &opened[..at] {
+                        set_lock(file, *byte, libc::F_UNLCK)?;
+                    }
+                    return Ok(None);
+                }
+            }
+            let locked = std::mem::take(&mut opened);
+            let files: Vec<File> = locked.into_iter().map(|(file, _)| file).collect();
+            Ok((!files.is_empty()).then_some(Some(Lock(files))))
         })?;
         Ok(taken.flatten())
+    }
+
+    /// Whether the database has a write-ahead log. Then reading it never waits for a program that writes.
+    pub fn has_log(&self) -> bool {
+        self.shared_memory().exists()
+    }
+
+    fn shared_memory(&self) -> PathBuf {
+        self.folder.join("billing.db-shm")
+    }
+
+    /// The files in which a writer locks a byte, and these bytes. None while there is no database yet.
+    fn open_to_lock(&self) -> std::io::Result<Vec<(File, libc::off_t)>> {
+        let mut files = Vec::new();
+        for (path, byte) in [
+            (self.path(), RESERVED_BYTE),
+            (self.shared_memory(), WAL_WRITE_LOCK),
+        ] {
+            if self.path().exists() && path.exists() {
+                let file = OpenOptions::new()
+                    .read(true)
+                    .write(true)
+                    .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+                    .open(&path)?;
+                files.push((file, byte));
+            }
+        }
+        Ok(files)
     }
 }
 
 /// Locks one byte for writing, unless somebody else has locked it. The lock belongs to the open file, not to the
 /// process: SQLite, which reads the database in this process, would release a lock of the process.
 fn lock_byte(file: &File, at: libc::off_t) -> Result<bool> {
+    set_lock(file, at, libc::F_WRLCK)
+}
+
+/// Sets or removes the lock of one byte. Returns `false` if somebody else has locked it.
+fn set_lock(file: &File, at: libc::off_t, kind: libc::c_int) -> Result<bool> {
     // SAFETY: a `flock` may consist of zeros only.
     let mut wanted: libc::flock = unsafe { std::mem::zeroed() };
-    wanted.l_type = libc::c_short::try_from(libc::F_WRLCK)?;
+    wanted.l_type = libc::c_short::try_from(kind)?;
     wanted.l_whence = libc::c_short::try_from(libc::SEEK_SET)?;
     wanted.l_start = at;
     wanted.l_len = 1;

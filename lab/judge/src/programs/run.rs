@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use broker::wait;
+use nix::libc;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -305,6 +306,16 @@ impl Program {
     /// When it has already ended.
     pub fn resume(&self) -> Result<()> {
         self.signal(Signal::SIGCONT)
+    }
+
+    /// From now on, the program gives way to all other processes (nice 19), so that we are not too late when we watch it. If
+    /// the system refuses, nothing changes.
+    pub fn give_way(&self) {
+        const LEAST: libc::c_int = 19;
+        if let Ok(group) = libc::id_t::try_from(self.group.as_raw()) {
+            // SAFETY: the call takes numbers only.
+            unsafe { libc::setpriority(libc::PRIO_PGRP, group, LEAST) };
+        }
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {

@@ -165,19 +165,29 @@ impl Desk<'_, '_> {
     }
 
     /// Lets the program write one transaction or a few at a time, until it is between two that belong together, or the whole
-    /// batch is charged. There it is killed, while the database is locked.
+    /// batch is charged. There it is killed, while it cannot write.
     fn step(&self, program: &mut Program, batch: &[Payment]) -> Result<()> {
         let database = self.lane.database()?;
+        program.give_way();
         wait::closely(STEPS_LIMIT, || {
             if !program.is_running()? {
                 return Ok(Some(()));
             }
             database.wait_for_a_write(STEP_LIMIT)?;
-            let lock = database.lock(LOCK_LIMIT)?;
+            // With a write-ahead log, the database can be read wherever the program is, so the program is paused there.
+            // Otherwise, it must not be in the middle of a transaction.
+            let has_log = database.has_log();
+            let lock = if has_log {
+                program.pause()?;
+                None
+            } else {
+                database.lock(LOCK_LIMIT)?
+            };
             let is_there = is_between(database, batch) || charges(database).have_all(batch);
             if is_there {
-                // It is killed while the database is still locked.
                 program.kill_if_running()?;
+            } else if has_log {
+                program.resume()?;
             }
             drop(lock);
             Ok(is_there.then_some(()))
