@@ -1,71 +1,133 @@
-//! Do verdicts depend on luck? Judges the solutions many times, one at a time or several at a time with all cores busy.
-//! Prints each verdict that was not "passed", and how long a submission took.
+//! Do verdicts depend on luck? Judges the solutions and the programs of the bank many times, on a quiet machine or on one that
+//! other processes keep busy, and counts by check how many verdicts were not what they must be.
 //!
-//!     cargo run --package tests --example stability -- ROUNDS AT_A_TIME
+//!     cargo run --package tests --example stability -- ROUNDS SPINNERS [WORDS]
+//!
+//! ROUNDS is how many times each program is judged, SPINNERS how many processes do nothing but use the processor. With WORDS,
+//! only programs are judged whose name contains one of them; `solutions` are all solutions together.
 
-use std::hint::black_box;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::collections::BTreeMap;
+use std::process::{Child, Command};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use bank::{Entry, bank};
 use judge::programs::{PROGRAMS, Version, build};
-use judge::{Pool, Submission, TASKS, Task, judge};
-use parking_lot::Mutex;
+use judge::{Judged, Outcome, Pool, Submission, TASKS, Task, judge};
 
-const USAGE: &str = "usage: stability ROUNDS AT_A_TIME (two numbers)";
+const USAGE: &str = "usage: stability ROUNDS SPINNERS [WORDS] (two numbers, and words)";
+
+/// A process that does nothing but use the processor, until it is dropped.
+struct Spinner(Child);
+
+impl Spinner {
+    fn start() -> Result<Self> {
+        let child = Command::new("sh")
+            .args(["-c", "while kill -0 $PPID 2>/dev/null; do :; done"])
+            .spawn()?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What is judged again and again, and the ids of the checks that it must fail.
+struct Program {
+    name: String,
+    submission: Submission,
+    tasks: Vec<&'static Task>,
+    must_fail: Vec<&'static str>,
+}
+
+impl Program {
+    fn solutions() -> Result<Self> {
+        Ok(Self {
+            name: "solutions".to_string(),
+            submission: Submission::of(build(PROGRAMS, Version::Solution)?),
+            tasks: TASKS.iter().collect(),
+            must_fail: Vec::new(),
+        })
+    }
+
+    fn of(entry: &Entry) -> Result<Self> {
+        Ok(Self {
+            name: format!("{}::{}", entry.of, entry.name),
+            submission: entry.build()?,
+            tasks: vec![entry.task()],
+            must_fail: entry.must_fail()?,
+        })
+    }
+
+    fn is_right(&self, row: &Judged) -> bool {
+        let expected = if self.must_fail.contains(&row.id.as_str()) {
+            Outcome::Failed
+        } else {
+            Outcome::Passed
+        };
+        row.outcome == expected
+    }
+}
 
 fn main() -> Result<()> {
-    let mut numbers = std::env::args().skip(1).map(|word| word.parse::<usize>());
-    let mut number = || numbers.next().context(USAGE)?.context(USAGE);
-    let rounds = number()?;
-    let at_a_time = number()?;
+    let mut words = std::env::args().skip(1);
+    let mut number = || words.next().context(USAGE)?.parse().context(USAGE);
+    let (rounds, spinners): (usize, usize) = (number()?, number()?);
+    let words: Vec<String> = words.collect();
+    let is_wanted =
+        |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
 
-    let solutions = Submission::of(build(PROGRAMS, Version::Solution)?);
-    let tasks: Vec<&Task> = TASKS.iter().collect();
+    let mut programs = Vec::new();
+    if is_wanted("solutions") {
+        programs.push(Program::solutions()?);
+    }
+    for entry in bank()?.iter().filter(|entry| is_wanted(&entry.name)) {
+        programs.push(Program::of(entry)?);
+    }
+
     let pool = Pool::default();
-    let (rows, seconds) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        if at_a_time > 1 {
-            for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
-                scope.spawn(|| {
-                    while !done.load(Ordering::Relaxed) {
-                        black_box((0..10_000_u64).sum::<u64>());
-                    }
-                });
+    let _busy: Vec<Spinner> = (0..spinners)
+        .map(|_| Spinner::start())
+        .collect::<Result<_>>()?;
+    let mut wrong: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut verdicts, mut seconds) = (0, Vec::new());
+    for _ in 0..rounds {
+        for program in &programs {
+            let start = Instant::now();
+            let judged = judge(&pool, &program.submission, &program.tasks, |_| {});
+            seconds.push(start.elapsed().as_secs_f64());
+            verdicts += judged.len();
+            for row in judged.iter().filter(|row| !program.is_right(row)) {
+                *wrong.entry(row.id.clone()).or_default() += 1;
+                println!(
+                    "{}: {} is {:?}: expected {}; saw {}\n{}",
+                    program.name,
+                    row.id,
+                    row.outcome,
+                    row.expected,
+                    row.saw,
+                    judge::timeline(&row.seen)
+                );
             }
         }
-        for _ in 0..rounds {
-            thread::scope(|scope| {
-                for _ in 0..at_a_time {
-                    scope.spawn(|| {
-                        let start = Instant::now();
-                        let judged = judge(&pool, &solutions, &tasks, |_| {});
-                        seconds.lock().push(start.elapsed().as_secs_f64());
-                        rows.lock().extend(judged);
-                    });
-                }
-            });
-        }
-        done.store(true, Ordering::Relaxed);
-    });
-    let (rows, mut seconds) = (rows.lock(), seconds.lock());
-    for row in rows.iter().filter(|row| !row.passed()) {
-        println!(
-            "{} {:?}: expected {}; saw {}",
-            row.id, row.outcome, row.expected, row.saw
-        );
-        println!("{}", judge::timeline(&row.seen));
     }
-    let differed = rows.iter().filter(|row| !row.passed()).count();
+    pool.clear();
+    for (id, count) in &wrong {
+        println!("{id}: {count} wrong verdicts");
+    }
     seconds.sort_by(f64::total_cmp);
     println!(
-        "{differed} of {} verdicts were not \"passed\"; a submission took {:.1}/{:.1}/{:.1} s (min/median/max)",
-        rows.len(),
-        seconds[0],
-        seconds[seconds.len() / 2],
-        seconds[seconds.len() - 1]
+        "{} of {verdicts} verdicts were wrong, with {} programs, {rounds} rounds and {spinners} spinners; judging one took \
+         {:.1}/{:.1}/{:.1} s (min/median/max)",
+        wrong.values().sum::<usize>(),
+        programs.len(),
+        seconds.first().unwrap_or(&0.0),
+        seconds.get(seconds.len() / 2).unwrap_or(&0.0),
+        seconds.last().unwrap_or(&0.0)
     );
     Ok(())
 }
