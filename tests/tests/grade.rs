@@ -54,7 +54,16 @@ fn killed() -> Result<()> {
             ensure!(grader.is_running()?, "{}", grader.last_lines());
             Ok((results(&out)?.len() > kill).then_some(()))
         })?;
+        let running = wait::until("a submitted program to run", LIMIT, || {
+            let programs = submitted_programs(grader.pid().as_raw());
+            Ok((!programs.is_empty()).then_some(programs))
+        })?;
+        // This also kills the supervisors of the programs, so the programs must end without them.
         grader.kill()?;
+        wait::until("the programs of a killed grader to end", LIMIT, || {
+            let left = running.iter().any(|pid| program_of(*pid).is_some());
+            Ok((!left).then_some(()))
+        })?;
         for result in results(&out)? {
             report(&result)?;
         }
@@ -95,6 +104,31 @@ fn killed() -> Result<()> {
         "{gradebook}"
     );
     Ok(())
+}
+
+/// The submitted programs that run for this grader, by process id.
+fn submitted_programs(grader: i32) -> Vec<i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
+    pids.filter(|pid| program_of(*pid).is_some() && descends_from(*pid, grader))
+        .collect()
+}
+
+/// The executable of a process, if it is a submitted program: a copy in the cache.
+fn program_of(pid: i32) -> Option<PathBuf> {
+    let executable = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let is_copy = executable.iter().any(|part| part == "scratch");
+    is_copy.then_some(executable)
+}
+
+fn descends_from(pid: i32, ancestor: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    match parent.and_then(|parent| parent.trim().parse().ok()) {
+        Some(parent) if parent == ancestor => true,
+        Some(parent) if parent > 1 => descends_from(parent, ancestor),
+        _ => false,
+    }
 }
 
 fn start(lab: &CommandLine, submissions: &[PathBuf], out: &Path) -> Result<Program> {

@@ -113,6 +113,8 @@ fn set_folder_variables(program: &mut Command, folder: &Path) {
 
 /// Everything that confines the program from the inside. The supervisor prepares it, and the program's process enters it.
 struct Walls {
+    /// The supervisor's process, which prepares the walls.
+    supervisor: Pid,
     /// How many tasks the program's user may have; `None` if they cannot be counted.
     tasks: Option<u64>,
     /// The user to become; `None` if the program runs as our own user.
@@ -129,6 +131,7 @@ impl Walls {
     /// Prepares the walls for a program that may use these folders of its own and that runs as `user`.
     fn prepare(confinement: &Confinement, own: &[PathBuf], user: Option<Uid>) -> Result<Self> {
         Ok(Self {
+            supervisor: Pid::this(),
             user,
             closes_files: landlock::is_available(),
             rules: Some(landlock::rules(confinement, own)?),
@@ -149,8 +152,9 @@ impl Walls {
     /// 2. The limits. Raising a hard limit takes root, so they come before the identity.
     /// 3. Open files will close when the program starts.
     /// 4. The identity. Changing it takes root; the steps after this one do not.
-    /// 5. Landlock. From here on, this process can open only what the program may open.
-    /// 6. The filter of system calls. It comes last, because it also applies to the calls that this function makes.
+    /// 5. [`end_with`] the supervisor. The kernel forgets this wish when the identity changes.
+    /// 6. Landlock. From here on, this process can open only what the program may open.
+    /// 7. The filter of system calls. It comes last, because it also applies to the calls that this function makes.
     fn enter(&mut self) -> Result<()> {
         for stop in STOP_SIGNALS {
             // SAFETY: the default disposition runs no code of ours.
@@ -161,6 +165,7 @@ impl Walls {
         if let Some(user) = self.user {
             identity::become_nobody(user, self.closes_files)?;
         }
+        end_with(self.supervisor)?;
         if let Some(rules) = self.rules.take() {
             landlock::restrict(rules)?;
         }
@@ -254,10 +259,18 @@ fn end_all() {
 
 #[cfg(target_os = "linux")]
 mod system {
-    use super::{Pid, Result, Use};
-    use anyhow::Context;
-    use nix::unistd::geteuid;
+    use super::{Pid, Result, Signal, Use};
+    use anyhow::{Context, ensure};
+    use nix::unistd::{geteuid, getppid};
     use procfs::process::{Process, all_processes};
+
+    /// Makes the kernel kill this process when its parent, the supervisor, ends. A supervisor that is killed itself, together
+    /// with the grader for example, can clean up after nobody.
+    pub fn end_with(supervisor: Pid) -> Result<()> {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        ensure!(getppid() == supervisor, "the supervisor has ended");
+        Ok(())
+    }
 
     /// Makes this process the new parent of every descendant that loses its own, even one in a session of its own.
     pub fn become_subreaper() -> Result<()> {
@@ -350,6 +363,10 @@ mod system {
     }
 
     /// Does nothing: other systems do not have this call.
+    pub fn end_with(_: Pid) -> Result<()> {
+        Ok(())
+    }
+
     pub fn close_on_exec() {}
 
     /// None: other systems cannot list them.
@@ -368,4 +385,4 @@ mod system {
     }
 }
 
-use system::{become_subreaper, close_on_exec, descendants, tasks_of_user, used};
+use system::{become_subreaper, close_on_exec, descendants, end_with, tasks_of_user, used};
