@@ -24,7 +24,7 @@ pub struct Class {
     jobs: usize,
 }
 
-/// A submission, as it was handed in.
+/// A submission, as the student submitted it.
 struct Submitted {
     /// Its name in reports.
     name: String,

@@ -125,7 +125,7 @@ fn commits_after_processing(lane: &Lane) -> Result<Verdict> {
     let early = sum(&run.committed);
     let (commits_later, ahead) = if run.joined && early == 0 {
         let first = lane.evidence(FIRST_RUN)?;
-        // A program whose summaries do not count its events has processed a batch all the same.
+        // A program may process its batch and not count it in a summary, so the first batch always counts as processed.
         let processed = i64::try_from(first.counted_by_then.max(BATCH))?;
         (first.commits > 0, first.first_commit - processed)
     } else {

@@ -133,11 +133,7 @@ impl Desk<'_, '_> {
                 let mut program = self.start_and_join()?;
                 let lock = lane.database()?.lock(LOCK_LIMIT)?;
                 lane.note("nobody can write to the database");
-                let fetches = fetches(lane)?;
-                self.publish(BATCH, None)?;
-                let ends = lane.kafka().ends(PAYMENTS)?;
-                let limit = LOCKED.min(self.join_limit());
-                program.until(limit, || handed_out(lane, fetches, &ends))?;
+                self.hand_out_a_batch(&mut program)?;
                 self.kill(program)?;
                 drop(lock);
             }
@@ -153,14 +149,21 @@ impl Desk<'_, '_> {
                 let mut program = lane.start_to_stall("billing")?;
                 self.wait_until_joined(&mut program)?;
                 lane.stall(&mut program)?;
-                let fetches = fetches(lane)?;
-                self.publish(BATCH, None)?;
-                let ends = lane.kafka().ends(PAYMENTS)?;
-                let limit = LOCKED.min(self.join_limit());
-                program.until(limit, || handed_out(lane, fetches, &ends))?;
+                self.hand_out_a_batch(&mut program)?;
                 self.kill(program)?;
             }
         }
+        Ok(())
+    }
+
+    /// Publishes a batch, and waits until the program has received it.
+    fn hand_out_a_batch(&mut self, program: &mut Program) -> Result<()> {
+        let lane = self.lane;
+        let fetches = fetches(lane)?;
+        self.publish(BATCH, None)?;
+        let ends = lane.kafka().ends(PAYMENTS)?;
+        let limit = LOCKED.min(self.join_limit());
+        program.until(limit, || handed_out(lane, fetches, &ends))?;
         Ok(())
     }
 
