@@ -2,6 +2,7 @@
 //! submissions or verdicts.
 
 mod end_offsets;
+mod fencing;
 mod group_description;
 mod kafka;
 mod leaving;

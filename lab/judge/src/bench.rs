@@ -4,3 +4,4 @@ pub mod fetches;
 pub mod gate;
 pub mod lane;
 pub mod pool;
+pub mod sweep;

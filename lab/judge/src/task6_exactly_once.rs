@@ -1,6 +1,8 @@
 mod checks;
 mod demo;
+mod failures;
 mod instance;
+mod kills;
 mod purchases;
 mod runs;
 

@@ -15,6 +15,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
 use serde::Serialize;
 
+use crate::fencing::fence;
 use crate::kafka::Kafka;
 use crate::wire::{ANSWER_LIMIT, OBSERVER};
 
@@ -183,15 +184,12 @@ impl Kafka {
         }
     }
 
-    /// Takes over a transactional id. This aborts the open transaction of the producer that had it before. That producer
-    /// cannot commit anything more.
+    /// Takes over a transactional id on a cluster of one broker. This aborts the open transaction of the producer that had it
+    /// before. That producer cannot commit anything more.
     ///
     /// # Errors
-    /// If the cluster does not answer or refuses.
+    /// If the broker does not answer or refuses.
     pub fn fence(&self, transactional_id: &str) -> Result<()> {
-        let mut config = self.config();
-        config.set("transactional.id", transactional_id);
-        let producer: BaseProducer = config.create()?;
-        Ok(producer.init_transactions(ANSWER_LIMIT)?)
+        self.ask(|brokers| fence(brokers, transactional_id))
     }
 }

@@ -1,7 +1,8 @@
-//! A gate between a program and its broker. It lets requests through, but it can hold back all requests of one kind for
-//! any time. A check can thus reliably see what a program does while its record or its commit is not acknowledged.
+//! A gate between a program and its broker. It lets requests and their answers through, but it can hold back those of some
+//! kinds for any time, and it can lose an answer. A check can thus reliably see what a program does while its record or its
+//! commit is not acknowledged, and it can kill the program at any position on the wire.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -9,10 +10,13 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// The longest request that Kafka accepts by default, in bytes (`socket.request.max.bytes`).
 const LONGEST: u32 = 100 * 1024 * 1024;
+
+/// How many bytes of a request the gate reads: the key of its kind (2 bytes), its version (2), and its correlation id (4).
+const HEADER: u32 = 8;
 
 /// The most connections that are open through the gate at a time.
 const MOST_CONNECTIONS: usize = 32;
@@ -23,7 +27,30 @@ pub enum RequestKind {
     Produce = 0,
     OffsetCommit = 8,
     Heartbeat = 12,
+    AddPartitionsToTxn = 24,
+    AddOffsetsToTxn = 25,
     EndTxn = 26,
+    TxnOffsetCommit = 28,
+}
+
+/// What of a request is held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The request: the broker does not know of it.
+    Request,
+    /// The answer: the broker has done what was asked, and the program does not know.
+    Answer,
+}
+
+/// What the gate holds back, or loses.
+#[derive(Clone, Copy, Debug)]
+pub struct Hold {
+    pub kind: RequestKind,
+    /// How many requests of this kind pass first.
+    pub after: usize,
+    pub part: Part,
+    /// Whether it is only the next one. Otherwise, it is every one that comes then.
+    pub alone: bool,
 }
 
 /// The keys of all requests that the lab's programs need: produce, fetch, metadata, offsets, groups, transactions,
@@ -39,7 +66,49 @@ impl RequestKind {
             Self::Produce => "records",
             Self::OffsetCommit => "commits",
             Self::Heartbeat => "heartbeats",
+            Self::AddPartitionsToTxn => "partitions for transactions",
+            Self::AddOffsetsToTxn => "groups for transactions",
             Self::EndTxn => "ends of transactions",
+            Self::TxnOffsetCommit => "commits in transactions",
+        }
+    }
+
+    /// Kafka's name for such a request.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Produce => "Produce",
+            Self::OffsetCommit => "OffsetCommit",
+            Self::Heartbeat => "Heartbeat",
+            Self::AddPartitionsToTxn => "AddPartitionsToTxn",
+            Self::AddOffsetsToTxn => "AddOffsetsToTxn",
+            Self::EndTxn => "EndTxn",
+            Self::TxnOffsetCommit => "TxnOffsetCommit",
+        }
+    }
+}
+
+impl Hold {
+    /// Every request of this kind.
+    pub fn all(kind: RequestKind) -> Self {
+        Self {
+            kind,
+            after: 0,
+            part: Part::Request,
+            alone: false,
+        }
+    }
+
+    /// Whether this is about requests with this key in Kafka's protocol.
+    fn concerns(&self, key: i16) -> bool {
+        self.kind as i16 == key
+    }
+
+    /// Whether this is about the request of this number, counted from 1.
+    fn includes(&self, number: usize) -> bool {
+        if self.alone {
+            number == self.after + 1
+        } else {
+            number > self.after
         }
     }
 }
@@ -59,12 +128,18 @@ struct State {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// The kind that is held back now, if any.
-    held: Option<RequestKind>,
-    /// How many requests have been held back since [`Gate::hold`] was last called.
-    waiting: usize,
-    /// The kind that was turned away last, and the number of the newest connection at that time.
-    turned_away: Option<(RequestKind, u64)>,
+    /// What is held back now, if anything.
+    hold: Option<Hold>,
+    /// Whether an answer that should be held back is lost instead.
+    loses: bool,
+    /// How many requests of its kind have come since [`Gate::hold`] was last called, and whether any was held back, or its
+    /// answer lost.
+    came: usize,
+    has_held: bool,
+    /// How many times what was held back was let through.
+    releases: u64,
+    /// What was turned away last, and the number of the newest connection at that time.
+    turned_away: Option<(Hold, u64)>,
     /// The keys of all requests that came, and the sum of their lengths in bytes.
     keys: BTreeSet<i16>,
     bytes: u64,
@@ -74,6 +149,15 @@ struct Inner {
     admitted: u64,
     /// The gate was dropped.
     is_gone: bool,
+}
+
+/// A request whose answer has not come yet.
+#[derive(Debug)]
+struct Asked {
+    key: i16,
+    correlation: [u8; 4],
+    /// Whether its answer must not reach the program for now.
+    is_withheld: bool,
 }
 
 impl Gate {
@@ -114,30 +198,49 @@ impl Gate {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Holds back every request of this kind from now on.
-    pub fn hold(&self, kind: RequestKind) {
-        let mut inner = self.state.inner.lock();
-        inner.held = Some(kind);
-        inner.waiting = 0;
+    /// Holds this back from now on.
+    pub fn hold(&self, hold: Hold) {
+        self.state.inner.lock().begin(hold, false);
     }
 
-    /// Whether the gate has held back any request since [`Gate::hold`] was last called.
-    pub fn is_holding(&self) -> bool {
-        self.state.inner.lock().waiting > 0
+    /// Loses one answer to a request of this kind: the broker has done what was asked, and the connection is closed before
+    /// the program knows. `after` others pass first.
+    pub fn lose(&self, kind: RequestKind, after: usize) {
+        let hold = Hold {
+            kind,
+            after,
+            part: Part::Answer,
+            alone: true,
+        };
+        self.state.inner.lock().begin(hold, true);
     }
 
-    /// Lets everything through, including the requests that were held back.
+    /// Whether anything was held back, or lost, since the gate was last told to.
+    pub fn has_held(&self) -> bool {
+        self.state.inner.lock().has_held
+    }
+
+    /// Whether a request has come whose answer will be held back or lost when it comes.
+    pub fn is_coming(&self) -> bool {
+        let inner = self.state.inner.lock();
+        let hold = inner.hold.as_ref();
+        !inner.has_held && hold.is_some_and(|hold| inner.came > hold.after)
+    }
+
+    /// Lets everything through, including what was held back.
     pub fn release(&self) {
-        self.state.inner.lock().held = None;
+        let mut inner = self.state.inner.lock();
+        inner.hold = None;
+        inner.releases += 1;
+        drop(inner);
         self.state.changed.notify_all();
     }
 
-    /// Lets everything through, except the requests that were held back and those of the same kind that are still on
-    /// their way: they never reach the broker. For this, each of the present connections is closed as soon as a request
-    /// of this kind comes on it.
+    /// Lets everything through, except what was held back and requests of the same kind that are still on their way: they
+    /// never arrive. For this, each of the present connections is closed as soon as such a request comes on it.
     pub fn turn_away(&self) {
         let mut inner = self.state.inner.lock();
-        inner.turned_away = inner.held.map(|held| (held, inner.admitted));
+        inner.turned_away = inner.hold.take().map(|hold| (hold, inner.admitted));
         drop(inner);
         self.release();
     }
@@ -188,53 +291,104 @@ impl State {
         Some(number)
     }
 
-    /// Waits while requests with this key are held back. `number` is the number of the connection, `length` the length
-    /// of the request in bytes.
+    /// Waits while the request is held back. `number` is the number of the connection, `length` the length of the request in
+    /// bytes. Returns whether its answer must be withheld.
     ///
     /// # Errors
     /// When the request is turned away.
-    fn pass(&self, number: u64, key: i16, length: u32) -> Result<()> {
+    fn pass(&self, number: u64, key: i16, length: u32) -> Result<bool> {
         let mut inner = self.inner.lock();
         inner.keys.insert(key);
         inner.bytes += u64::from(length);
-        let is_held = |inner: &Inner| inner.held.is_some_and(|held| held as i16 == key);
-        let is_turned_away = |inner: &Inner| {
-            let away = inner.turned_away;
-            away.is_some_and(|(kind, last)| kind as i16 == key && number <= last)
-        };
-        if is_held(&inner) && !is_turned_away(&inner) {
-            inner.waiting += 1;
-            self.changed
-                .wait_while(&mut inner, |inner| is_held(inner) && !is_turned_away(inner));
-        }
-        if is_turned_away(&inner) {
+        if inner.turns_away(number, key) {
             bail!("the request was turned away");
+        }
+        match inner.count(key) {
+            None => Ok(false),
+            Some(Part::Answer) => Ok(true),
+            Some(Part::Request) => {
+                inner.has_held = true;
+                self.wait_for_release(&mut inner);
+                if inner.turns_away(number, key) {
+                    bail!("the request was turned away");
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// Waits while the answer to such a request is held back.
+    ///
+    /// # Errors
+    /// When the answer is lost.
+    fn pass_answer(&self, number: u64, key: i16) -> Result<()> {
+        let mut inner = self.inner.lock();
+        if inner.hold.is_some_and(|hold| hold.concerns(key)) {
+            inner.has_held = true;
+            if inner.loses {
+                bail!("the answer is lost");
+            }
+            self.wait_for_release(&mut inner);
+        }
+        if inner.turns_away(number, key) {
+            bail!("the answer is lost");
         }
         Ok(())
     }
+
+    fn wait_for_release(&self, inner: &mut MutexGuard<'_, Inner>) {
+        let before = inner.releases;
+        self.changed
+            .wait_while(inner, |inner| inner.releases == before);
+    }
 }
 
-/// Passes on the client's requests one by one, and the broker's answers as they come.
-fn connect(number: u64, mut client: TcpStream, broker: u16, state: &State) -> Result<()> {
+impl Inner {
+    fn begin(&mut self, hold: Hold, loses: bool) {
+        self.hold = Some(hold);
+        self.loses = loses;
+        self.came = 0;
+        self.has_held = false;
+    }
+
+    /// Counts a request, if it is of the kind that counts. Returns what of it is held back, if anything.
+    fn count(&mut self, key: i16) -> Option<Part> {
+        let hold = self.hold.filter(|hold| hold.concerns(key))?;
+        self.came += 1;
+        hold.includes(self.came).then_some(hold.part)
+    }
+
+    fn turns_away(&self, number: u64, key: i16) -> bool {
+        let away = self.turned_away;
+        away.is_some_and(|(hold, last)| hold.concerns(key) && number <= last)
+    }
+}
+
+/// Passes on the client's requests and the broker's answers, one by one.
+fn connect(number: u64, mut client: TcpStream, broker: u16, state: &Arc<State>) -> Result<()> {
     let mut broker = TcpStream::connect(("127.0.0.1", broker))?;
     client.set_nodelay(true)?;
     broker.set_nodelay(true)?;
     let (mut answers, mut to_client) = (broker.try_clone()?, client.try_clone()?);
+    let asked = Arc::new(Mutex::new(VecDeque::new()));
+    let (shared, waiting) = (Arc::clone(state), Arc::clone(&asked));
     thread::spawn(move || {
-        let _ = std::io::copy(&mut answers, &mut to_client);
+        let _ = pass_answers(number, &mut answers, &mut to_client, &waiting, &shared);
         let _ = to_client.shutdown(Shutdown::Both);
+        let _ = answers.shutdown(Shutdown::Both);
     });
-    let passed = pass_requests(number, &mut client, &mut broker, state);
+    let passed = pass_requests(number, &mut client, &mut broker, &asked, state);
     let _ = broker.shutdown(Shutdown::Both);
     passed
 }
 
-/// Passes on requests until the client closes the connection. A request consists of its length in four bytes, its key
-/// in two bytes, and the rest.
+/// Passes on requests until the client closes the connection. A request consists of its length in four bytes, and of the
+/// request itself.
 fn pass_requests(
     number: u64,
     client: &mut TcpStream,
     broker: &mut TcpStream,
+    asked: &Mutex<VecDeque<Asked>>,
     state: &State,
 ) -> Result<()> {
     loop {
@@ -244,17 +398,56 @@ fn pass_requests(
         if announced > LONGEST {
             bail!("a request of {announced} bytes is too long");
         }
-        if announced < 2 {
+        if announced < HEADER {
             bail!("a request of {announced} bytes is too short");
         }
-        let mut key = [0; 2];
-        client.read_exact(&mut key)?;
-        state.pass(number, i16::from_be_bytes(key), announced)?;
+        let mut header = [0; HEADER as usize];
+        client.read_exact(&mut header)?;
+        let [k0, k1, _, _, correlation @ ..] = header;
+        let key = i16::from_be_bytes([k0, k1]);
+        let is_withheld = state.pass(number, key, announced)?;
+        asked.lock().push_back(Asked {
+            key,
+            correlation,
+            is_withheld,
+        });
         // The rest is copied piece by piece, so a long request needs little memory.
-        broker.write_all(&[&length[..], &key].concat())?;
-        let rest = u64::from(announced) - 2;
-        if std::io::copy(&mut Read::by_ref(client).take(rest), broker)? < rest {
-            bail!("the client closed the connection within a request");
-        }
+        broker.write_all(&[&length[..], &header].concat())?;
+        copy(client, broker, u64::from(announced - HEADER))?;
     }
+}
+
+/// Passes on answers until the broker closes the connection, or an answer is lost. An answer consists of its length in four
+/// bytes, the correlation id of its request, and the rest. A broker answers in the order of the requests, but a record that is
+/// sent with `acks=0` gets no answer.
+fn pass_answers(
+    number: u64,
+    broker: &mut TcpStream,
+    client: &mut TcpStream,
+    asked: &Mutex<VecDeque<Asked>>,
+    state: &State,
+) -> Result<()> {
+    loop {
+        let mut head = [0; 8];
+        broker.read_exact(&mut head)?;
+        let [l0, l1, l2, l3, correlation @ ..] = head;
+        let rest = u32::from_be_bytes([l0, l1, l2, l3]).saturating_sub(4);
+        let answered = {
+            let mut asked = asked.lock();
+            let at = asked.iter().position(|one| one.correlation == correlation);
+            at.and_then(|at| asked.drain(..=at).next_back())
+        };
+        if let Some(answered) = answered.filter(|one| one.is_withheld) {
+            state.pass_answer(number, answered.key)?;
+        }
+        client.write_all(&head)?;
+        copy(broker, client, u64::from(rest))?;
+    }
+}
+
+fn copy(from: &mut TcpStream, to: &mut TcpStream, length: u64) -> Result<()> {
+    if std::io::copy(&mut Read::by_ref(from).take(length), to)? < length {
+        bail!("the connection was closed within a request or an answer");
+    }
+    Ok(())
 }

@@ -11,8 +11,9 @@ use common::{CLICKSTREAM, Event, TOPICS};
 use crate::Program;
 use crate::bench::database::{BILLING_DB, Database};
 use crate::bench::evidence::Evidence;
-use crate::bench::gate::{Gate, RequestKind};
+use crate::bench::gate::{Gate, Hold, RequestKind};
 use crate::bench::pool::{Lent, Pool};
+use crate::bench::sweep::Kill;
 use crate::history::logged::Logged;
 use crate::history::{History, Moment};
 use crate::programs::run::BOOTSTRAP_SERVERS;
@@ -141,13 +142,45 @@ impl<'a> Lane<'a> {
 
     /// Holds back every request of this kind from now on.
     pub fn hold(&self, kind: RequestKind) {
-        self.bench.gate.hold(kind);
+        self.bench.gate.hold(Hold::all(kind));
         self.note(format!("from here on {} are held back", kind.plural()));
     }
 
-    /// Whether the gate has held back any request since it closed.
+    /// Holds this back from now on.
+    pub fn hold_at(&self, hold: Hold) {
+        self.bench.gate.hold(hold);
+    }
+
+    /// Loses the answer to the next request of this kind: the broker has done what was asked, and the program does not know.
+    pub fn lose(&self, kind: RequestKind) {
+        self.bench.gate.lose(kind, 0);
+        self.note(format!("the next answer to {} is lost", kind.plural()));
+    }
+
+    /// Whether a request has come whose answer will be held back or lost when it comes.
+    pub fn is_coming(&self) -> bool {
+        self.bench.gate.is_coming()
+    }
+
+    /// Whether the gate has held back anything, or lost it, since it was last told to.
     pub fn is_holding(&self) -> bool {
-        self.bench.gate.is_holding()
+        self.bench.gate.has_held()
+    }
+
+    /// Kills a program at this position, if it got there, and forgets what was held back. Returns the kill.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill_at(&self, program: &mut Program, hold: &Hold) -> Result<Option<Kill>> {
+        if !self.is_holding() {
+            self.bench.gate.release();
+            return Ok(None);
+        }
+        let kill = Kill::at(hold);
+        self.note(format!("it is killed {kill}"));
+        program.kill_if_running()?;
+        self.bench.gate.turn_away();
+        Ok(Some(kill))
     }
 
     /// Lets everything through again.

@@ -16,7 +16,7 @@ use crate::task5_billing::charges::{Bill, Charges};
 use crate::task5_billing::desk::{BATCH, Snapshot};
 use crate::task5_billing::kills::SURVIVED;
 use crate::task5_billing::runs::{
-    BEHIND, FIRST_PAYMENTS, KILLED, KILLS_AROUND_A_DEAD_LETTER, LOCKED, LOCKED_FOR, MALFORMED,
+    BEHIND, FIRST_PAYMENTS, KILLED, LOCKED, LOCKED_FOR, MALFORMED,
     REPEATED, TWICE_ELSEWHERE, TWICE_HERE, UNACKNOWLEDGED, UNDISTURBED,
 };
 use crate::verdict::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
@@ -314,13 +314,19 @@ fn goes_on_past_malformed(lane: &Lane) -> Result<Verdict> {
 
 fn dead_letter_before_offset(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(UNACKNOWLEDGED)?;
+    let kills = lane.evidence(SURVIVED)?;
     Ok(verdict(
-        run.sent && !run.passed && run.arrived,
+        run.sent && !run.passed && run.arrived && kills.letters_missing == 0,
         format!(
             "until a dead letter is acknowledged, the committed offset does not move past its message; after a kill at this \
-             moment, and another kill before the next commit, the dead letter is in {PAYMENTS_DLQ}"
+             moment, and after kills around each request, every dead letter is in {PAYMENTS_DLQ}"
         ),
-        if run.sent {
+        if run.sent && !run.passed && run.arrived {
+            format!(
+                "of {} messages in runs that were {}, {} never became dead letters",
+                kills.malformed, kills.wire, kills.letters_missing
+            )
+        } else if run.sent {
             format!(
                 "before the acknowledgment, the committed offset {} past the message ({}); in the end, the dead letter was {}",
                 if run.passed { "moved" } else { "did not move" },
@@ -340,24 +346,24 @@ fn dead_letter_before_offset(lane: &Lane) -> Result<Verdict> {
 fn survives_kills(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(SURVIVED)?;
     let between = lane.evidence(UNACKNOWLEDGED)?;
-    Ok(verdict(
-        run.bill.is_right() && between.bill.is_right(),
+    let saw = if !between.bill.is_right() && run.bill.is_right() {
         format!(
-            "after {} kills at chosen moments and {} at random ones, every one of {} payments is charged once",
-            run.chosen + KILLS_AROUND_A_DEAD_LETTER,
-            run.random,
+            "after a kill between dead letter and commit: {}",
+            between.bill
+        )
+    } else {
+        charged(&run.bill, &run.snapshot, &run.last_lines)
+    };
+    Ok(verdict(
+        run.bill.is_right() && between.bill.is_right() && run.is_reached(),
+        format!(
+            "the program is killed around each of its requests and writes, paused while another instance takes over, and cut off \
+             from the broker: every one of {} payments is charged once",
             run.payments
         ),
-        if run.bill.is_right() && !between.bill.is_right() {
-            format!(
-                "after a kill between dead letter and commit: {}",
-                between.bill
-            )
-        } else {
-            charged(&run.bill, &run.snapshot, &run.last_lines)
-        },
-        "What if your program is killed between any two of its steps? Things that belong together must be written \
-         together.",
+        format!("{}; {saw}", run.what_came_about()),
+        "What if your program is killed or paused between any two of its steps? Things that belong together must be written \
+         together, and only the database knows what is charged.",
     ))
 }
 

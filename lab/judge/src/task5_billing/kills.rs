@@ -1,24 +1,30 @@
-//! Task 5: the scenario in which billing is killed many times, at chosen instants and at random ones.
+//! Task 5: the scenario in which billing is killed at every position of its work, paused while another instance takes over, and
+//! cut off from the broker.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use broker::wait;
-use common::{PAYMENTS, Payment};
+use common::{BILLING_SERVICE, PAYMENTS, Payment};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 
-use crate::Program;
 use crate::bench::fetches::{fetches, handed_out};
-use crate::bench::gate::RequestKind;
+use crate::bench::gate::{Part, RequestKind};
 use crate::bench::lane::{Lane, Scenario};
+use crate::bench::sweep::{BOTH, Swept, sweep};
 use crate::task5_billing::charges::Bill;
 use crate::task5_billing::desk::{BATCH, Desk, LOCK_LIMIT, Snapshot};
 use crate::task5_billing::rows::{charges, is_between};
-use crate::task5_billing::runs::reopen;
+use crate::task5_billing::runs::{LETTERS, dead_letters, reopen};
+use crate::{Program, malformed_payments};
+use cluster::Payload;
 
-/// How many payments are published at a time, so that a program still has work when it is killed.
-const MANY: u64 = 20 * BATCH;
+/// The requests by which billing changes anything outside of its database.
+const REQUESTS: &[(RequestKind, &[Part])] = &[
+    (RequestKind::Produce, BOTH),
+    (RequestKind::OffsetCommit, BOTH),
+];
 
 /// How long a blocked program may take to get its batch. Less than the 5 s after which SQLite gives up: another check judges a
 /// program that logs that error and goes on.
@@ -28,35 +34,71 @@ const LOCKED: Duration = Duration::from_secs(3);
 const STEP_LIMIT: Duration = Duration::from_millis(300);
 const STEPS_LIMIT: Duration = Duration::from_secs(3);
 
-/// The latest instant of a random kill, after the program owns its partitions. The first payments come about 100 ms after
-/// that, and a batch is charged in about 10 ms.
-const RANDOM_KILL: Duration = Duration::from_millis(250);
+/// How long a program that was paused may take to notice that it is no longer a member of its group.
+const NOTICE_LIMIT: Duration = Duration::from_secs(10);
 
-/// All kills together take no longer than this, even if the program hardly does any work.
-const KILLS_LIMIT: Duration = Duration::from_secs(60);
-
-/// Kills at random instants.
-const RANDOM_KILLS: usize = 20;
-
-/// Runs that are killed at chosen and at random instants, and one that is not.
+/// Runs that are killed, paused or cut off, and one that is not.
 pub struct Survived {
-    /// How many times it was killed at a chosen instant, and at a random one.
-    pub chosen: usize,
-    pub random: usize,
+    /// The kills around its requests to the broker.
+    pub wire: Swept,
+    /// The kills around its writes to the database: how many came about, and how many were wanted.
+    pub writes: usize,
+    pub of_writes: usize,
+    pub paused: Paused,
+    /// How many answers of the broker were lost.
+    pub lost: usize,
     pub payments: usize,
     pub snapshot: Snapshot,
     pub bill: Bill,
+    /// How many malformed messages there were, and how many of them never became a dead letter.
+    pub malformed: usize,
+    pub letters_missing: usize,
     pub last_lines: String,
 }
 
-/// When a kill comes.
+impl Survived {
+    /// Whether every situation came about in which it is judged.
+    pub fn is_reached(&self) -> bool {
+        self.writes == self.of_writes && self.paused != Paused::NotReached
+    }
+
+    /// `killed at 11 of 11 positions, paused once, and 2 answers were lost`.
+    pub fn what_came_about(&self) -> String {
+        let kills = self.wire.kills.len();
+        let of = if self.wire.is_whole {
+            format!("{}", kills + self.of_writes)
+        } else {
+            format!("more than {}", kills + self.of_writes)
+        };
+        let paused = match self.paused {
+            Paused::NotReached => "it could not be paused in the middle of a batch",
+            Paused::WentOn => "paused, and it went on",
+            Paused::Ended => "paused, and it ended when it went on",
+        };
+        format!(
+            "killed at {} of {of} positions; {paused}; answers lost: {}",
+            kills + self.writes,
+            self.lost
+        )
+    }
+}
+
+/// What became of a program that was paused with a batch in its hands, for so long that another instance took over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paused {
+    /// It could not be paused there.
+    NotReached,
+    /// It went on when it was resumed, or it ended by itself.
+    WentOn,
+    Ended,
+}
+
+/// When a kill comes, if it depends on the database.
 #[derive(Clone, Copy, Debug)]
-enum Instants {
-    /// A commit was sent, and has not reached the broker.
-    CommitHeld,
+enum Write {
     /// It has a batch, and cannot write because the database is locked.
     Locked,
-    /// Between two transactions that belong together; or else after some payments of a batch.
+    /// Between two transactions that belong together; or else after the whole batch is written.
     Between,
     /// In the first print of a batch.
     Stalled,
@@ -68,113 +110,199 @@ pub const SURVIVED: Scenario<Survived> = Scenario {
 };
 
 fn survived(lane: &Lane) -> Result<Survived> {
-    survived_kills(lane, RANDOM_KILLS)
+    survived_kills(lane, 1)
 }
 
-/// As the scenario, with this many kills at random instants, and a batch of payments for each.
-pub fn survived_kills(lane: &Lane, random_kills: usize) -> Result<Survived> {
-    use Instants::{Between, CommitHeld, Locked, Stalled};
+/// As the scenario, with this many rounds of kills.
+pub fn survived_kills(lane: &Lane, rounds: usize) -> Result<Survived> {
+    use Write::{Between, Locked, Stalled};
     let mut desk = reopen(lane)?;
-    let start = Instant::now();
-    let (mut chosen, mut random) = (0, 0);
-    let limit = KILLS_LIMIT * u32::try_from(random_kills.div_ceil(RANDOM_KILLS))?;
-    // There is no database before the first kill.
-    for instant in [
-        CommitHeld, Between, Locked, Between, Stalled, Between, Locked, CommitHeld,
-    ] {
-        if start.elapsed() < limit {
-            desk.kill_at(instant)?;
-            chosen += 1;
+    let mut malformed = 0;
+    let (mut wire, mut writes, mut of_writes) = (Swept::default(), 0, 0);
+    for _ in 0..rounds {
+        let swept = desk.sweep(&mut malformed)?;
+        wire.kills.extend(swept.kills);
+        wire.is_whole = swept.is_whole;
+        for write in [Between, Locked, Between, Stalled, Between, Locked] {
+            writes += usize::from(desk.kill_at_write(write)?);
+            of_writes += 1;
         }
     }
-    let mut rng = rand::rng();
-    while random < random_kills && start.elapsed() < limit {
-        if charges(lane.database()?).have_all(&desk.payments) {
-            let new = desk.publish(MANY, None)?;
-            let again: Vec<_> = new.sample(&mut rng, 10).cloned().collect();
-            desk.publish_again(&again, Some(rng.random_range(0..3)))?;
-        }
-        let program = desk.start_and_join()?;
-        wait::pass(RANDOM_KILL.mul_f64(rng.random()))?;
-        desk.kill(program)?;
-        random += 1;
-    }
+    let paused = desk.pause_past_session()?;
+    let lost = desk.lose_answers(&mut malformed)?;
     // However far the runs have come, payments come again that are charged already, or that still have to be.
+    let mut rng = rand::rng();
     let again: Vec<_> = desk.payments.sample(&mut rng, 10).cloned().collect();
     desk.publish_again(&again, Some(rng.random_range(0..3)))?;
     let mut program = lane.start("billing")?;
     let snapshot = desk.finish(&mut program)?;
+    let sent: Vec<Payload> = (0..malformed).map(malformed_letter).collect();
+    let missing = || {
+        let letters = dead_letters(lane)?;
+        anyhow::Ok(sent.iter().filter(|one| !letters.contains(one)).count())
+    };
+    program.until(LETTERS, || Ok(missing()? == 0))?;
     let last_lines = program.last_lines();
     desk.kill(program)?;
     Ok(Survived {
-        chosen,
-        random,
+        wire,
+        writes,
+        of_writes,
+        paused,
+        lost,
         payments: desk.payments.len(),
         bill: desk.bill(&snapshot),
         snapshot,
+        malformed,
+        letters_missing: missing()?,
         last_lines,
     })
 }
 
+/// A message that is not a payment, and that can be told from the others by its key.
+fn malformed_letter(number: usize) -> Payload {
+    let mut letter = malformed_payments(1).remove(0);
+    letter.key = Some(format!("letter_{number}").into_bytes());
+    letter
+}
+
 impl Desk<'_, '_> {
-    /// Publishes a batch, and kills the program at this instant.
-    fn kill_at(&mut self, instant: Instants) -> Result<()> {
+    /// Publishes a batch that also contains a malformed message.
+    fn publish_with_malformed(&mut self, malformed: &mut usize) -> Result<()> {
+        let letter = malformed_letter(*malformed);
+        *malformed += 1;
+        self.lane.send(PAYMENTS, None, &[letter])?;
+        self.publish(BATCH, None).map(drop)
+    }
+
+    /// Gives the program one batch after the other, and kills it before and after each of the requests that it makes for one.
+    fn sweep(&mut self, malformed: &mut usize) -> Result<Swept> {
         let lane = self.lane;
-        match instant {
-            Instants::CommitHeld => {
-                self.publish(BATCH, None)?;
-                lane.hold(RequestKind::OffsetCommit);
-                let mut program = lane.start("billing")?;
-                self.wait_until_held(&mut program)?;
-                self.kill(program)?;
-                lane.turn_away();
-            }
-            Instants::Locked => {
+        sweep(REQUESTS, |hold| {
+            let mut program = lane.start("billing")?;
+            // What the last kill has left undone comes first.
+            self.finish(&mut program)?;
+            lane.hold_at(*hold);
+            self.publish_with_malformed(malformed)?;
+            self.work_until(&mut program, || lane.is_holding())?;
+            let kill = lane.kill_at(&mut program, hold)?;
+            self.kill(program)?;
+            Ok(kill)
+        })
+    }
+
+    /// Publishes a batch, and kills the program at this instant. Returns whether it came about.
+    fn kill_at_write(&mut self, write: Write) -> Result<bool> {
+        let lane = self.lane;
+        match write {
+            Write::Locked => {
                 let mut program = self.start_and_join()?;
                 let lock = lane.database()?.lock(LOCK_LIMIT)?;
                 lane.note("nobody can write to the database");
                 self.hand_out_a_batch(&mut program)?;
                 self.kill(program)?;
-                drop(lock);
+                Ok(lock.is_some())
             }
-            Instants::Between => {
+            Write::Between => {
                 let mut program = self.start_and_join()?;
                 let lock = lane.database()?.lock(LOCK_LIMIT)?;
                 let batch = self.publish(BATCH, None)?;
                 drop(lock);
-                self.step(&mut program, &batch)?;
+                let is_there = self.step(&mut program, &batch)?;
                 self.kill(program)?;
+                Ok(is_there)
             }
-            Instants::Stalled => {
+            Write::Stalled => {
                 let mut program = lane.start_to_stall("billing")?;
                 self.wait_until_joined(&mut program)?;
                 lane.stall(&mut program)?;
-                self.hand_out_a_batch(&mut program)?;
+                let is_there = self.hand_out_a_batch(&mut program)?;
                 self.kill(program)?;
+                Ok(is_there)
             }
         }
-        Ok(())
     }
 
-    /// Publishes a batch, and waits until the program has received it.
-    fn hand_out_a_batch(&mut self, program: &mut Program) -> Result<()> {
+    /// Pauses a program that has a batch and cannot write. Another instance charges the batch; then the first one goes on.
+    fn pause_past_session(&mut self) -> Result<Paused> {
+        let lane = self.lane;
+        let mut first = self.start_and_join()?;
+        let lock = lane.database()?.lock(LOCK_LIMIT)?;
+        lane.note("nobody can write to the database");
+        let is_there = self.hand_out_a_batch(&mut first)? && lock.is_some();
+        if !is_there || !first.is_running()? {
+            self.kill(first)?;
+            return Ok(Paused::NotReached);
+        }
+        first.pause()?;
+        lane.note("it is paused with its batch, and the group removes it, as after its session timeout");
+        lane.remove_members(BILLING_SERVICE)?;
+        drop(lock);
+        self.run_through()?;
+        let before = self.group_requests()?;
+        lane.note("it goes on with its batch");
+        first.resume()?;
+        first.until(NOTICE_LIMIT, || Ok(self.group_requests()? > before))?;
+        self.publish(BATCH, None)?;
+        self.finish(&mut first)?;
+        let went_on = first.is_running()?;
+        self.kill(first)?;
+        Ok(if went_on {
+            Paused::WentOn
+        } else {
+            Paused::Ended
+        })
+    }
+
+    /// How many times programs were told what the group thinks of them.
+    fn group_requests(&self) -> Result<usize> {
+        let mut count = 0;
+        for kind in [
+            "JOIN_GROUP",
+            "HEARTBEAT",
+            "OFFSET_COMMIT",
+            "CONSUMER_GROUP_HEARTBEAT",
+        ] {
+            count += self.lane.group_requests(kind, BILLING_SERVICE)?.len();
+        }
+        Ok(count)
+    }
+
+    /// Loses the answer to a dead letter, and to a commit. Returns how many answers were lost.
+    fn lose_answers(&mut self, malformed: &mut usize) -> Result<usize> {
+        let lane = self.lane;
+        let mut lost = 0;
+        for (kind, _) in REQUESTS {
+            let mut program = lane.start("billing")?;
+            self.finish(&mut program)?;
+            lane.lose(*kind);
+            self.publish_with_malformed(malformed)?;
+            self.finish(&mut program)?;
+            lost += usize::from(lane.is_holding());
+            lane.release();
+            self.kill(program)?;
+        }
+        Ok(lost)
+    }
+
+    /// Publishes a batch, and waits until the program has received it. Returns whether it has.
+    fn hand_out_a_batch(&mut self, program: &mut Program) -> Result<bool> {
         let lane = self.lane;
         let fetches = fetches(lane)?;
         self.publish(BATCH, None)?;
         let ends = lane.kafka().ends(PAYMENTS)?;
         let limit = LOCKED.min(self.join_limit());
-        program.until(limit, || handed_out(lane, fetches, &ends))?;
-        Ok(())
+        program.until(limit, || handed_out(lane, fetches, &ends))
     }
 
     /// Lets the program write one transaction or a few at a time, until it is between two that belong together, or the whole
-    /// batch is charged. There it is killed, while it cannot write.
-    fn step(&self, program: &mut Program, batch: &[Payment]) -> Result<()> {
+    /// batch is charged. There it is killed, while it cannot write. Returns whether it got there.
+    fn step(&self, program: &mut Program, batch: &[Payment]) -> Result<bool> {
         let database = self.lane.database()?;
         program.give_way();
-        wait::closely(STEPS_LIMIT, || {
+        let is_there = wait::closely(STEPS_LIMIT, || {
             if !program.is_running()? {
-                return Ok(Some(()));
+                return Ok(Some(false));
             }
             database.wait_for_a_write(STEP_LIMIT)?;
             // With a write-ahead log, the database can be read wherever the program is, so the program is paused there.
@@ -193,8 +321,8 @@ impl Desk<'_, '_> {
                 program.resume()?;
             }
             drop(lock);
-            Ok(is_there.then_some(()))
+            Ok(is_there.then_some(true))
         })?;
-        Ok(())
+        Ok(is_there.unwrap_or(false))
     }
 }

@@ -31,11 +31,8 @@ pub(super) const TWICE_ELSEWHERE: u64 = 10;
 /// How many other payments come after them: one in each partition.
 pub(super) const BEHIND: i32 = 3;
 
-/// How often [`UNACKNOWLEDGED`] kills a program: once while its dead letter is not acknowledged, and once before its commit.
-pub(super) const KILLS_AROUND_A_DEAD_LETTER: usize = 2;
-
 /// How long dead letters that nobody waits for may take to arrive.
-const LETTERS: Duration = Duration::from_secs(3);
+pub(super) const LETTERS: Duration = Duration::from_secs(3);
 
 /// A run that nothing disturbs, stopped with Ctrl-C; and the next run, on new payments.
 pub struct Undisturbed {
@@ -108,7 +105,7 @@ pub fn reopen<'a, 'pool>(lane: &'a Lane<'pool>) -> Result<Desk<'a, 'pool>> {
 }
 
 /// As [`reopen`], for a scenario that also looks for dead letters: they may come after the last charge and commit.
-fn reopen_for_letters<'a, 'pool>(lane: &'a Lane<'pool>) -> Result<Desk<'a, 'pool>> {
+pub fn reopen_for_letters<'a, 'pool>(lane: &'a Lane<'pool>) -> Result<Desk<'a, 'pool>> {
     let mut desk = reopen(lane)?;
     desk.habits = Habits {
         joins: desk.habits.joins,
@@ -304,7 +301,7 @@ fn malformed(lane: &Lane) -> Result<Malformed> {
     })
 }
 
-fn dead_letters(lane: &Lane) -> Result<Vec<Payload>> {
+pub fn dead_letters(lane: &Lane) -> Result<Vec<Payload>> {
     let records = lane.kafka().records(PAYMENTS_DLQ)?;
     Ok(records.into_iter().map(|record| record.payload).collect())
 }

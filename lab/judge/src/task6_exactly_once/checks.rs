@@ -12,8 +12,10 @@ use anyhow::Result;
 
 use crate::bench::lane::Lane;
 use crate::contract::RECOVERY_LIMIT;
+use crate::task6_exactly_once::failures::{DISTURBED, REFUSED};
+use crate::task6_exactly_once::kills::{KILLED_AFTER_END, KILLED_BEFORE_END};
 use crate::task6_exactly_once::runs::{
-    AFTER_COMMIT, COPIED, FENCED, IN_TRANSACTION, REFUSED, RESUMED, Resumed, Snapshot, Tried,
+    AFTER_COMMIT, COPIED, FENCED, IN_TRANSACTION, PAUSED, RESUMED, Resumed, Snapshot, Tried,
 };
 use crate::verdict::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 
@@ -117,17 +119,22 @@ fn copies_purchases(lane: &Lane) -> Result<Verdict> {
         String::new()
     };
     Ok(verdict(
-        run.seen.each_once() && faults.unwanted == 0 && faults.changed == 0,
+        run.seen.each_once()
+            && faults.unwanted == 0
+            && faults.changed == 0
+            && faults.out_of_order == 0,
         format!(
             "`clickstream` contains {} purchases with an amount, and `purchases` contains one record for each of them, with \
-             the same key and the same JSON value",
+             the same key and the same JSON value, and those of each user in the same order",
             run.seen.published
         ),
         format!(
-            "{}; {} records belong to other events, and {} differ from their event{example}{last_lines}",
+            "{}; {} records belong to other events, {} differ from their event, and {} come before an earlier one of their \
+             user{example}{last_lines}",
             run.seen.counts(),
             faults.unwanted,
             faults.changed,
+            faults.out_of_order,
         ),
         "Which events are purchases with an amount? Does your program pass on key and value unchanged?",
     ))
@@ -163,23 +170,30 @@ const NO_TRANSACTION: &str = "the program committed no transaction";
 
 fn killed_in_transaction(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(IN_TRANSACTION)?;
-    let (holds, saw) = if_it_copies(&run, |run| {
-        let once = run.seen.each_once() && run.seen_again.each_once();
-        let saw = format!(
-            "after the first kill, {}; after the second kill, {}",
-            run.seen.as_text(),
-            run.seen_again.as_text()
-        );
+    let (mut holds, mut saw) = if_it_copies(&run, |run| {
+        let saw = format!("killed before its commit: {}", run.seen.as_text());
         if run.tried {
-            (once, saw)
+            (run.seen.each_once(), saw)
         } else {
             (false, format!("{NO_TRANSACTION}; {saw}"))
         }
     });
+    if holds {
+        let kills = lane.evidence(KILLED_BEFORE_END)?;
+        (holds, saw) = if_it_copies(&kills, |kills| (kills.is_right(), kills.to_string()));
+    }
+    if holds {
+        let paused = lane.evidence(PAUSED)?;
+        let (once, seen) = if_it_copies(&paused, |run| {
+            (run.reached && run.seen.each_once(), run.seen.as_text())
+        });
+        holds = once;
+        saw += &format!("; paused before its commit, until another instance had taken over: {seen}");
+    }
     Ok(verdict(
         holds,
-        "the program is killed just before it commits a transaction, and once more while the next run sends records: after \
-         each kill and restart, readers see each purchase once",
+        "the program is killed before each request of a transaction reaches the broker, and after the broker has done it; and it \
+         is paused in one until another instance takes over: each time, readers see each purchase once",
         saw,
         "Nothing that a killed instance left unfinished may count: not its records, and not its offsets.",
     ))
@@ -187,18 +201,22 @@ fn killed_in_transaction(lane: &Lane) -> Result<Verdict> {
 
 fn killed_after_commit(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(AFTER_COMMIT)?;
-    let (holds, saw) = if_it_copies(&run, |run| {
-        let saw = format!("after the kill, {}", run.seen.as_text());
+    let (mut holds, mut saw) = if_it_copies(&run, |run| {
+        let saw = format!("killed as soon as readers saw a copy: {}", run.seen.as_text());
         if run.transactions > 0 {
             (run.seen.each_once(), saw)
         } else {
             (false, format!("{NO_TRANSACTION}; {saw}"))
         }
     });
+    if holds {
+        let kills = lane.evidence(KILLED_AFTER_END)?;
+        (holds, saw) = if_it_copies(&kills, |kills| (kills.is_right(), kills.to_string()));
+    }
     Ok(verdict(
         holds,
-        "the program is killed as soon as its first transaction is committed: the next run copies the purchases that are missing, \
-         and it copies none twice",
+        "the program is killed as soon as its transaction is committed, also before it knows that: the next run copies the \
+         purchases that are missing, and it copies none twice",
         saw,
         "There must be no moment at which the records are committed and their offsets are not.",
     ))
@@ -263,7 +281,7 @@ fn restart_waits_for_nobody(lane: &Lane) -> Result<Verdict> {
 
 fn second_fences_first(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(FENCED)?;
-    let (holds, saw) = if_it_copies(&run, |run| {
+    let (mut holds, mut saw) = if_it_copies(&run, |run| {
         let failed = run.first.is_some_and(|status| !status.success());
         // Other checks judge whether every purchase is copied, and only once.
         let holds = failed && run.second_runs && run.seen.missing < run.seen.published;
@@ -287,10 +305,23 @@ fn second_fences_first(lane: &Lane) -> Result<Verdict> {
             (false, format!("{saw}. {}", run.first_lines))
         }
     });
+    if holds {
+        let paused = lane.evidence(PAUSED)?;
+        let (failed, seen) = if_it_copies(&paused, |run| {
+            let failed = run.first.is_some_and(|status| !status.success());
+            let ended = match run.first {
+                Some(status) => format!("ended ({status})"),
+                None => "was still running".to_string(),
+            };
+            (run.reached && failed, ended)
+        });
+        holds = failed;
+        saw += &format!("; one that was paused before its commit until another took over {seen}");
+    }
     Ok(verdict(
         holds,
-        "when a second instance runs, the first one ends by itself with an exit status other than 0, and the second one \
-         goes on copying",
+        "when a second instance runs, the first one ends by itself with an exit status other than 0, even if it was paused in \
+         a transaction, and the second one goes on copying",
         saw,
         "If two instances have the same transactional id, which one may commit, and what answer does the other one get?",
     ))
@@ -298,7 +329,7 @@ fn second_fences_first(lane: &Lane) -> Result<Verdict> {
 
 fn aborted_comes_again(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(REFUSED)?;
-    let (holds, saw) = if_it_copies(&run, |run| {
+    let (mut holds, mut saw) = if_it_copies(&run, |run| {
         let seen = run.seen.as_text();
         let saw = match (run.refused, run.ended) {
             (false, _) => {
@@ -309,10 +340,25 @@ fn aborted_comes_again(lane: &Lane) -> Result<Verdict> {
         };
         (run.refused && run.seen.each_once(), saw)
     });
+    if holds {
+        let disturbed = lane.evidence(DISTURBED)?;
+        let (once, seen) = if_it_copies(&disturbed, |run| {
+            let saw = format!(
+                "answers lost: {} of {}; transactions aborted in the middle: {}; {}",
+                run.lost,
+                run.of,
+                u32::from(run.aborted),
+                run.seen.as_text()
+            );
+            (run.lost > 0 && run.aborted && run.seen.each_once(), saw)
+        });
+        holds = once;
+        saw += &format!("; then, {seen}");
+    }
     Ok(verdict(
         holds,
-        "the broker refuses the offsets for a while: in the end, readers see each purchase once, whether the same run copies \
-         it or the next one",
+        "the broker refuses the offsets for a while, answers of the broker are lost, and a transaction is aborted in the middle: \
+         in the end, readers see each purchase once, whether the same run copies it or the next one",
         saw,
         "An aborted transaction takes back what was sent. Does it also move the consumer back to the start of the batch?",
     ))

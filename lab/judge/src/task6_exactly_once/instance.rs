@@ -105,9 +105,20 @@ impl Awaited {
     /// Waits until all are copied, and the group is past them; or until nothing more will come. A program that goes on may be
     /// slow.
     pub fn follow(&self, lane: &Lane, program: &mut Program) -> Result<Seen> {
+        self.follow_until(lane, program, || Ok(false))
+    }
+
+    /// The same, but no longer than until `is_over`.
+    pub fn follow_until(
+        &self,
+        lane: &Lane,
+        program: &mut Program,
+        mut is_over: impl FnMut() -> Result<bool>,
+    ) -> Result<Seen> {
         let (mut copied, mut committed_to, mut owned) = (0, 0, 0);
         let mut seen = None;
         wait::while_it_changes(MOST_TIME, || {
+            let is_over = is_over()?;
             let is_running = program.is_running()?;
             let copies = visible(lane)?;
             let now = self.seen(&copies, program);
@@ -121,8 +132,10 @@ impl Awaited {
             committed_to = committed_to.max(sum(&committed));
             owned = owned.max(lane.owned(PURCHASE_EXTRACTOR, CLICKSTREAM)?);
             let patience = match (all_copied, is_through) {
-                _ if !is_running => Duration::ZERO,
-                (true, true) => Duration::ZERO,
+                _ if !is_running || is_over => Duration::ZERO,
+                // When an answer will be held back, its request is on its way, or the broker has done it already.
+                (true, true) if !lane.is_coming() => Duration::ZERO,
+                (true, true) => QUIET,
                 (true, false) | (false, true) => QUIET,
                 (false, false) => RECOVERY_LIMIT,
             };
@@ -178,8 +191,9 @@ impl Instance {
     pub fn follow(&mut self, lane: &Lane, awaited: &Awaited) -> Result<Followed> {
         let seen = awaited.follow(lane, &mut self.program)?;
         // Purchases that were lost for good would not come later either.
-        let in_time = seen.missing < seen.published && (seen.missing == 0 || is_through(lane)?);
-        let dead = self.ids_of_the_dead(lane)?;
+        let any = seen.missing < seen.published || seen.published == 0;
+        let in_time = any && (seen.missing == 0 || is_through(lane)?);
+        let dead = dead(lane, &self.earlier_ids)?;
         if in_time || dead.is_empty() || !self.program.is_running()? {
             return Ok(Followed { seen, in_time });
         }
@@ -193,18 +207,25 @@ impl Instance {
         })
     }
 
-    /// The transactional ids of earlier instances that no instance has taken since.
-    fn ids_of_the_dead(&self, lane: &Lane) -> Result<BTreeSet<String>> {
-        let since = transactional_ids(lane)?.split_off(self.earlier_ids.len());
-        let earlier = self.earlier_ids.iter();
-        Ok(earlier.filter(|id| !since.contains(id)).cloned().collect())
-    }
-
     /// Kills it and removes it from the group, so that the next instance does not have to wait for its session to time out.
     pub fn kill(mut self, lane: &Lane) -> Result<()> {
         self.program.kill_if_running()?;
         lane.remove_members(PURCHASE_EXTRACTOR)
     }
+
+    /// The same, and aborts its open transaction, so that the next instance does not have to wait for that either.
+    pub fn kill_and_fence(self, lane: &Lane) -> Result<()> {
+        let ids = transactional_ids(lane)?.split_off(self.earlier_ids.len());
+        self.kill(lane)?;
+        ids.iter().try_for_each(|id| lane.kafka().fence(id))
+    }
+}
+
+/// Those of the earlier transactional ids that no instance has taken since.
+fn dead(lane: &Lane, earlier: &[String]) -> Result<BTreeSet<String>> {
+    let since = transactional_ids(lane)?.split_off(earlier.len());
+    let earlier = earlier.iter();
+    Ok(earlier.filter(|id| !since.contains(id)).cloned().collect())
 }
 
 /// The transactional ids that programs have taken so far, in the order in which they took them.

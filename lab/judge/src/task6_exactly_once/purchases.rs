@@ -60,7 +60,9 @@ pub struct Faults {
     pub unwanted: usize,
     /// Records whose key or value differs from the event with the same id, and records without the id of an event.
     pub changed: usize,
-    /// The first record of either kind, in words: its key and its value.
+    /// Records that come after one of the same user that is later in `clickstream`.
+    pub out_of_order: usize,
+    /// The first record of the first two kinds, in words: its key and its value.
     pub example: Option<String>,
 }
 
@@ -76,9 +78,16 @@ impl Faults {
             .into_iter()
             .filter_map(|record| Some((event_id(&json(&record))?, record)))
             .collect();
+        // The last original of each key. All records of a key are in one partition.
+        let mut last: BTreeMap<String, i64> = BTreeMap::new();
         for record in kafka.records(PURCHASES)? {
             let value = json(&record);
             let original = event_id(&value).and_then(|id| events.get(&id));
+            if let Some((key, original)) = original.and_then(|one| Some((one.key()?, one))) {
+                let last = last.entry(key.into_owned()).or_insert(-1);
+                faults.out_of_order += usize::from(original.offset < *last);
+                *last = original.offset.max(*last);
+            }
             let fault = match original {
                 Some(original) if !event(original).is_some_and(|event| is_wanted(&event)) => {
                     &mut faults.unwanted

@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use broker::wait;
 use common::PURCHASE_EXTRACTOR;
 
-use crate::bench::gate::RequestKind;
+use crate::bench::gate::{Hold, Part, RequestKind};
 use crate::bench::lane::{Lane, Scenario};
-use crate::contract::{RECOVERY_LIMIT, STOP_LIMIT, WORK_LIMIT};
+use crate::contract::{STOP_LIMIT, WORK_LIMIT};
 use crate::data::events::{a_purchase_of_each_user, first_id};
 use crate::task6_exactly_once::instance::{
     Awaited, Followed, Instance, Seen, committed, ended_transactions, is_through,
@@ -32,18 +32,6 @@ const ARRIVAL_LIMIT: Duration = Duration::from_secs(5);
 /// How many times two instances get work, and how long the first may take each time to notice that it is fenced.
 const BATCHES_FOR_BOTH: u32 = 3;
 const NOTICE_LIMIT: Duration = Duration::from_secs(4);
-
-/// How long a program whose offsets are refused may take to abort.
-const ABORT_LIMIT: Duration = Duration::from_secs(5);
-
-/// Kafka's own topic for committed offsets.
-const OFFSETS: &str = "__consumer_offsets";
-
-/// The largest batch that a topic accepts, in bytes: Kafka's default for `max.message.bytes`.
-const LARGEST: &str = "1048588";
-
-/// Room for the markers that end transactions (78 bytes each), but not for an offset.
-const TOO_SMALL: &str = "100";
 
 /// A run on empty topics that nothing disturbs, stopped with Ctrl-C.
 pub struct Copied {
@@ -68,7 +56,8 @@ pub enum Tried<T> {
 }
 
 impl<T> Tried<T> {
-    fn of(lane: &Lane, run: impl FnOnce() -> Result<T>) -> Result<Self> {
+    /// Runs it, if the program copies anything.
+    pub fn of(lane: &Lane, run: impl FnOnce() -> Result<T>) -> Result<Self> {
         let alone = lane.evidence(COPIED)?;
         if alone.any() {
             Ok(Self::Ran(run()?))
@@ -275,17 +264,14 @@ fn settled(lane: &Lane, awaited: &Awaited) -> Result<Snapshot> {
     last.context("nobody looked at the copies")
 }
 
-/// Three runs: the first is killed when it wants to commit its transaction, the second when it sends records; the third is left
-/// alone.
+/// A run that is killed when it wants to commit its transaction, and the next run.
 pub struct InTransaction {
     /// Whether it asked to end a transaction at all.
     pub tried: bool,
     pub at_kill: Snapshot,
-    /// What the run after the first kill did, and whether it managed that in time.
+    /// What the next run did, and whether it managed that in time.
     pub seen: Seen,
     pub in_time: bool,
-    /// What the run after the second kill did.
-    pub seen_again: Seen,
 }
 
 pub const IN_TRANSACTION: Scenario<Tried<InTransaction>> = Scenario {
@@ -313,22 +299,12 @@ fn kill_in_transaction(lane: &Lane) -> Result<InTransaction> {
     let mut run = Instance::start(lane)?;
     let Followed { seen, in_time } = run.follow(lane, &awaited)?;
 
-    lane.hold(RequestKind::Produce);
-    let awaited = Awaited::purchases(lane)?;
-    run.program
-        .until(RECOVERY_LIMIT, || Ok(lane.is_holding()))?;
-    run.program.kill_if_running()?;
-    lane.turn_away();
-    lane.remove_members(PURCHASE_EXTRACTOR)?;
-    let mut run = Instance::start(lane)?;
-    let seen_again = run.follow(lane, &awaited)?.seen;
     run.kill(lane)?;
     Ok(InTransaction {
         tried,
         at_kill,
         seen,
         in_time,
-        seen_again,
     })
 }
 
@@ -398,81 +374,59 @@ fn joins(lane: &Lane) -> Result<usize> {
     Ok(classic.len() + new.count())
 }
 
-/// A run whose offsets are refused for a while, so that it cannot commit a transaction.
-pub struct Refused {
-    /// Whether any were refused.
-    pub refused: bool,
-    /// Whether it ended by itself, so that another one had to be started.
-    pub ended: bool,
+/// An instance that is paused while it wants to commit its transaction. Another one copies the purchases; then the request of
+/// the first one reaches the broker after all, and it goes on.
+pub struct Paused {
+    /// Whether it was paused there.
+    pub reached: bool,
+    /// How it ended; `None` if it was still running.
+    pub first: Option<ExitStatus>,
     pub seen: Seen,
 }
 
-pub const REFUSED: Scenario<Tried<Refused>> = Scenario {
-    name: "refused",
-    run: refused,
+pub const PAUSED: Scenario<Tried<Paused>> = Scenario {
+    name: "paused",
+    run: paused,
 };
 
-fn refused(lane: &Lane) -> Result<Tried<Refused>> {
-    Tried::of(lane, || refuse(lane))
+fn paused(lane: &Lane) -> Result<Tried<Paused>> {
+    Tried::of(lane, || pause_in_transaction(lane))
 }
 
-fn refuse(lane: &Lane) -> Result<Refused> {
-    let work = Awaited::purchases(lane)?;
-    let mut run = Instance::start(lane)?;
-    run.follow(lane, &work)?;
-    let refusals = refusals(lane)?;
-    let is_refused = || Ok(self::refusals(lane)? > refusals);
-    lane.note("from here on the broker refuses offsets: they are too large for it");
-    let awaited = set_largest(lane, TOO_SMALL)
-        .and_then(|()| refuse_until_aborted(lane, &mut run.program, is_refused));
-    // Also after an error, because this broker is used again.
-    set_largest(lane, LARGEST)?;
-    let awaited = awaited?;
-    lane.note("the broker takes offsets again");
-    let mut seen = run.follow(lane, &awaited)?.seen;
-    let ended = !run.program.is_running()?;
-    run.kill(lane)?;
-    if ended {
-        let mut run = Instance::start(lane)?;
-        seen = run.follow(lane, &awaited)?.seen;
-        run.kill(lane)?;
+fn pause_in_transaction(lane: &Lane) -> Result<Paused> {
+    let nothing = Awaited::publish(lane, &[])?;
+    let mut first = Instance::start(lane)?;
+    nothing.follow(lane, &mut first.program)?;
+    lane.hold_at(Hold {
+        kind: RequestKind::EndTxn,
+        after: 0,
+        part: Part::Request,
+        alone: true,
+    });
+    let mut awaited = Awaited::publish(lane, &a_purchase_of_each_user(first_id()))?;
+    let reached = first
+        .program
+        .until(WORK_LIMIT, || Ok(lane.is_holding()))?;
+    if first.program.is_running()? {
+        first.program.pause()?;
     }
-    Ok(Refused {
-        refused: is_refused()?,
-        ended,
+    lane.note("it is paused, and the group removes it, as after its session timeout");
+    lane.remove_members(PURCHASE_EXTRACTOR)?;
+    let mut second = Instance::start(lane)?;
+    second.follow(lane, &awaited)?;
+    lane.note("its request to commit reaches the broker only now, and it goes on");
+    lane.release();
+    if first.program.is_running()? {
+        first.program.resume()?;
+    }
+    let status = first.program.end_within(NOTICE_LIMIT)?;
+    awaited.publish_more(lane, &a_purchase_of_each_user(first_id()))?;
+    let seen = awaited.follow(lane, &mut second.program)?;
+    first.program.kill_if_running()?;
+    second.kill(lane)?;
+    Ok(Paused {
+        reached,
+        first: status,
         seen,
     })
-}
-
-/// Gives a program work that is refused, and waits until it aborts or ends.
-fn refuse_until_aborted(
-    lane: &Lane,
-    program: &mut Program,
-    is_refused: impl Fn() -> Result<bool>,
-) -> Result<Awaited> {
-    let aborts = ended_transactions(lane, false)?;
-    let awaited = Awaited::purchases(lane)?;
-    program.until(RECOVERY_LIMIT, is_refused)?;
-    program.until(
-        ABORT_LIMIT,
-        || Ok(ended_transactions(lane, false)? > aborts),
-    )?;
-    Ok(awaited)
-}
-
-fn set_largest(lane: &Lane, bytes: &str) -> Result<()> {
-    lane.kafka()
-        .set_topic_config(OFFSETS, "max.message.bytes", bytes)
-}
-
-/// How many times offsets were refused, in a transaction or not.
-fn refusals(lane: &Lane) -> Result<usize> {
-    let mut refusals = 0;
-    for kind in ["TXN_OFFSET_COMMIT", "OFFSET_COMMIT"] {
-        for logged in lane.requests_of_programs(kind)? {
-            let is_refused = logged.committed().any(|one| one.error_code != 0);
-            refusals += usize::from(is_refused);
-        }
-    }
-    Ok(refusals)
 }
