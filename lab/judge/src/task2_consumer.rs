@@ -1,6 +1,7 @@
 mod checks;
 mod demo;
 mod expected;
+mod kills;
 mod output;
 mod runs;
 

@@ -14,9 +14,10 @@ use common::ANALYTICS_SERVICE;
 use crate::bench::lane::Lane;
 use crate::client_timers::AUTO_COMMIT;
 use crate::contract::BATCH;
+use crate::task2_consumer::kills::KILLED;
 use crate::task2_consumer::output::{add, printed_purchases, summaries, total, totals};
 use crate::task2_consumer::runs::{
-    FIRST_READ, FIRST_RUN, FirstRun, PART_BATCH, REDELIVERED, RESUMED, Redelivered, STALLED,
+    FIRST_READ, FIRST_RUN, FirstRun, PART_BATCH, RESUMED, Resumed, STALLED,
 };
 use crate::verdict::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 use cluster::{offsets, sum};
@@ -158,8 +159,8 @@ fn commits_after_processing(lane: &Lane) -> Result<Verdict> {
 }
 
 fn redelivered_after_kill(lane: &Lane) -> Result<Verdict> {
-    const EXPECTED: &str =
-        "after a kill between processing and commit, the next run reads exactly that batch again";
+    const EXPECTED: &str = "after a kill between processing and commit, the next run reads exactly that batch again; after a kill \
+                            when the commit is done, it reads only what comes next";
     const HINT: &str = "A restart continues at the committed offset. What was the committed offset when the program was killed?";
     let in_processing = sum(&lane.evidence(STALLED)?.committed);
     if in_processing > 0 {
@@ -168,29 +169,26 @@ fn redelivered_after_kill(lane: &Lane) -> Result<Verdict> {
         );
         return Ok(verdict(false, EXPECTED, saw, HINT));
     }
-    let killed = lane.evidence(RESUMED)?;
-    if !killed.tried {
+    let killed = lane.evidence(KILLED)?;
+    if killed.swept.kills.is_empty() {
         let saw = format!(
             "the program sent no commit that could be held back. {}",
-            killed.run.last_lines
+            killed.last_lines
         );
         return Ok(verdict(false, EXPECTED, saw, HINT));
     }
-    let Redelivered(run) = &*lane.evidence(REDELIVERED)?;
-    Ok(verdict(
-        killed.committed_after_kill == killed.run.after && run.read_what_it_found(),
-        format!(
-            "{EXPECTED}: the batches begin at the offsets {} and add up to {:?}",
-            offsets(&killed.run.after),
-            run.expected.counts
+    let saw = match &killed.wrong {
+        None => format!("{}: each time, the next run read what it had to", killed.swept),
+        Some((kill, effect)) => format!(
+            "killed {kill}: the program had counted {} events of the batch, the committed offsets had moved by {}; the batches of \
+             the next run add up to {:?}, not to {:?}",
+            effect.counted,
+            effect.moved,
+            add(&summaries(&effect.next.lines)),
+            effect.next.expected.counts
         ),
-        format!(
-            "the committed offsets were {}; the batches of the next run add up to {:?}",
-            offsets(&killed.committed_after_kill),
-            add(&summaries(&run.lines))
-        ),
-        HINT,
-    ))
+    };
+    Ok(verdict(killed.wrong.is_none(), EXPECTED, saw, HINT))
 }
 
 fn batches_of_20(lane: &Lane) -> Result<Verdict> {
@@ -350,7 +348,7 @@ fn stop_commits_only_processed(lane: &Lane) -> Result<Verdict> {
     let processed = i64::try_from(FIRST_READ + of_part_batch)?;
     let committed = sum(&run.committed_at_end) - sum(&run.before);
     Ok(verdict(
-        run.fetched && run.commits > 0 && committed <= processed,
+        run.received_part && run.commits > 0 && committed <= processed,
         format!(
             "{processed} of {} events were processed, so after Ctrl-C the committed offsets add up to at most \
              {processed} more than before",
@@ -358,6 +356,8 @@ fn stop_commits_only_processed(lane: &Lane) -> Result<Verdict> {
         ),
         if run.commits == 0 {
             "it never commits".to_string()
+        } else if !run.received_part {
+            format!("the broker never sent it the last {PART_BATCH} events. {}", run.last_lines)
         } else {
             format!("they add up to {committed} more than before")
         },
@@ -366,7 +366,7 @@ fn stop_commits_only_processed(lane: &Lane) -> Result<Verdict> {
 }
 
 fn resumes(lane: &Lane) -> Result<Verdict> {
-    let run = &lane.evidence(RESUMED)?.run;
+    let Resumed(run) = &*lane.evidence(RESUMED)?;
     Ok(verdict(
         run.read_what_it_found(),
         format!(

@@ -27,7 +27,7 @@ pub const PART_BATCH: u64 = 10;
 const HELD: Duration = Duration::from_secs(1);
 
 /// How long a program that has printed something may be silent, before nothing more is expected of it.
-const QUIET: Duration = Duration::from_secs(5);
+pub(super) const QUIET: Duration = Duration::from_secs(5);
 
 /// How long the last commit may take to come.
 const LAST_COMMIT: Duration = Duration::from_secs(4);
@@ -80,6 +80,8 @@ pub struct FirstRun {
     pub before: Vec<Option<i64>>,
     /// Whether it fetched records at all.
     pub fetched: bool,
+    /// Whether the broker had sent it the events after the two batches before it was stopped.
+    pub received_part: bool,
     /// Whether it reported a commit before the broker had answered it.
     pub reported_early: bool,
     /// How many commits the broker was asked for, until two batches were reported.
@@ -130,7 +132,7 @@ fn first_run(lane: &Lane) -> Result<FirstRun> {
 
     lane.publish(&random_events(FIRST_READ, PART_BATCH))?;
     let ends = lane.kafka().ends(CLICKSTREAM)?;
-    program.until(limit, || handed_out(lane, fetches_before, &ends))?;
+    let received_part = program.until(limit, || handed_out(lane, fetches_before, &ends))?;
     let fetched = fetches(lane)? > fetches_before;
     let _ = program.interrupt();
     let status = program.end_within(STOP_LIMIT)?;
@@ -138,6 +140,7 @@ fn first_run(lane: &Lane) -> Result<FirstRun> {
         expected,
         before,
         fetched,
+        received_part,
         reported_early,
         commits,
         first_commit,
@@ -163,7 +166,7 @@ pub struct LaterRun {
 }
 
 /// Lets a program read at least this many events, in whole batches.
-fn read_on(lane: &Lane, least: u64) -> Result<(Program, LaterRun)> {
+pub(super) fn read_on(lane: &Lane, least: u64) -> Result<(Program, LaterRun)> {
     let before = committed(lane)?;
     let unread = fill_up(lane, &before, least)?;
     let expected = ExpectedOutput::since(lane.kafka(), &before)?;
@@ -191,13 +194,8 @@ fn counts_right(lines: &[String], expected: &ExpectedOutput) -> bool {
     add(&summaries(lines)) == expected.counts || totals(lines).last() == Some(&expected.counts)
 }
 
-/// A run after the one that was stopped. Then it processes one more batch, and is killed before its commit reaches the broker.
-pub struct Resumed {
-    pub run: LaterRun,
-    /// Whether the commit of that batch reached the gate.
-    pub tried: bool,
-    pub committed_after_kill: Vec<Option<i64>>,
-}
+/// A run after the one that was stopped.
+pub struct Resumed(pub LaterRun);
 
 pub const RESUMED: Scenario<Resumed> = Scenario {
     name: "resumed",
@@ -206,38 +204,13 @@ pub const RESUMED: Scenario<Resumed> = Scenario {
 
 fn resumed(lane: &Lane) -> Result<Resumed> {
     lane.evidence(FIRST_RUN)?;
-    let (mut program, run) = read_on(lane, 2 * BATCH)?;
-    lane.hold(RequestKind::OffsetCommit);
-    lane.publish(&random_events(0, BATCH))?;
-    let tried = program
-        .wait_while_it_prints(patience(lane)?, QUIET, |_| lane.is_holding().then_some(()))?;
-    program.kill_if_running()?;
-    lane.turn_away();
+    let (program, run) = read_on(lane, 2 * BATCH)?;
     end_by_kill(lane, program)?;
-    Ok(Resumed {
-        run,
-        tried: tried.is_some(),
-        committed_after_kill: committed(lane)?,
-    })
-}
-
-/// The run after the kill.
-pub struct Redelivered(pub LaterRun);
-
-pub const REDELIVERED: Scenario<Redelivered> = Scenario {
-    name: "redelivered",
-    run: redelivered,
-};
-
-fn redelivered(lane: &Lane) -> Result<Redelivered> {
-    lane.evidence(RESUMED)?;
-    let (program, run) = read_on(lane, BATCH)?;
-    end_by_kill(lane, program)?;
-    Ok(Redelivered(run))
+    Ok(Resumed(run))
 }
 
 /// Kills it and removes it from the group, so that the next run does not have to wait for its session to time out.
-fn end_by_kill(lane: &Lane, mut program: Program) -> Result<()> {
+pub(super) fn end_by_kill(lane: &Lane, mut program: Program) -> Result<()> {
     program.kill_if_running()?;
     lane.remove_members(ANALYTICS_SERVICE)
 }
@@ -256,7 +229,7 @@ fn wait_until_joined(lane: &Lane, program: &mut Program, limit: Duration) -> Res
 }
 
 /// How long a program may take until it prints something: not long, if it did not even join the group before.
-fn patience(lane: &Lane) -> Result<Duration> {
+pub(super) fn patience(lane: &Lane) -> Result<Duration> {
     let joined = lane.evidence(STALLED)?.joined;
     Ok(if joined { WORK_LIMIT } else { QUIET })
 }
@@ -280,14 +253,19 @@ fn fill_up(lane: &Lane, committed: &[Option<i64>], least: u64) -> Result<u64> {
     Ok(wanted)
 }
 
-fn committed(lane: &Lane) -> Result<Vec<Option<i64>>> {
+pub(super) fn committed(lane: &Lane) -> Result<Vec<Option<i64>>> {
     lane.kafka().committed(ANALYTICS_SERVICE, CLICKSTREAM)
+}
+
+/// Whether the committed offsets are at the end of the topic.
+pub(super) fn is_read(lane: &Lane) -> Result<bool> {
+    let ends: i64 = lane.kafka().ends(CLICKSTREAM)?.iter().sum();
+    Ok(sum(&committed(lane)?) >= ends)
 }
 
 /// What is committed once no more commits come. A program that does not wait for its commits has time to send the last one.
 fn settled(lane: &Lane, program: &mut Program) -> Result<Vec<Option<i64>>> {
-    let ends: i64 = lane.kafka().ends(CLICKSTREAM)?.iter().sum();
-    program.until(LAST_COMMIT, || Ok(sum(&committed(lane)?) >= ends))?;
+    program.until(LAST_COMMIT, || is_read(lane))?;
     last_seen(SETTLE_LIMIT, SETTLE, || committed(lane))
 }
 

@@ -1,0 +1,123 @@
+//! Task 2: the scenario in which the consumer is killed around the commit of a batch.
+
+use anyhow::Result;
+
+use crate::Program;
+use crate::bench::gate::{Hold, Part, RequestKind};
+use crate::bench::lane::{Lane, Scenario};
+use crate::bench::sweep::{BOTH, Kill, Swept, sweep};
+use crate::contract::BATCH;
+use crate::random_events;
+use crate::task2_consumer::output::{summaries, total, totals};
+use crate::task2_consumer::runs::{
+    LaterRun, QUIET, RESUMED, committed, end_by_kill, is_read, patience, read_on,
+};
+use cluster::sum;
+
+/// Runs that are killed one after the other.
+pub struct Killed {
+    pub swept: Swept,
+    /// The kill that had a wrong effect, if any.
+    pub wrong: Option<(Kill, Effect)>,
+    pub last_lines: String,
+}
+
+/// What a kill led to.
+pub struct Effect {
+    /// By how many events the committed offsets had moved, and how many events the program had counted.
+    pub moved: i64,
+    pub counted: i64,
+    /// The next run.
+    pub next: LaterRun,
+}
+
+pub const KILLED: Scenario<Killed> = Scenario {
+    name: "killed",
+    run: killed,
+};
+
+fn killed(lane: &Lane) -> Result<Killed> {
+    lane.evidence(RESUMED)?;
+    let mut kills = Kills::default();
+    let swept = sweep(&[(RequestKind::OffsetCommit, BOTH)], |hold| {
+        kills.next(lane, hold)
+    })?;
+    if kills.last.is_some() {
+        end_by_kill(lane, kills.recover(lane)?)?;
+    }
+    Ok(Killed {
+        swept,
+        wrong: kills.wrong,
+        last_lines: kills.last_lines,
+    })
+}
+
+/// The kills so far.
+#[derive(Default)]
+struct Kills {
+    /// The last one, with how far the committed offsets had moved, and how many events were counted.
+    last: Option<(Kill, i64, i64)>,
+    wrong: Option<(Kill, Effect)>,
+    last_lines: String,
+}
+
+impl Kills {
+    /// Starts the next run, and judges what it makes of the last kill.
+    fn recover(&mut self, lane: &Lane) -> Result<Program> {
+        let (program, next) = read_on(lane, BATCH)?;
+        if let Some((kill, moved, counted)) = self.last.take() {
+            let effect = Effect {
+                moved,
+                counted,
+                next,
+            };
+            if !effect.is_right(kill) {
+                self.wrong = Some((kill, effect));
+            }
+        }
+        Ok(program)
+    }
+
+    fn next(&mut self, lane: &Lane, hold: &Hold) -> Result<Option<Kill>> {
+        if self.wrong.is_some() {
+            return Ok(None);
+        }
+        let mut program = self.recover(lane)?;
+        let mut kill = None;
+        if self.wrong.is_none() {
+            let (before, counted) = (sum(&committed(lane)?), counted(&program));
+            lane.hold_at(*hold);
+            lane.publish(&random_events(0, BATCH))?;
+            program.wait_while_it_prints(patience(lane)?, QUIET, |_| {
+                let is_through = is_read(lane).unwrap_or(false) && !lane.is_coming();
+                (lane.is_holding() || is_through).then_some(())
+            })?;
+            self.last_lines = program.last_lines();
+            kill = lane.kill_at(&mut program, hold)?;
+            let moved = sum(&committed(lane)?) - before;
+            let counted = self::counted(&program) - counted;
+            self.last = kill.map(|kill| (kill, moved, counted));
+        }
+        end_by_kill(lane, program)?;
+        Ok(kill)
+    }
+}
+
+impl Effect {
+    /// Whether nothing was committed that was not sent or not counted, and the next run read the rest.
+    fn is_right(&self, kill: Kill) -> bool {
+        let is_early = kill.part == Part::Request && kill.number == 1 && self.moved != 0;
+        // A program that commits each event on its own counts a batch only when it is complete.
+        let batch = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        let is_lost = self.moved >= batch && self.counted < self.moved;
+        !is_early && !is_lost && self.next.read_what_it_found()
+    }
+}
+
+/// How many events a program has counted so far, in its summaries or its totals.
+fn counted(program: &Program) -> i64 {
+    let lines = program.texts();
+    let in_summaries: u64 = summaries(&lines).iter().map(total).sum();
+    let in_totals = totals(&lines).last().map_or(0, total);
+    i64::try_from(in_summaries.max(in_totals)).unwrap_or(i64::MAX)
+}
