@@ -1,5 +1,5 @@
 //! Task 1: the producer publishes 100 events, reports each delivery, and spreads the events over the partitions by their
-//! keys.
+//! keys. Then an answer of the broker is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use common::{CLICKSTREAM, Event};
 
 use crate::Stage;
 use crate::history::printed::position;
+use crate::task1_producer::lost_answer;
 use cluster::Record;
 use cluster::table;
 
@@ -18,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// How many events each user has in each partition.
 type Spread = BTreeMap<String, BTreeMap<i32, usize>>;
 
-/// Runs the producer once.
+/// Runs the producer once, and shows what a lost answer leads to.
 ///
 /// # Errors
 /// If the producer does not end within 60 s, or the cluster does not answer.
@@ -74,7 +75,7 @@ pub fn run(stage: &mut Stage) -> Result<()> {
             spread.len()
         ),
     );
-    Ok(())
+    lost_answer::run(stage)
 }
 
 /// Whether a record is at or behind the end offsets `before` of its topic.

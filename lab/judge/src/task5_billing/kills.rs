@@ -12,7 +12,7 @@ use rand::seq::IndexedRandom;
 use crate::bench::fetches::{fetches, handed_out};
 use crate::bench::gate::{Part, RequestKind};
 use crate::bench::lane::{Lane, Scenario};
-use crate::bench::sweep::{BOTH, Swept, sweep};
+use crate::bench::sweep::{BOTH, Kill, Swept, sweep};
 use crate::task5_billing::charges::Bill;
 use crate::task5_billing::desk::{BATCH, Desk, LOCK_LIMIT, Snapshot};
 use crate::task5_billing::rows::{charges, is_between};
@@ -44,6 +44,9 @@ pub struct Survived {
     /// The kills around its writes to the database: how many came about, and how many were wanted.
     pub writes: usize,
     pub of_writes: usize,
+    /// When it was that a payment was first seen not to be charged once, if that was after a kill around a request. Nothing was
+    /// tried after it.
+    pub wrong: Option<String>,
     pub paused: Paused,
     /// How many answers of the broker were lost.
     pub lost: usize,
@@ -64,6 +67,9 @@ impl Survived {
 
     /// `killed at 11 of 11 positions, paused once, and 2 answers were lost`.
     pub fn what_came_about(&self) -> String {
+        if let Some(wrong) = &self.wrong {
+            return wrong.clone();
+        }
         let kills = self.wire.kills.len();
         let of = if self.wire.is_whole {
             format!("{}", kills + self.of_writes)
@@ -119,17 +125,24 @@ pub fn survived_kills(lane: &Lane, rounds: usize) -> Result<Survived> {
     let mut desk = reopen(lane)?;
     let mut malformed = 0;
     let (mut wire, mut writes, mut of_writes) = (Swept::default(), 0, 0);
+    let mut wrong = None;
     for _ in 0..rounds {
-        let swept = desk.sweep(&mut malformed)?;
+        let swept = desk.sweep(&mut malformed, &mut wrong)?;
         wire.kills.extend(swept.kills);
         wire.is_whole = swept.is_whole;
         for write in [Between, Locked, Between, Stalled, Between, Locked] {
-            writes += usize::from(desk.kill_at_write(write)?);
-            of_writes += 1;
+            if wrong.is_none() {
+                writes += usize::from(desk.kill_at_write(write)?);
+                of_writes += 1;
+            }
         }
     }
-    let paused = desk.pause_past_session()?;
-    let lost = desk.lose_answers(&mut malformed)?;
+    // Of a program that has made a mistake already, nothing more is to be learned.
+    let (mut paused, mut lost) = (Paused::NotReached, 0);
+    if wrong.is_none() {
+        paused = desk.pause_past_session()?;
+        lost = desk.lose_answers(&mut malformed)?;
+    }
     // However far the runs have come, payments come again that are charged already, or that still have to be.
     let mut rng = rand::rng();
     let again: Vec<_> = desk.payments.sample(&mut rng, 10).cloned().collect();
@@ -150,6 +163,7 @@ pub fn survived_kills(lane: &Lane, rounds: usize) -> Result<Survived> {
         of_writes,
         paused,
         lost,
+        wrong,
         payments: desk.payments.len(),
         bill: desk.bill(&snapshot),
         snapshot,
@@ -175,18 +189,32 @@ impl Desk<'_, '_> {
         self.publish(BATCH, None).map(drop)
     }
 
-    /// Gives the program one batch after the other, and kills it before and after each of the requests that it makes for one.
-    fn sweep(&mut self, malformed: &mut usize) -> Result<Swept> {
+    /// Gives the program one batch after the other, and kills it before and after each of the requests that it makes for one,
+    /// until something is wrong.
+    fn sweep(&mut self, malformed: &mut usize, wrong: &mut Option<String>) -> Result<Swept> {
         let lane = self.lane;
+        let mut last: Option<Kill> = None;
         sweep(REQUESTS, |hold| {
+            if wrong.is_some() {
+                return Ok(None);
+            }
             let mut program = lane.start("billing")?;
             // What the last kill has left undone comes first.
-            self.finish(&mut program)?;
+            let snapshot = self.finish(&mut program)?;
+            if !self.bill(&snapshot).is_right() {
+                *wrong = Some(last.map_or_else(
+                    || "before any kill".to_string(),
+                    |kill| format!("killed {kill}"),
+                ));
+                self.kill(program)?;
+                return Ok(None);
+            }
             lane.hold_at(*hold);
             self.publish_with_malformed(malformed)?;
             self.work_until(&mut program, || lane.is_holding())?;
             let kill = lane.kill_at(&mut program, hold)?;
             self.kill(program)?;
+            last = kill;
             Ok(kill)
         })
     }
