@@ -4,12 +4,15 @@
 //! - [`logged`] reads an entry of the broker's request log; [`printed`] reads a line that a program printed.
 //! - [`effect`] says what a request did to partitions; [`sentence`] says in words what the client did with it.
 //! - [`wording`] says any moment in words, and [`timeline`] makes a table of moments for a terminal.
+//! - [`operation`] says what a request was in the words of Jepsen's tests; [`recorded`] writes all of it as JSON Lines.
 //! - [`reconstruction`] puts moments together: runs of programs, owners of partitions, what was sent or processed again.
 
 pub mod effect;
 pub mod logged;
+pub mod operation;
 pub mod printed;
 pub mod reconstruction;
+pub mod recorded;
 pub mod sentence;
 pub mod timeline;
 mod wording;
