@@ -1,6 +1,6 @@
 //! `cargo lab check`, as a student or a grader's script uses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use judge::{Program, TASKS};
 use libtest_mimic::Trial;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::command_line::CommandLine;
@@ -25,6 +25,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
         trial("check::json_is_as_promised", json),
+        trial("check::history_shows_what_verdicts_say", history),
         trial("check::watch_judges_again_what_was_saved", watch),
         trial("check::ctrl_c_leaves_nothing_running", ctrl_c),
         trial("check::a_folder_without_programs_is_named", no_programs),
@@ -91,6 +92,114 @@ fn json() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A reader who has only the history finds in it what the verdicts on task 2 say.
+fn history() -> Result<()> {
+    let folder = solutions()?;
+    let file = folder.path().join("history.jsonl");
+    let words = format!("2 --json --history {}", file.display());
+    let printed = CommandLine::new()?.run(&check(folder.path(), &words))?;
+    let report: Value = serde_json::from_str(&printed)?;
+    let saw = |id: &str| {
+        let mut checks = report["checks"].as_array().into_iter().flatten();
+        let check = checks.find(|check| check["id"] == id);
+        let saw = check.and_then(|check| check["saw"].as_str());
+        saw.with_context(|| format!("no verdict of {id}: {printed}"))
+    };
+    let text = fs::read_to_string(&file)?;
+    let lines: Vec<Value> = text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    is_in_order(&lines)?;
+    let ended = |f: &str, check: &str| -> Vec<&Value> {
+        let ended = lines.iter().filter(|line| line["type"] != "invoke");
+        ended
+            .filter(|line| line["f"] == f && list(&line["checks"]).any(|seen| seen == check))
+            .collect()
+    };
+
+    // The first run is killed before it commits. The second commits two batches.
+    let id = "consumer.commits_next_offset";
+    let commits = ended("commit", id);
+    ensure!(commits.len() == 2, "{commits:?}");
+    let mut committed = BTreeMap::new();
+    for commit in commits {
+        ensure!(commit["type"] == "ok" && commit["run"] == 2, "{commit}");
+        ensure!(commit["group"] == "analytics-service", "{commit}");
+        committed.extend(commit["value"].as_object().into_iter().flatten());
+    }
+    let committed = offsets(committed)?;
+    ensure!(saw(id)?.ends_with(&committed), "{committed}; {}", saw(id)?);
+    let reported = ended("print", id);
+    let reported = reported
+        .iter()
+        .filter(|line| line["value"] == "Committed batch of 20.");
+    ensure!(reported.count() == 2, "{text}");
+
+    // The third run is killed between processing and commit. The next one goes on where the group had committed.
+    let id = "consumer.redelivered_after_kill";
+    let killed: Vec<&Value> = ended("kill", id).iter().map(|kill| &kill["run"]).collect();
+    ensure!(killed.contains(&&json!(3)), "{killed:?}");
+    let asked = ended("offset_fetch", id);
+    let mut asked = asked.iter().filter(|line| line["run"] == 4);
+    let found = asked.next().context("run 4 asked for no offsets")?;
+    let found = offsets(found["value"].as_object().into_iter().flatten())?;
+    ensure!(saw(id)?.contains(&found), "{found}; {}", saw(id)?);
+    Ok(())
+}
+
+/// The lines are numbered and sorted by time, and none is there twice. Every process does one thing at a time.
+fn is_in_order(lines: &[Value]) -> Result<()> {
+    let mut open = BTreeMap::new();
+    let mut started = BTreeSet::new();
+    let mut time = 0;
+    for (number, line) in lines.iter().enumerate() {
+        ensure!(line["index"].as_u64() == Some(number as u64), "{line}");
+        ensure!(line["task"] == 2, "{line}");
+        ensure!(line["time"].as_u64() >= Some(time), "{line}");
+        time = line["time"].as_u64().unwrap_or_default();
+        if line["f"] == "start" {
+            ensure!(
+                started.insert(line["run"].as_u64()),
+                "{line} is there twice"
+            );
+        }
+        let Some(process) = line["process"].as_u64() else {
+            continue;
+        };
+        let request = (line["f"].to_string(), line["correlation_id"].to_string());
+        if line["type"] == "invoke" {
+            let other = open.insert(process, request);
+            ensure!(other.is_none(), "{line} begins before {other:?} ends");
+        } else {
+            let begun = open.remove(&process);
+            ensure!(
+                begun == Some(request),
+                "{line} ends, but {begun:?} had begun"
+            );
+        }
+    }
+    ensure!(open.is_empty(), "{open:?} did not end");
+    ensure!(started.len() == 4, "{started:?}");
+    Ok(())
+}
+
+/// The offsets of the three partitions, as verdicts say them.
+fn offsets<'a>(by_key: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Result<String> {
+    let offsets: BTreeMap<&String, &Value> = by_key.into_iter().collect();
+    let keys: Vec<&str> = offsets.keys().map(|key| key.as_str()).collect();
+    ensure!(
+        keys == ["clickstream-0", "clickstream-1", "clickstream-2"],
+        "{keys:?}"
+    );
+    let words: Vec<String> = offsets.values().map(ToString::to_string).collect();
+    Ok(words.join(", "))
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
 }
 
 fn watch() -> Result<()> {

@@ -8,9 +8,11 @@ use anyhow::Result;
 use broker::wait;
 use console::style;
 use judge::programs::workspace;
-use judge::{Judged, Outcome, Pool, Report, Submission, Task, judge};
+use judge::{Judged, Outcome, Pool, Report, Submission, Task, json_lines, judge, judge_and_record};
 use pages::report_page;
-use terminal::{ProgressBar, Usage, ensure_writable, exit_code, print_verdicts, sign, write_page};
+use terminal::{
+    ProgressBar, Usage, ensure_writable, exit_code, print_verdicts, sign, write_history, write_page,
+};
 
 use crate::task_number;
 use crate::{progress, rejudge};
@@ -79,11 +81,14 @@ pub struct Output {
     pub json: bool,
     /// Also as a page in this file.
     pub page: Option<PathBuf>,
+    /// Also all that happened, as JSON Lines in this file.
+    pub history: Option<PathBuf>,
 }
 
 /// Judges the selection. With `watch`, judges its tasks again whenever one of their programs changes.
 pub fn check(selection: &Selection, output: &Output, watch: bool) -> Result<ExitCode> {
     ensure_writable(output.page.as_deref())?;
+    ensure_writable(output.history.as_deref())?;
     let pool = Pool::default();
     if watch {
         return rejudge::rejudge(selection, |part| run(&pool, part, output).map(drop));
@@ -100,12 +105,19 @@ fn run(pool: &Pool, selection: &Selection, output: &Output) -> Result<ExitCode> 
     })?;
     let all = selection.tasks.iter().map(|task| task.checks.len()).sum();
     let bar = ProgressBar::new(all, "judged");
-    let judged = judge(pool, &submission, &selection.tasks, |row| {
+    let on_verdict = |row: &Judged| {
         if !output.json && !wait::interrupted() {
             bar.println(format!("{} {}. {}", sign(row.outcome), row.task, row.title));
         }
         bar.one_more();
-    });
+    };
+    let (judged, recorded) = match output.history {
+        Some(_) => judge_and_record(pool, &submission, &selection.tasks, on_verdict),
+        None => {
+            let judged = judge(pool, &submission, &selection.tasks, on_verdict);
+            (judged, Vec::new())
+        }
+    };
     bar.clear();
     wait::check_interrupt()?;
     if selection.folder.is_none() {
@@ -123,6 +135,9 @@ fn run(pool: &Pool, selection: &Selection, output: &Output) -> Result<ExitCode> 
     }
     if let Some(page) = &output.page {
         write_page(page, &report_page(&report))?;
+    }
+    if let Some(history) = &output.history {
+        write_history(history, &json_lines(&recorded))?;
     }
     Ok(exit_code(&[report]))
 }

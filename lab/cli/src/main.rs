@@ -75,6 +75,10 @@ enum Command {
         /// Also writes a page with the verdicts, and with what happened in each check that failed
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
+        /// Also writes all that happened, as JSON Lines in the words of Jepsen's tests of Kafka, so that other tools can check
+        /// the verdicts
+        #[arg(long, value_name = "FILE")]
+        history: Option<PathBuf>,
     },
     /// Gives the next hint for a task; once the task passes, shows how the solution differs from your program
     Hint {
@@ -180,8 +184,13 @@ fn run(command: Command) -> Result<ExitCode> {
             json,
             watch,
             report,
+            history,
         } => {
-            let output = Output { json, page: report };
+            let output = Output {
+                json,
+                page: report,
+                history,
+            };
             check::check(&Selection::new(task, programs)?, &output, watch)
         }
         Command::Grade(words) => grading("grade", words),

@@ -219,6 +219,22 @@ pub fn assignment(bytes: &[u8]) -> Option<BTreeSet<TopicPartition>> {
     Some(all.collect())
 }
 
+/// Decodes which topics a member asks for, in the consumer protocol: a version, followed by the names and by more that is not
+/// read. `None` if the bytes are not such a subscription.
+pub fn subscription(bytes: &[u8]) -> Option<BTreeSet<String>> {
+    let mut rest = Bytes::copy_from_slice(bytes);
+    rest.try_get_i16().ok()?;
+    let topics = rest.try_get_i32().ok()?;
+    let mut names = BTreeSet::new();
+    for _ in 0..topics {
+        let length = usize::try_from(rest.try_get_i16().ok()?).ok()?;
+        let name = String::from_utf8_lossy(rest.get(..length)?).into_owned();
+        rest.advance(length);
+        names.insert(name);
+    }
+    Some(names)
+}
+
 /// Whether the assignment holds as many elements as it announces. Any member that leads a group can write one, and the decoder
 /// reserves memory for as many elements as are announced.
 fn is_plausible(assignment: &Bytes) -> bool {

@@ -17,6 +17,7 @@ mod wire;
 
 pub use group_description::{
     GroupDescription, GroupMember, GroupProtocol, GroupState, TopicPartition, assignment,
+    subscription,
 };
 pub use kafka::{Isolation, Kafka, Payload, Record, TopicMember};
 pub use live_group::{GroupEvent, LiveGroup};

@@ -4,12 +4,15 @@
 //! - [`logged`] reads an entry of the broker's request log; [`printed`] reads a line that a program printed.
 //! - [`effect`] says what a request did to partitions; [`sentence`] says in words what the client did with it.
 //! - [`wording`] says any moment in words, and [`timeline`] makes a table of moments for a terminal.
+//! - [`operation`] says what a request was in the words of Jepsen's tests; [`recorded`] writes all of it as JSON Lines.
 //! - [`reconstruction`] puts moments together: runs of programs, owners of partitions, what was sent or processed again.
 
 pub mod effect;
 pub mod logged;
+pub mod operation;
 pub mod printed;
 pub mod reconstruction;
+pub mod recorded;
 pub mod sentence;
 pub mod timeline;
 mod wording;
@@ -34,6 +37,9 @@ pub struct Moment {
     pub at: SystemTime,
     /// The name of a program; for a request, the client's name for itself; for a note, empty.
     pub who: String,
+    /// Which run of the program it was: the first run has the number 1. `None` for requests and notes, because no log says in
+    /// which process a client is.
+    pub run: Option<usize>,
     pub what: Happening,
 }
 
@@ -94,24 +100,29 @@ impl History {
     /// The notes, the deeds and the printed lines at the times for which `is_within` holds.
     fn own_moments(&self, is_within: impl Fn(SystemTime) -> bool) -> Vec<Moment> {
         let mut moments = Vec::new();
-        let mut add = |at: Instant, who: &str, what: Happening| {
+        let mut add = |at: Instant, who: &str, run: Option<usize>, what: Happening| {
             let (at, who) = (wall_clock(at), who.to_string());
             if is_within(at) {
-                moments.push(Moment { at, who, what });
+                moments.push(Moment { at, who, run, what });
             }
         };
         for (at, note) in &*self.notes.borrow() {
-            add(*at, "", Happening::Note(note.clone()));
+            add(*at, "", None, Happening::Note(note.clone()));
         }
-        for run in &*self.transcripts.borrow() {
-            for (at, deed) in run.deeds() {
-                add(at, &run.name, Happening::Deed(deed));
+        let mut runs: BTreeMap<String, usize> = BTreeMap::new();
+        for transcript in &*self.transcripts.borrow() {
+            let name = &transcript.name;
+            let run = runs.entry(name.clone()).or_default();
+            *run += 1;
+            let run = Some(*run);
+            for (at, deed) in transcript.deeds() {
+                add(at, name, run, Happening::Deed(deed));
             }
-            for line in run.out() {
-                add(line.at, &run.name, Happening::Out(line.text));
+            for line in transcript.out() {
+                add(line.at, name, run, Happening::Out(line.text));
             }
-            for line in run.err() {
-                add(line.at, &run.name, Happening::Err(line.text));
+            for line in transcript.err() {
+                add(line.at, name, run, Happening::Err(line.text));
             }
         }
         moments
@@ -161,6 +172,7 @@ fn moments_of_requests(requests: &[Logged], is_within: impl Fn(SystemTime) -> bo
         moments.push(Moment {
             at,
             who: client.unwrap_or("?").to_string(),
+            run: None,
             what: Happening::Request {
                 sentence,
                 effects: effects(logged, &topics),

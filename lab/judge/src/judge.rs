@@ -1,5 +1,6 @@
 //! Judging a submission by the checks in the table of tasks.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
@@ -8,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::bench::lane::Lane;
 use crate::bench::pool::Pool;
+use crate::history::recorded::Recorded;
 use crate::programs::submission::Submission;
 use crate::tasks::{Task, all_checks};
 use crate::verdict::check::{Check, Verdict};
@@ -25,6 +27,28 @@ pub fn judge(
     tasks: &[&Task],
     on_verdict: impl Fn(&Judged) + Sync,
 ) -> Vec<Judged> {
+    judge_tasks(pool, submission, tasks, on_verdict, None)
+}
+
+/// Judges as [`judge`] does. Also returns a record of all that happened, for each task.
+pub fn judge_and_record(
+    pool: &Pool,
+    submission: &Submission,
+    tasks: &[&Task],
+    on_verdict: impl Fn(&Judged) + Sync,
+) -> (Vec<Judged>, Vec<Recorded>) {
+    let recorded = Mutex::new(Vec::new());
+    let judged = judge_tasks(pool, submission, tasks, on_verdict, Some(&recorded));
+    (judged, recorded.into_inner())
+}
+
+fn judge_tasks(
+    pool: &Pool,
+    submission: &Submission,
+    tasks: &[&Task],
+    on_verdict: impl Fn(&Judged) + Sync,
+    recorded: Option<&Mutex<Vec<Recorded>>>,
+) -> Vec<Judged> {
     let judged = Mutex::new(Vec::new());
     let mut waiting = tasks.to_vec();
     // The longest task is last in the list, and so it is taken first.
@@ -39,10 +63,19 @@ pub fn judge(
         for _ in 0..SIDE_BY_SIDE {
             scope.spawn(|| {
                 while let Some((task, lane)) = next() {
+                    let mut record = recorded.map(|_| Recorded::new(task.number));
                     for check in task.checks {
-                        let row = judge_check(task, check, &lane);
+                        let row = judge_check(task, check, &lane, record.as_mut());
                         on_verdict(&row);
                         judged.lock().push(row);
+                    }
+                    if let (Some(recorded), Some(mut record)) = (recorded, record) {
+                        if let Ok(lane) = &lane {
+                            // If the broker has gone, the record has the requests that checks saw before.
+                            let _ = record.add_requests(|kind| lane.requests_of_programs(kind));
+                            record.set_undelivered(undelivered(lane));
+                        }
+                        recorded.lock().push(record);
                     }
                 }
             });
@@ -53,25 +86,42 @@ pub fn judge(
     judged
 }
 
-/// Judges one check on the task's lane. If the lane could not be opened, the check is not judged.
-fn judge_check(task: &Task, check: &Check, lane: &Result<Lane>) -> Judged {
-    let (verdict, seen) = match lane {
-        Ok(lane) => {
-            let verdict = verdict_of(check, lane);
-            let seen = if matches!(verdict, Verdict::Failed { .. }) {
-                lane.seen()
-            } else {
-                // Reports show what happened only for checks that failed.
-                lane.look_away();
-                Vec::new()
-            };
-            (verdict, seen)
-        }
+/// The requests whose answers never came to a program: the port of the connection, and the correlation id.
+fn undelivered(_lane: &Lane) -> BTreeSet<(u16, i32)> {
+    // The gate does not say yet which answers it could not deliver.
+    BTreeSet::new()
+}
+
+/// Judges one check on the task's lane. If the lane could not be opened, the check is not judged. What the check saw is added
+/// to `record`.
+fn judge_check(
+    task: &Task,
+    check: &Check,
+    lane: &Result<Lane>,
+    record: Option<&mut Recorded>,
+) -> Judged {
+    let lane = match lane {
+        Ok(lane) => lane,
         Err(error) => {
             let why = format!("{error:#}");
-            (Verdict::NotJudged { why }, Vec::new())
+            return Judged::new(check, task.bonus, Verdict::NotJudged { why }, Vec::new());
         }
     };
+    let verdict = verdict_of(check, lane);
+    // Reports show what happened only for checks that failed; a record has all of it.
+    let is_reported = matches!(verdict, Verdict::Failed { .. });
+    let mut seen = Vec::new();
+    if is_reported || record.is_some() {
+        seen = lane.seen();
+    } else {
+        lane.look_away();
+    }
+    if let Some(record) = record {
+        record.add(check.id, &seen);
+    }
+    if !is_reported {
+        seen.clear();
+    }
     Judged::new(check, task.bonus, verdict, seen)
 }
 

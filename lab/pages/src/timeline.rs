@@ -184,6 +184,7 @@ mod tests {
         let reads = Moment {
             at,
             who: "consumer".to_string(),
+            run: None,
             what: Happening::Request {
                 sentence: "fetched p0 from 0".to_string(),
                 effects: vec![Effect::Reads {

@@ -1,4 +1,4 @@
-//! Writes a page to the file that the user named.
+//! Writes a page or a history to the file that the user named.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::atomic_write::{check_writable, write_atomically};
 
-/// Checks that the page can be written, if the user wants one. To be called before the work that the page is about.
+/// Checks that the file can be written, if the user wants one. To be called before the work that the file is about.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -21,8 +21,20 @@ pub fn ensure_writable(file: Option<&Path>) -> Result<()> {
 /// # Errors
 /// When the file cannot be written. Then it is unchanged.
 pub fn write_page(file: &Path, html: &str) -> Result<()> {
-    write_atomically(file, html.as_bytes()).with_context(|| cannot_write(file))?;
-    eprintln!("\nThe page is in {}.", file.display());
+    write(file, "page", html)
+}
+
+/// Writes the history, and says on standard error where it is.
+///
+/// # Errors
+/// When the file cannot be written. Then it is unchanged.
+pub fn write_history(file: &Path, lines: &str) -> Result<()> {
+    write(file, "history", lines)
+}
+
+fn write(file: &Path, what: &str, text: &str) -> Result<()> {
+    write_atomically(file, text.as_bytes()).with_context(|| cannot_write(file))?;
+    eprintln!("\nThe {what} is in {}.", file.display());
     Ok(())
 }
 

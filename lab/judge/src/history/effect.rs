@@ -71,6 +71,12 @@ impl TopicIds {
         }
     }
 
+    /// The name of a partition, as Kafka writes it: `clickstream-0`. If the topic's name is not known, its id takes the place.
+    pub fn key(&self, topic: TopicRef<'_>, partition: i32) -> String {
+        let name = self.name(topic);
+        format!("{}-{partition}", name.as_deref().unwrap_or(topic.as_str()))
+    }
+
     fn partition(&self, topic: TopicRef<'_>, partition: i32) -> Option<TopicPartition> {
         let topic = self.name(topic)?;
         Some(TopicPartition { topic, partition })

@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use broker::Request;
 use serde_json::Value;
 
-use cluster::{TopicPartition, assignment};
+use cluster::{TopicPartition, assignment, subscription};
 
 /// The listener of the broker that only judged programs connect to.
 const PROGRAMS_LISTENER: &str = "GATE";
@@ -56,6 +56,28 @@ pub struct Committed<'a> {
     pub partition: i32,
     pub offset: i64,
     pub error_code: i64,
+}
+
+/// A partition in the answer to a fetch.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent<'a> {
+    pub topic: TopicRef<'a>,
+    pub partition: i32,
+    /// How many bytes of records it holds.
+    pub bytes: u64,
+    /// The records that the client may read ended here, exclusively.
+    pub end: i64,
+    /// Whether these are all records up to the end. If not, the answer is full, and nothing says where its records end.
+    pub up_to_end: bool,
+}
+
+/// An error code other than 0 in an answer, and the partition that it is about. Both are `None` if it is about the request as a
+/// whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal<'a> {
+    pub topic: Option<TopicRef<'a>>,
+    pub partition: Option<i32>,
+    pub code: i64,
 }
 
 /// A partition in the answer to a producer.
@@ -128,6 +150,15 @@ impl Logged {
         text(&self.json["connection"])
     }
 
+    /// The port from which the request came to the broker, and the number that the client gave the request (its correlation
+    /// id). The port is the gate's, because programs connect through the gate. `None` if the log does not say both.
+    pub fn port_and_number(&self) -> Option<(u16, i32)> {
+        // The broker's address, the client's address, and two numbers that make the connection's text unique.
+        let addresses = self.connection().rsplitn(3, '-').nth(2)?;
+        let port = addresses.rsplit(':').next()?.parse().ok()?;
+        Some((port, number(&self.json["requestHeader"]["correlationId"])?))
+    }
+
     /// The consumer group; empty if the request names none.
     pub fn group(&self) -> &str {
         text(&self.request()["groupId"])
@@ -146,7 +177,37 @@ impl Logged {
 
     /// The first error code other than 0 anywhere in the answer.
     pub fn first_error(&self) -> Option<i64> {
-        first_error(self.response())
+        self.refusals().first().map(|refusal| refusal.code)
+    }
+
+    /// All error codes other than 0 in the answer.
+    pub fn refusals(&self) -> Vec<Refusal<'_>> {
+        let mut found = Vec::new();
+        find_refusals(self.response(), None, &mut found);
+        found
+    }
+
+    /// The generation of the group that the member is in; with the newer group protocol (KIP-848), the member's epoch.
+    pub fn generation(&self) -> Option<i64> {
+        let numbers = [
+            &self.response()["generationId"],
+            &self.response()["memberEpoch"],
+            &self.request()["generationIdOrMemberEpoch"],
+            &self.request()["generationId"],
+            &self.request()["memberEpoch"],
+        ];
+        numbers.into_iter().find_map(Value::as_i64)
+    }
+
+    /// The topics that a member asked for when it joined, in either group protocol. `None` if that cannot be read.
+    pub fn subscription(&self) -> Option<BTreeSet<String>> {
+        if let Some(topics) = self.request()["subscribedTopicNames"].as_array() {
+            let names = topics.iter().map(|topic| text(topic).to_string());
+            return Some(names.collect());
+        }
+        let protocol = list(&self.request()["protocols"]).next()?;
+        let bytes = BASE64_STANDARD.decode(text(&protocol["metadata"]));
+        subscription(&bytes.ok()?)
     }
 
     /// The session timeout that a member asked for when it joined.
@@ -205,6 +266,40 @@ impl Logged {
         })
     }
 
+    /// The partitions in the answer to a fetch. A client may name a partition once and leave it out of later fetches (KIP-227).
+    /// So the answer may hold partitions that the request does not name.
+    pub fn sent(&self) -> impl Iterator<Item = Sent<'_>> {
+        let limit = self.request()["maxBytes"].as_u64().unwrap_or(u64::MAX);
+        let is_full = self.bytes_of_records() >= limit;
+        let answers = partitions(&self.response()["responses"], "partitions");
+        answers.filter_map(move |(topic, answer)| {
+            let partition = number(&answer["partitionIndex"])?;
+            let bytes = answer["recordsSizeInBytes"].as_u64().unwrap_or_default();
+            // With read_committed, the broker sends nothing behind the first transaction that is open.
+            let end = if self.request()["isolationLevel"] == 1 {
+                &answer["lastStableOffset"]
+            } else {
+                &answer["highWatermark"]
+            };
+            let limit = self.most_bytes(topic, partition);
+            Some(Sent {
+                topic,
+                partition,
+                bytes,
+                end: end.as_i64()?,
+                up_to_end: !is_full && limit.is_none_or(|limit| bytes < limit),
+            })
+        })
+    }
+
+    /// How many bytes of a partition a fetch asks for at most; `None` if it does not name the partition.
+    fn most_bytes(&self, topic: TopicRef<'_>, partition: i32) -> Option<u64> {
+        let mut asked = partitions(&self.request()["topics"], "partitions");
+        let (_, asked) = asked
+            .find(|(of, asked)| *of == topic && number(&asked["partition"]) == Some(partition))?;
+        asked["partitionMaxBytes"].as_u64()
+    }
+
     /// How many bytes of records are in the answer to a fetch.
     pub fn bytes_of_records(&self) -> u64 {
         let answers = partitions(&self.response()["responses"], "partitions");
@@ -245,16 +340,27 @@ impl Logged {
         })
     }
 
-    /// The answer to a request for committed offsets: the number of each partition with its offset, or with `None` if nothing was
-    /// committed.
-    pub fn committed_so_far(&self) -> impl Iterator<Item = (i32, Option<i64>)> {
+    /// The answer to a request for committed offsets: each partition with its offset, or with `None` if nothing was committed.
+    pub fn committed_so_far(&self) -> impl Iterator<Item = (TopicRef<'_>, i32, Option<i64>)> {
         let groups = list(&self.response()["groups"]);
         let answers = groups.flat_map(|group| partitions(&group["topics"], "partitions"));
-        answers.filter_map(|(_, answer)| {
+        answers.filter_map(|(topic, answer)| {
             let offset = answer["committedOffset"].as_i64()?;
             let partition = number(&answer["partitionIndex"])?;
-            Some((partition, Some(offset).filter(|offset| *offset >= 0)))
+            Some((topic, partition, Some(offset).filter(|offset| *offset >= 0)))
         })
+    }
+
+    /// The group of a request for committed offsets; empty if the request names none.
+    pub fn group_of_offsets(&self) -> &str {
+        let group = list(&self.request()["groups"]).next();
+        group.map_or("", |group| text(&group["groupId"]))
+    }
+
+    /// The partitions to which a producer sends records.
+    pub fn partitions_to_write(&self) -> impl Iterator<Item = (TopicRef<'_>, i32)> {
+        let asked = partitions(&self.request()["topicData"], "partitionData");
+        asked.filter_map(|(topic, asked)| Some((topic, number(&asked["index"])?)))
     }
 
     /// The partitions in the answer to a producer; none if it asked for no answer.
@@ -277,7 +383,35 @@ impl Logged {
 
     /// The transactional id; `None` outside of transactions.
     pub fn transactional_id(&self) -> Option<&str> {
-        self.request()["transactionalId"].as_str()
+        // A request to add partitions has a field of another name.
+        let ids = ["transactionalId", "v3AndBelowTransactionalId"];
+        ids.into_iter().find_map(|id| self.request()[id].as_str())
+    }
+
+    /// The id and the epoch of the producer, if the request or its answer names them.
+    pub fn producer(&self) -> Option<(i64, i64)> {
+        let (request, response) = (self.request(), self.response());
+        let named = [
+            (&response["producerId"], &response["producerEpoch"]),
+            (&request["producerId"], &request["producerEpoch"]),
+            (
+                &request["v3AndBelowProducerId"],
+                &request["v3AndBelowProducerEpoch"],
+            ),
+        ];
+        let mut numbers = named
+            .into_iter()
+            .filter_map(|(id, epoch)| Some((id.as_i64()?, epoch.as_i64()?)));
+        numbers.find(|(id, _)| *id >= 0)
+    }
+
+    /// The partitions that a request adds to a transaction.
+    pub fn partitions_to_add(&self) -> impl Iterator<Item = (TopicRef<'_>, i32)> {
+        let topics = list(&self.request()["v3AndBelowTopics"]);
+        topics.flat_map(|topic| {
+            let numbers = list(&topic["partitions"]).filter_map(number);
+            numbers.map(move |number| (TopicRef::of(topic), number))
+        })
     }
 
     /// Does this request commit the transaction? If not, a request that ends a transaction aborts it.
@@ -338,15 +472,35 @@ fn partitions<'a>(
     })
 }
 
-fn first_error(value: &Value) -> Option<i64> {
+/// Adds the error codes other than 0 in this part of an answer. `topic` is the topic that the part is about.
+fn find_refusals<'a>(value: &'a Value, topic: Option<TopicRef<'a>>, found: &mut Vec<Refusal<'a>>) {
     match value {
-        Value::Object(fields) => fields
-            .get("errorCode")
-            .and_then(Value::as_i64)
-            .filter(|code| *code != 0)
-            .or_else(|| fields.values().find_map(first_error)),
-        Value::Array(elements) => elements.iter().find_map(first_error),
-        _ => None,
+        Value::Object(fields) => {
+            let names_topic = fields.contains_key("name") || fields.contains_key("topicId");
+            let topic = if names_topic {
+                Some(TopicRef::of(value))
+            } else {
+                topic
+            };
+            let codes = ["errorCode", "partitionErrorCode"].map(|name| value[name].as_i64());
+            let numbers = ["partitionIndex", "index"].map(|name| number(&value[name]));
+            if let Some(code) = codes.into_iter().flatten().find(|code| *code != 0) {
+                found.push(Refusal {
+                    topic,
+                    partition: numbers.into_iter().flatten().next(),
+                    code,
+                });
+            }
+            for field in fields.values() {
+                find_refusals(field, topic, found);
+            }
+        }
+        Value::Array(elements) => {
+            for element in elements {
+                find_refusals(element, topic, found);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -364,7 +518,7 @@ pub mod tests {
             "connection": "127.0.0.1:20109-127.0.0.1:37570-3-8",
             "listener": "GATE",
             "request": request,
-            "requestHeader": { "clientId": "consumer", "requestApiKeyName": kind },
+            "requestHeader": { "clientId": "consumer", "requestApiKeyName": kind, "correlationId": 7 },
             "response": response,
             "totalTimeMs": 1500.0,
         });
@@ -407,6 +561,7 @@ pub mod tests {
         assert_eq!(logged.client_id(), Some("consumer"));
         assert_eq!(logged.member_id(), Some("consumer-38ce"));
         assert_eq!(logged.group(), "analytics-service");
+        assert_eq!(logged.port_and_number(), Some((37570, 7)));
         assert!(logged.came_through_gate());
         assert_eq!(logged.took(), Duration::from_millis(1_500));
         assert_eq!(logged.asked_at(), UNIX_EPOCH + Duration::from_millis(8_500));

@@ -543,6 +543,7 @@ mod tests {
         Moment {
             at: SystemTime::UNIX_EPOCH + Duration::from_millis(millis),
             who: who.to_string(),
+            run: None,
             what,
         }
     }

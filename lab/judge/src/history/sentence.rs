@@ -133,7 +133,7 @@ pub fn sentence(logged: &Logged) -> Option<String> {
 }
 
 /// The name of an error code of Kafka's protocol. librdkafka uses the same numbers.
-fn error_name(code: i64) -> String {
+pub fn error_name(code: i64) -> String {
     let known = i32::try_from(code).ok();
     let known = known.and_then(|code| RDKafkaRespErr::try_from(code).ok());
     known.map_or_else(
@@ -197,7 +197,7 @@ fn committed_so_far(logged: &Logged) -> String {
     listed(
         logged
             .committed_so_far()
-            .map(|(partition, offset)| match offset {
+            .map(|(_, partition, offset)| match offset {
                 Some(offset) => format!("p{partition} at {offset}"),
                 None => format!("p{partition} none"),
             }),

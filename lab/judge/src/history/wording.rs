@@ -52,6 +52,7 @@ mod tests {
         let moment = Moment {
             at: SystemTime::now(),
             who: "consumer".to_string(),
+            run: Some(1),
             what: Happening::Deed(deed),
         };
         moment.in_words()
