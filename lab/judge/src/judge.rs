@@ -1,6 +1,5 @@
 //! Judging a submission by the checks in the table of tasks.
 
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
@@ -73,7 +72,7 @@ fn judge_tasks(
                         if let Ok(lane) = &lane {
                             // If the broker has gone, the record has the requests that checks saw before.
                             let _ = record.add_requests(|kind| lane.requests_of_programs(kind));
-                            record.set_undelivered(undelivered(lane));
+                            record.set_undelivered(lane.undelivered());
                         }
                         recorded.lock().push(record);
                     }
@@ -84,12 +83,6 @@ fn judge_tasks(
     let mut judged = judged.into_inner();
     judged.sort_by_key(|row| all_checks().position(|check| check.id == row.id));
     judged
-}
-
-/// The requests whose answers never came to a program: the port of the connection, and the correlation id.
-fn undelivered(_lane: &Lane) -> BTreeSet<(u16, i32)> {
-    // The gate does not say yet which answers it could not deliver.
-    BTreeSet::new()
 }
 
 /// Judges one check on the task's lane. If the lane could not be opened, the check is not judged. What the check saw is added

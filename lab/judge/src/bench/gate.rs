@@ -143,6 +143,8 @@ struct Inner {
     /// The keys of all requests that came, and the sum of their lengths in bytes.
     keys: BTreeSet<i16>,
     bytes: u64,
+    /// The requests whose answers did not reach their client before its connection was closed.
+    undelivered: BTreeSet<Unanswered>,
     /// The open connections by their numbers. The first connection has the number 1.
     connections: HashMap<u64, TcpStream>,
     /// How many connections were admitted so far, and so the number of the newest one.
@@ -151,11 +153,15 @@ struct Inner {
     is_gone: bool,
 }
 
+/// A request whose answer never reached its client: the port from which the gate connected to the broker, and the correlation
+/// id.
+pub type Unanswered = (u16, i32);
+
 /// A request whose answer has not come yet.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Asked {
     key: i16,
-    correlation: [u8; 4],
+    correlation: i32,
     /// Whether its answer must not reach the program for now.
     is_withheld: bool,
 }
@@ -250,6 +256,11 @@ impl Gate {
         !is_ordinary(&self.state.inner.lock().keys)
     }
 
+    /// The requests whose answers did not reach their client before its connection was closed.
+    pub fn undelivered(&self) -> BTreeSet<Unanswered> {
+        self.state.inner.lock().undelivered.clone()
+    }
+
     /// Closes every connection and lets everything through, so that the gate is like new. Returns how many bytes had
     /// come, and whether all requests were of kinds that the lab's programs need.
     pub fn clear(&self) -> (u64, bool) {
@@ -260,6 +271,7 @@ impl Gate {
         }
         let keys = std::mem::take(&mut inner.keys);
         let bytes = std::mem::take(&mut inner.bytes);
+        inner.undelivered.clear();
         (bytes, is_ordinary(&keys))
     }
 }
@@ -372,13 +384,18 @@ fn connect(number: u64, mut client: TcpStream, broker: u16, state: &Arc<State>) 
     let (mut answers, mut to_client) = (broker.try_clone()?, client.try_clone()?);
     let asked = Arc::new(Mutex::new(VecDeque::new()));
     let (shared, waiting) = (Arc::clone(state), Arc::clone(&asked));
-    thread::spawn(move || {
+    let answering = thread::spawn(move || {
         let _ = pass_answers(number, &mut answers, &mut to_client, &waiting, &shared);
         let _ = to_client.shutdown(Shutdown::Both);
         let _ = answers.shutdown(Shutdown::Both);
     });
     let passed = pass_requests(number, &mut client, &mut broker, &asked, state);
     let _ = broker.shutdown(Shutdown::Both);
+    let _ = answering.join();
+    let port = broker.local_addr()?.port();
+    let left = std::mem::take(&mut *asked.lock());
+    let left = left.into_iter().map(|one| (port, one.correlation));
+    state.inner.lock().undelivered.extend(left);
     passed
 }
 
@@ -405,6 +422,7 @@ fn pass_requests(
         client.read_exact(&mut header)?;
         let [k0, k1, _, _, correlation @ ..] = header;
         let key = i16::from_be_bytes([k0, k1]);
+        let correlation = i32::from_be_bytes(correlation);
         let is_withheld = state.pass(number, key, announced)?;
         asked.lock().push_back(Asked {
             key,
@@ -432,16 +450,18 @@ fn pass_answers(
         broker.read_exact(&mut head)?;
         let [l0, l1, l2, l3, correlation @ ..] = head;
         let rest = u32::from_be_bytes([l0, l1, l2, l3]).saturating_sub(4);
-        let answered = {
-            let mut asked = asked.lock();
-            let at = asked.iter().position(|one| one.correlation == correlation);
-            at.and_then(|at| asked.drain(..=at).next_back())
-        };
+        let correlation = i32::from_be_bytes(correlation);
+        let at = asked.lock().iter().position(|one| one.correlation == correlation);
+        let answered = at.and_then(|at| asked.lock().get(at).copied());
         if let Some(answered) = answered.filter(|one| one.is_withheld) {
             state.pass_answer(number, answered.key)?;
         }
         client.write_all(&head)?;
         copy(broker, client, u64::from(rest))?;
+        if let Some(at) = at {
+            // Those before it get no answer.
+            asked.lock().drain(..=at);
+        }
     }
 }
 

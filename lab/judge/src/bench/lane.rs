@@ -1,7 +1,7 @@
 //! Where a submission is judged: a broker to itself, and what has been seen on it so far.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use common::{CLICKSTREAM, Event, TOPICS};
 use crate::Program;
 use crate::bench::database::{BILLING_DB, Database};
 use crate::bench::evidence::Evidence;
-use crate::bench::gate::{Gate, Hold, RequestKind};
+use crate::bench::gate::{Gate, Hold, RequestKind, Unanswered};
 use crate::bench::pool::{Lent, Pool};
 use crate::bench::sweep::Kill;
 use crate::history::logged::Logged;
@@ -165,6 +165,11 @@ impl<'a> Lane<'a> {
     /// Whether the gate has held back anything, or lost it, since it was last told to.
     pub fn is_holding(&self) -> bool {
         self.bench.gate.has_held()
+    }
+
+    /// The requests whose answers did not reach their program before its connection was closed.
+    pub fn undelivered(&self) -> BTreeSet<Unanswered> {
+        self.bench.gate.undelivered()
     }
 
     /// Kills a program at this position, if it got there, and forgets what was held back. Returns the kill.
