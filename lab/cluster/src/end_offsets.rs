@@ -10,6 +10,7 @@ use kafka_protocol::messages::{BrokerId, ListOffsetsRequest, MetadataRequest, To
 use kafka_protocol::protocol::StrBytes;
 
 use crate::group_description::TopicPartition;
+use crate::isolation::Isolation;
 use crate::wire::Brokers;
 
 /// The timestamp that stands for the end of a partition.
@@ -20,6 +21,8 @@ const CLIENT: BrokerId = BrokerId(-1);
 
 /// The end offset of each partition of those of these topics that exist. `None` if a partition has no leader at the moment.
 ///
+/// With [`Isolation::ReadCommitted`], a partition ends at the first record of an open transaction.
+///
 /// This takes one request for all topics together, and one request to each leader.
 ///
 /// # Errors
@@ -27,11 +30,13 @@ const CLIENT: BrokerId = BrokerId(-1);
 pub fn ends(
     brokers: &mut Brokers,
     topics: &BTreeSet<String>,
+    isolation: Isolation,
     limit: Duration,
 ) -> Result<BTreeMap<TopicPartition, Option<i64>>> {
     /// The first version in which a client can say that the question must not create the topic.
     const METADATA: i16 = 4;
-    const LIST_OFFSETS: i16 = 1;
+    /// The first version with an isolation level.
+    const LIST_OFFSETS: i16 = 2;
     let asked = topics
         .iter()
         .map(|topic| MetadataRequestTopic::default().with_name(Some(name(topic))));
@@ -70,6 +75,7 @@ pub fn ends(
         });
         let question = ListOffsetsRequest::default()
             .with_replica_id(CLIENT)
+            .with_isolation_level(isolation.code())
             .with_topics(topics.collect());
         let address = format!("{}:{}", &*broker.host, broker.port);
         let answer = brokers.ask(&address, &question, LIST_OFFSETS, limit)?;

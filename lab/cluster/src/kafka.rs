@@ -9,15 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Error, Result, anyhow};
+use common::Undelivered;
 use parking_lot::{Mutex, MutexGuard};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::producer::BaseProducer;
 
 pub use groups::TopicMember;
-pub use records::{Isolation, Payload, Record};
+pub use records::{Payload, Record};
 
 use crate::TopicPartition;
+use crate::isolation::Isolation;
 use crate::wire::{ANSWER_LIMIT, Brokers, OBSERVER};
 
 /// How long Kafka may take to delete a group or a topic, before we give the broker up.
@@ -29,6 +32,12 @@ pub struct Kafka {
     bootstrap: String,
     /// The client for topics and for deleting groups. It is kept, because making one takes longer than most calls.
     admin: Arc<Mutex<Option<Arc<Admin>>>>,
+    /// The producer, kept for the same reason.
+    producer: Arc<Mutex<Option<Sender>>>,
+    /// What topics held when they were last read, and how far they were read.
+    known_records: Arc<Mutex<KnownRecords>>,
+    /// How many partitions topics have. That does not change while a topic exists, unless a user changes it.
+    known_partitions: Arc<Mutex<BTreeMap<String, i32>>>,
     /// The topics whose settings have been changed.
     altered: Arc<Mutex<BTreeSet<String>>>,
     /// For questions about groups and offsets.
@@ -36,6 +45,11 @@ pub struct Kafka {
 }
 
 type Admin = AdminClient<DefaultClientContext>;
+
+type Sender = BaseProducer<Undelivered>;
+
+/// For a topic and an isolation: the end offsets, and the records before them.
+type KnownRecords = BTreeMap<(String, Isolation), (Vec<i64>, Vec<Record>)>;
 
 /// The end offset of each partition; `None` if the partition has no leader at the moment.
 type Ends = BTreeMap<TopicPartition, Option<i64>>;
@@ -46,6 +60,9 @@ impl Kafka {
         Self {
             bootstrap: bootstrap.to_string(),
             admin: Arc::default(),
+            producer: Arc::default(),
+            known_records: Arc::default(),
+            known_partitions: Arc::default(),
             altered: Arc::default(),
             brokers: Arc::new(Mutex::new(Brokers::at(bootstrap))),
         }

@@ -4,6 +4,7 @@
 mod end_offsets;
 mod fencing;
 mod group_description;
+mod isolation;
 mod kafka;
 mod leaving;
 mod live_group;
@@ -19,7 +20,8 @@ pub use group_description::{
     GroupDescription, GroupMember, GroupProtocol, GroupState, TopicPartition, assignment,
     subscription,
 };
-pub use kafka::{Isolation, Kafka, Payload, Record, TopicMember};
+pub use isolation::Isolation;
+pub use kafka::{Kafka, Payload, Record, TopicMember};
 pub use live_group::{GroupEvent, LiveGroup};
 pub use offset_table::{Grid, GroupOffsets, GroupTable, is_past, offsets, sum, topics_of};
 pub use partitioner::Partitioner;

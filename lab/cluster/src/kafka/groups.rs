@@ -78,12 +78,21 @@ impl Kafka {
     /// If the cluster does not answer.
     pub fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>> {
         let committed = self.commits(group, ANSWER_LIMIT)?;
-        let partitions = 0..self.partitions(topic)?.unwrap_or(0);
+        let known = self.known_partitions.lock().get(topic).copied();
+        let partitions = match known {
+            Some(known) => known,
+            None => {
+                let partitions = self.partitions(topic)?.unwrap_or(0);
+                let mut known = self.known_partitions.lock();
+                known.insert(topic.to_string(), partitions);
+                partitions
+            }
+        };
         let at = |partition| TopicPartition {
             topic: topic.to_string(),
             partition,
         };
-        Ok(partitions
+        Ok((0..partitions)
             .map(|partition| committed.get(&at(partition)).copied())
             .collect())
     }

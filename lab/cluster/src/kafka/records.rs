@@ -4,19 +4,20 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use broker::wait;
 use common::Undelivered;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
 use serde::Serialize;
 
 use crate::fencing::fence;
-use crate::kafka::Kafka;
+use crate::isolation::Isolation;
+use crate::kafka::{Kafka, Sender};
 use crate::wire::{ANSWER_LIMIT, OBSERVER};
 
 /// What a producer sends: bytes.
@@ -32,15 +33,6 @@ pub struct Record {
     pub partition: i32,
     pub offset: i64,
     pub payload: Payload,
-}
-
-/// Which records of transactions a consumer reads (librdkafka's `isolation.level`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// Only those of committed transactions. In each partition, reading ends at the first record of an open transaction.
-    ReadCommitted,
-    /// All of them, including those of transactions that were aborted or that are still open.
-    ReadUncommitted,
 }
 
 impl Payload {
@@ -81,15 +73,6 @@ impl From<&BorrowedMessage<'_>> for Record {
     }
 }
 
-impl Isolation {
-    fn level(self) -> &'static str {
-        match self {
-            Self::ReadCommitted => "read_committed",
-            Self::ReadUncommitted => "read_uncommitted",
-        }
-    }
-}
-
 impl Kafka {
     /// All records of a topic that a [`Isolation::ReadCommitted`] consumer reads, ordered by partition and offset.
     ///
@@ -104,8 +87,20 @@ impl Kafka {
     /// # Errors
     /// If the topic does not exist, or not all records could be read in 60 s.
     pub fn records_as(&self, topic: &str, isolation: Isolation) -> Result<Vec<Record>> {
-        let partitions = self.partitions(topic)?;
-        let partitions = partitions.with_context(|| format!("there is no topic {topic}"))?;
+        let ends = self.ends_as(topic, isolation)?;
+        let place = (topic.to_string(), isolation);
+        if let Some((known_ends, records)) = self.known_records.lock().get(&place)
+            && *known_ends == ends
+        {
+            return Ok(records.clone());
+        }
+        let records = self.read_all(topic, i32::try_from(ends.len())?, isolation)?;
+        let mut known = self.known_records.lock();
+        known.insert(place, (ends, records.clone()));
+        Ok(records)
+    }
+
+    fn read_all(&self, topic: &str, partitions: i32, isolation: Isolation) -> Result<Vec<Record>> {
         let mut unread: BTreeSet<i32> = (0..partitions).collect();
         let consumer = self.reader(topic, partitions, isolation)?;
         let mut records: Vec<Record> = Vec::new();
@@ -163,10 +158,7 @@ impl Kafka {
     /// # Errors
     /// If the cluster does not answer, or refuses a record.
     pub fn send(&self, topic: &str, partition: Option<i32>, payloads: &[Payload]) -> Result<()> {
-        let mut config = self.config();
-        config.set("message.timeout.ms", ANSWER_LIMIT.as_millis().to_string());
-        let producer: BaseProducer<Undelivered> =
-            config.create_with_context(Undelivered::default())?;
+        let producer = self.producer()?;
         for payload in payloads {
             let mut record = BaseRecord::<[u8], [u8]>::to(topic);
             record.partition = partition;
@@ -176,12 +168,25 @@ impl Kafka {
         }
         producer.flush(ANSWER_LIMIT)?;
         match producer.context().count() {
-            0 => Ok(()),
+            0 => {
+                *self.producer.lock() = Some(producer);
+                Ok(())
+            }
             failed => bail!(
                 "{failed} of {} records could not be published to {topic}",
                 payloads.len()
             ),
         }
+    }
+
+    /// The producer that is kept, or a new one if none is, or another thread uses it.
+    fn producer(&self) -> Result<Sender> {
+        if let Some(kept) = self.producer.lock().take() {
+            return Ok(kept);
+        }
+        let mut config = self.config();
+        config.set("message.timeout.ms", ANSWER_LIMIT.as_millis().to_string());
+        Ok(config.create_with_context(Undelivered::default())?)
     }
 
     /// Takes over a transactional id on a cluster of one broker. This aborts the open transaction of the producer that had it

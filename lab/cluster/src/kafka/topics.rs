@@ -9,6 +9,7 @@ use rdkafka::admin::{AlterConfig, NewTopic, ResourceSpecifier, TopicReplication}
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::end_offsets::ends;
+use crate::isolation::Isolation;
 use crate::kafka::{CLEAN_LIMIT, Ends, Kafka, admin_options};
 use crate::wire::ANSWER_LIMIT;
 
@@ -118,6 +119,9 @@ impl Kafka {
         })?;
         // librdkafka caches metadata. A client that knew the deleted topics could take new ones of the same names for them.
         *self.admin.lock() = None;
+        *self.producer.lock() = None;
+        self.known_records.lock().clear();
+        self.known_partitions.lock().clear();
         Ok(())
     }
 
@@ -127,7 +131,16 @@ impl Kafka {
     /// # Errors
     /// If the topic does not exist, if a partition has no leader, or if the cluster does not answer.
     pub fn ends(&self, topic: &str) -> Result<Vec<i64>> {
-        let ends = self.ends_of(&BTreeSet::from([topic.to_string()]), ANSWER_LIMIT)?;
+        self.ends_as(topic, Isolation::ReadUncommitted)
+    }
+
+    /// The same, as readers with this isolation see it.
+    ///
+    /// # Errors
+    /// As [`Kafka::ends`].
+    pub fn ends_as(&self, topic: &str, isolation: Isolation) -> Result<Vec<i64>> {
+        let topics = BTreeSet::from([topic.to_string()]);
+        let ends = self.ask(|brokers| ends(brokers, &topics, isolation, ANSWER_LIMIT))?;
         if ends.is_empty() {
             bail!("there is no topic {topic}");
         }
@@ -145,6 +158,7 @@ impl Kafka {
     /// # Errors
     /// If the cluster does not answer within `limit`.
     pub fn ends_of(&self, topics: &BTreeSet<String>, limit: Duration) -> Result<Ends> {
-        self.ask(|brokers| ends(brokers, topics, limit))
+        let isolation = Isolation::ReadUncommitted;
+        self.ask(|brokers| ends(brokers, topics, isolation, limit))
     }
 }

@@ -37,6 +37,8 @@ struct Log {
     by_kind: HashMap<String, Vec<Logged>>,
     /// How far the log was read, in bytes.
     end: usize,
+    /// How many of the requests came before the last start of a program.
+    before_start: usize,
 }
 
 /// A situation that is brought about once on a lane, and what was seen in it.
@@ -69,6 +71,7 @@ impl<'a> Lane<'a> {
                 requests: Vec::new(),
                 by_kind: HashMap::new(),
                 end: bench.log_start,
+                before_start: 0,
             }),
             bench,
             submission,
@@ -227,6 +230,10 @@ impl<'a> Lane<'a> {
     }
 
     fn started(&self, program: Result<Program>) -> Result<Program> {
+        self.read_log()?;
+        let mut log = self.log.borrow_mut();
+        log.before_start = log.requests.len();
+        drop(log);
         let program = program?;
         self.history.add(program.transcript());
         Ok(program)
@@ -241,6 +248,19 @@ impl<'a> Lane<'a> {
             command.env(BILLING_DB, database.path());
         }
         Ok(command)
+    }
+
+    /// How many partitions a group has given to the program that was started last, by the coordinator's last answer to it. Asks
+    /// nobody. Under the protocol of KIP-848, partitions of all topics count.
+    ///
+    /// # Errors
+    /// When the broker has gone.
+    pub fn assigned(&self, group: &str, topic: &str) -> Result<usize> {
+        self.read_log()?;
+        let log = self.log.borrow();
+        let since = log.requests[log.before_start..].iter().rev();
+        let mut answers = since.filter(|one| one.came_through_gate() && one.group() == group);
+        Ok(answers.find_map(|one| one.assigned_of(topic)).unwrap_or(0))
     }
 
     /// How many partitions of a topic the members of a group own, under the classic protocol or that of KIP-848.

@@ -248,6 +248,17 @@ impl Logged {
         Some(assigned.collect())
     }
 
+    /// How many partitions of a topic an answer assigns, with either group protocol; `None` if it assigns nothing anew. The newer
+    /// protocol does not name topics, so there all of them count.
+    pub fn assigned_of(&self, topic: &str) -> Option<usize> {
+        if self.kind() == "SYNC_GROUP" && self.error_code() == 0 {
+            let assigned = self.assigned()?;
+            return Some(assigned.iter().filter(|one| one.topic == topic).count());
+        }
+        let assigned = self.assigned_by_heartbeat()?;
+        Some(assigned.iter().map(|(_, numbers)| numbers.len()).sum())
+    }
+
     /// The ids and the names of topics in the answer to a client that asked for topics.
     pub fn topic_names(&self) -> impl Iterator<Item = (&str, &str)> {
         let topics = list(&self.response()["topics"]);

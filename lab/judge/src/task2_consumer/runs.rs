@@ -224,7 +224,7 @@ fn start_and_join(lane: &Lane) -> Result<Program> {
 
 fn wait_until_joined(lane: &Lane, program: &mut Program, limit: Duration) -> Result<bool> {
     program.until(limit, || {
-        Ok(lane.owned(ANALYTICS_SERVICE, CLICKSTREAM)? == 3)
+        Ok(lane.assigned(ANALYTICS_SERVICE, CLICKSTREAM)? == 3)
     })
 }
 

@@ -54,12 +54,16 @@ impl Charges {
         self.rows.iter().map(|row| row.event_id.as_str()).collect()
     }
 
+    /// How many of these payments are charged at least once.
+    pub fn how_many_of(&self, payments: &[Payment]) -> usize {
+        let charged = self.event_ids();
+        let is_charged = |payment: &&Payment| charged.contains(payment.event_id.as_str());
+        payments.iter().filter(is_charged).count()
+    }
+
     /// Is every one of these payments charged at least once?
     pub fn have_all(&self, payments: &[Payment]) -> bool {
-        let charged = self.event_ids();
-        payments
-            .iter()
-            .all(|payment| charged.contains(payment.event_id.as_str()))
+        self.how_many_of(payments) == payments.len()
     }
 
     /// The sum of all charges, in cents.

@@ -18,7 +18,7 @@ use cluster::{Record, is_past, offsets};
 pub const BATCH: u64 = 20;
 
 /// The longest time for one run, even if the program is still charging.
-const MOST_TIME: Duration = Duration::from_secs(120);
+pub const MOST_TIME: Duration = Duration::from_secs(120);
 
 /// If nothing changes for this long, nothing more is expected of a program.
 pub const QUIET: Duration = Duration::from_secs(5);
@@ -222,7 +222,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
 
     pub fn wait_until_joined(&self, program: &mut Program) -> Result<()> {
         program.until(self.join_limit(), || {
-            Ok(self.lane.owned(BILLING_SERVICE, PAYMENTS)? == 3)
+            Ok(self.lane.assigned(BILLING_SERVICE, PAYMENTS)? == 3)
         })?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Task 5: the scenario in which billing is killed at every position of its work, paused while another instance takes over, and
 //! cut off from the broker.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use broker::wait;
@@ -14,10 +14,10 @@ use crate::bench::gate::{Part, RequestKind};
 use crate::bench::lane::{Lane, Scenario};
 use crate::bench::sweep::{BOTH, Kill, Swept, sweep};
 use crate::task5_billing::charges::Bill;
-use crate::task5_billing::desk::{BATCH, Desk, LOCK_LIMIT, Snapshot};
+use crate::task5_billing::desk::{BATCH, Desk, LOCK_LIMIT, MOST_TIME, Snapshot};
 use crate::task5_billing::rows::{charges, is_between};
 use crate::task5_billing::runs::{LETTERS, dead_letters, reopen};
-use crate::{Program, malformed_payments};
+use crate::Program;
 use cluster::Payload;
 
 /// The requests by which billing changes anything outside of its database.
@@ -30,9 +30,10 @@ const REQUESTS: &[(RequestKind, &[Part])] = &[
 /// program that logs that error and goes on.
 const LOCKED: Duration = Duration::from_secs(3);
 
-/// How long to wait for one transaction, and how long stepping through a batch may take.
+/// How long to wait for one transaction, and for the next payment that is charged. A client that finds the database locked may
+/// wait 100 ms before it tries again.
 const STEP_LIMIT: Duration = Duration::from_millis(300);
-const STEPS_LIMIT: Duration = Duration::from_secs(3);
+const PAYMENT_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long a program that was paused may take to notice that it is no longer a member of its group.
 const NOTICE_LIMIT: Duration = Duration::from_secs(10);
@@ -104,6 +105,8 @@ pub enum Paused {
 enum Write {
     /// It has a batch, and cannot write because the database is locked.
     Locked,
+    /// After the first transaction of a batch.
+    First,
     /// Between two transactions that belong together; or else after the whole batch is written.
     Between,
     /// In the first print of a batch.
@@ -121,7 +124,7 @@ fn survived(lane: &Lane) -> Result<Survived> {
 
 /// As the scenario, with this many rounds of kills.
 pub fn survived_kills(lane: &Lane, rounds: usize) -> Result<Survived> {
-    use Write::{Between, Locked, Stalled};
+    use Write::{Between, First, Locked, Stalled};
     let mut desk = reopen(lane)?;
     let mut malformed = 0;
     let (mut wire, mut writes, mut of_writes) = (Swept::default(), 0, 0);
@@ -130,7 +133,7 @@ pub fn survived_kills(lane: &Lane, rounds: usize) -> Result<Survived> {
         let swept = desk.sweep(&mut malformed, &mut wrong)?;
         wire.kills.extend(swept.kills);
         wire.is_whole = swept.is_whole;
-        for write in [Between, Locked, Between, Stalled, Between, Locked] {
+        for write in [Between, Locked, First, Stalled, Between, Locked] {
             if wrong.is_none() {
                 writes += usize::from(desk.kill_at_write(write)?);
                 of_writes += 1;
@@ -149,10 +152,10 @@ pub fn survived_kills(lane: &Lane, rounds: usize) -> Result<Survived> {
     desk.publish_again(&again, Some(rng.random_range(0..3)))?;
     let mut program = lane.start("billing")?;
     let snapshot = desk.finish(&mut program)?;
-    let sent: Vec<Payload> = (0..malformed).map(malformed_letter).collect();
     let missing = || {
         let letters = dead_letters(lane)?;
-        anyhow::Ok(sent.iter().filter(|one| !letters.contains(one)).count())
+        let is_missing = |number: &usize| !letters.iter().any(|one| is_about(one, *number));
+        anyhow::Ok((0..malformed).filter(is_missing).count())
     };
     program.until(LETTERS, || Ok(missing()? == 0))?;
     let last_lines = program.last_lines();
@@ -173,11 +176,21 @@ pub fn survived_kills(lane: &Lane, rounds: usize) -> Result<Survived> {
     })
 }
 
-/// A message that is not a payment, and that can be told from the others by its key.
+/// A message that is not a payment, and that can be told from the others.
 fn malformed_letter(number: usize) -> Payload {
-    let mut letter = malformed_payments(1).remove(0);
-    letter.key = Some(format!("letter_{number}").into_bytes());
-    letter
+    Payload {
+        key: Some(format!("letter_{number}_").into_bytes()),
+        value: Some(format!("{{\"event_id\": \"letter_{number}_").into_bytes()),
+    }
+}
+
+/// Whether this dead letter is about the message of this number. Whether it is unchanged is judged by another check.
+fn is_about(letter: &Payload, number: usize) -> bool {
+    let name = format!("letter_{number}_").into_bytes();
+    let parts = [&letter.key, &letter.value].into_iter().flatten();
+    parts
+        .into_iter()
+        .any(|part| part.windows(name.len()).any(|bytes| bytes == name))
 }
 
 impl Desk<'_, '_> {
@@ -231,12 +244,12 @@ impl Desk<'_, '_> {
                 self.kill(program)?;
                 Ok(lock.is_some())
             }
-            Write::Between => {
+            Write::First | Write::Between => {
                 let mut program = self.start_and_join()?;
                 let lock = lane.database()?.lock(LOCK_LIMIT)?;
                 let batch = self.publish(BATCH, None)?;
                 drop(lock);
-                let is_there = self.step(&mut program, &batch)?;
+                let is_there = self.step(&mut program, &batch, write)?;
                 self.kill(program)?;
                 Ok(is_there)
             }
@@ -323,13 +336,14 @@ impl Desk<'_, '_> {
         program.until(limit, || handed_out(lane, fetches, &ends))
     }
 
-    /// Lets the program write one transaction or a few at a time, until it is between two that belong together, or the whole
-    /// batch is charged. There it is killed, while it cannot write. Returns whether it got there.
-    fn step(&self, program: &mut Program, batch: &[Payment]) -> Result<bool> {
+    /// Lets the program write one transaction or a few at a time, until it is at this instant. There it is killed, while it cannot
+    /// write. Returns whether it got there.
+    fn step(&self, program: &mut Program, batch: &[Payment], at: Write) -> Result<bool> {
         let database = self.lane.database()?;
         program.give_way();
-        let is_there = wait::closely(STEPS_LIMIT, || {
-            if !program.is_running()? {
+        let (mut charged, mut since) = (0, Instant::now());
+        let is_there = wait::closely(MOST_TIME, || {
+            if !program.is_running()? || since.elapsed() > PAYMENT_LIMIT {
                 return Ok(Some(false));
             }
             database.wait_for_a_write(STEP_LIMIT)?;
@@ -342,7 +356,13 @@ impl Desk<'_, '_> {
             } else {
                 database.lock(LOCK_LIMIT)?
             };
-            let is_there = is_between(database, batch) || charges(database).have_all(batch);
+            let now = charges(database).how_many_of(batch);
+            if now > charged {
+                (charged, since) = (now, Instant::now());
+            }
+            let is_there = is_between(database, batch)
+                || charged == batch.len()
+                || (matches!(at, Write::First) && charged > 0);
             if is_there {
                 program.kill_if_running()?;
             } else if has_log {

@@ -130,7 +130,7 @@ impl Awaited {
             // progress.
             copied = copied.max(copies.among(&self.fresh));
             committed_to = committed_to.max(sum(&committed));
-            owned = owned.max(lane.owned(PURCHASE_EXTRACTOR, CLICKSTREAM)?);
+            owned = owned.max(lane.assigned(PURCHASE_EXTRACTOR, CLICKSTREAM)?);
             let patience = match (all_copied, is_through) {
                 _ if !is_running || is_over => Duration::ZERO,
                 // When an answer will be held back, its request is on its way, or the broker has done it already.
