@@ -233,6 +233,11 @@ impl Gate {
         !inner.has_held && hold.is_some_and(|hold| inner.came > hold.after)
     }
 
+    /// Whether no client is connected, so that everything that clients sent has been passed on.
+    pub fn is_idle(&self) -> bool {
+        self.state.inner.lock().connections.is_empty()
+    }
+
     /// Lets everything through, including what was held back.
     pub fn release(&self) {
         let mut inner = self.state.inner.lock();

@@ -3,9 +3,10 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
+use broker::wait;
 use common::{CLICKSTREAM, Event, TOPICS};
 
 use crate::Program;
@@ -19,6 +20,9 @@ use crate::history::{History, Moment};
 use crate::programs::run::BOOTSTRAP_SERVERS;
 use crate::programs::submission::Submission;
 use cluster::{Kafka, Payload};
+
+/// How long the gate may take to pass on what an ended program sent. A child of the program may stay connected.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// A broker, its gate, and a submission. The checks of a task share a lane; lanes run side by side.
 pub struct Lane<'a> {
@@ -136,6 +140,17 @@ impl<'a> Lane<'a> {
         let count = payloads.len();
         self.note(format!("{count} messages are published to {topic}"));
         Ok(())
+    }
+
+    /// Waits until everything that an ended program sent has been passed on to the broker, so that its last commit counts.
+    ///
+    /// # Errors
+    /// On Ctrl-C.
+    pub fn drain(&self) -> Result<()> {
+        wait::up_to(DRAIN_LIMIT, || {
+            Ok(self.bench.gate.is_idle().then_some(()))
+        })
+        .map(drop)
     }
 
     /// Notes what we did, for readers of the history.

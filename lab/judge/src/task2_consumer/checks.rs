@@ -308,12 +308,14 @@ fn reports_after_acknowledgement(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(FIRST_RUN)?;
     let is_reported = run.lines.iter().any(|line| line.contains("Committed"));
     Ok(verdict(
-        !run.reported_early && is_reported && run.commits > 0,
+        !run.reported_early && is_reported && run.held && run.commits > 0,
         format!("`Committed batch of {BATCH}.`, but only after the broker has answered the commit"),
         if run.commits == 0 {
             "it never commits"
         } else if !is_reported {
             "no such line"
+        } else if !run.held {
+            "its first commit did not come in time to be held back"
         } else if run.reported_early {
             "it was printed before the broker answered"
         } else {

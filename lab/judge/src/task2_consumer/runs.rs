@@ -82,6 +82,8 @@ pub struct FirstRun {
     pub fetched: bool,
     /// Whether the broker had sent it the events after the two batches before it was stopped.
     pub received_part: bool,
+    /// Whether its first commit was held back.
+    pub held: bool,
     /// Whether it reported a commit before the broker had answered it.
     pub reported_early: bool,
     /// How many commits the broker was asked for, until two batches were reported.
@@ -118,7 +120,8 @@ fn first_run(lane: &Lane) -> Result<FirstRun> {
         (lane.is_holding() || committed_lines(lines) > 0).then_some(())
     })?;
     // A program that does not wait for its commit reports it at once.
-    if program.until(HELD, || Ok(lane.is_holding()))? {
+    let held = program.until(HELD, || Ok(lane.is_holding()))?;
+    if held {
         wait::pass(HELD)?;
     }
     let reported_early = committed_lines(&program.lines()) > 0;
@@ -136,11 +139,15 @@ fn first_run(lane: &Lane) -> Result<FirstRun> {
     let fetched = fetches(lane)? > fetches_before;
     let _ = program.interrupt();
     let status = program.end_within(STOP_LIMIT)?;
+    if status.is_some() {
+        lane.drain()?;
+    }
     let read = FirstRun {
         expected,
         before,
         fetched,
         received_part,
+        held,
         reported_early,
         commits,
         first_commit,

@@ -174,7 +174,9 @@ fn each_event_once(lane: &Lane) -> Result<Verdict> {
     let all: Vec<_> = by_a.iter().chain(by_b).collect();
     let different: BTreeSet<_> = all.iter().collect();
     Ok(verdict(
-        all.len() == EVENTS && different.len() == EVENTS,
+        seen.joined.shares.len() == TWO_MEMBERS.len()
+            && all.len() == EVENTS
+            && different.len() == EVENTS,
         format!(
             "{EVENTS} events are published while both run, and each gets one line `partition=P offset=O`"
         ),
@@ -248,9 +250,13 @@ fn leaves_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
 fn takes_over_after_kill(lane: &Lane) -> Result<Verdict> {
     let seen = lane.evidence(SCALED)?;
     Ok(verdict(
-        seen.after_kill == ONE_MEMBER,
+        seen.before_kill == TWO_MEMBERS.len() && seen.after_kill == ONE_MEMBER,
         "after kill -9 for A, B owns all three partitions as soon as A's session has timed out",
-        shares(&seen.after_kill),
+        if seen.before_kill == TWO_MEMBERS.len() {
+            shares(&seen.after_kill)
+        } else {
+            "A and B did not share the partitions, so there was nothing to take over".to_string()
+        },
         "Is B still running, and is it still a member?",
     ))
 }

@@ -55,7 +55,9 @@ pub struct Scaled {
     pub read: ReadByBoth,
     /// As the members asked for when they joined.
     pub session_timeouts: BTreeSet<Duration>,
-    /// How many partitions each member owned once A was gone.
+    /// How many members owned partitions when A was killed; 0 if A had ended before. And how many partitions each of the others
+    /// owned once A was gone.
+    pub before_kill: usize,
     pub after_kill: Vec<usize>,
     /// `None` if B had ended before Ctrl-C.
     pub b_stopped: Option<Stopped>,
@@ -127,6 +129,12 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     let (mut members, joined) = b_joins(lane, &alone)?;
     let read = both_read(lane, &mut members, patience)?;
     let session_timeouts = session_timeouts(lane)?;
+    let before_kill = if members.a.is_running()? {
+        let members = self::members(lane)?.into_iter();
+        members.filter(|one| !one.partitions.is_empty()).count()
+    } else {
+        0
+    };
     let after_kill = a_is_killed(lane, &mut members, &session_timeouts, patience)?;
     let mut b = members.b;
     let b_stopped = if b.is_running()? {
@@ -139,6 +147,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
         joined,
         read,
         session_timeouts,
+        before_kill,
         after_kill,
         b_stopped,
     })

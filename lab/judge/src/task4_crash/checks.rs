@@ -7,8 +7,10 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use anyhow::Result;
+use broker::wait;
 use common::{CLICKSTREAM, CRASH_DEMO_GROUP, Event};
 
 use crate::bench::lane::{Lane, Scenario};
@@ -73,6 +75,9 @@ struct CrashRun {
     last_lines: String,
 }
 
+/// How long the broker may take to log a request.
+const LOGGED: Duration = Duration::from_millis(500);
+
 const CRASHED: Scenario<TwoRuns> = Scenario {
     name: "crashed",
     run: crashed,
@@ -83,8 +88,12 @@ fn crashed(lane: &Lane) -> Result<TwoRuns> {
     let first_id = first_id();
     lane.publish(&random_events(first_id, 90))?;
     let first = crash(lane)?;
+    lane.drain()?;
+    let leaves = || anyhow::Ok(lane.group_requests("LEAVE_GROUP", CRASH_DEMO_GROUP)?.len());
+    // The broker logs a request after it has answered it, so a little late.
+    wait::up_to(LOGGED, || Ok((leaves()? > 0).then_some(())))?;
+    let left = leaves()?;
     let committed = lane.kafka().committed(CRASH_DEMO_GROUP, CLICKSTREAM)?;
-    let left = lane.group_requests("LEAVE_GROUP", CRASH_DEMO_GROUP)?.len();
     lane.remove_members(CRASH_DEMO_GROUP)?;
     let second = crash(lane)?;
     Ok(TwoRuns {

@@ -126,27 +126,25 @@ fn disturbed(lane: &Lane) -> Result<Tried<Disturbed>> {
 }
 
 /// The requests whose answers are lost, one after the other.
-const UNANSWERED: &[RequestKind] = &[
-    RequestKind::Produce,
-    RequestKind::TxnOffsetCommit,
-    RequestKind::EndTxn,
-];
+const UNANSWERED: &[RequestKind] = &[RequestKind::TxnOffsetCommit, RequestKind::EndTxn];
 
 fn disturb(lane: &Lane) -> Result<Disturbed> {
     let mut awaited = Awaited::publish(lane, &[])?;
     let mut lost = 0;
-    let mut run = Instance::start(lane)?;
     for kind in UNANSWERED {
-        run = following(lane, run, &awaited)?.0;
+        let mut run = Instance::start(lane)?;
+        awaited.follow(lane, &mut run.program)?;
         lane.lose(*kind);
         awaited.publish_more(lane, &a_purchase_of_each_user(first_id()))?;
-        run.follow(lane, &awaited)?;
+        recovered(lane, run, &awaited)?.kill(lane)?;
         lost += usize::from(lane.is_holding());
         lane.release();
     }
-    (run, _) = following(lane, run, &awaited)?;
+    let mut run = Instance::start(lane)?;
+    awaited.follow(lane, &mut run.program)?;
     let aborted = abort_in_the_middle(lane, &mut run.program, &mut awaited)?;
-    let (run, seen) = following(lane, run, &awaited)?;
+    let mut run = recovered(lane, run, &awaited)?;
+    let seen = awaited.follow(lane, &mut run.program)?;
     run.kill(lane)?;
     Ok(Disturbed {
         lost,
@@ -156,16 +154,18 @@ fn disturb(lane: &Lane) -> Result<Disturbed> {
     })
 }
 
-/// Follows what is awaited, and starts another instance if this one has ended.
-fn following(lane: &Lane, mut run: Instance, awaited: &Awaited) -> Result<(Instance, Seen)> {
+/// Follows what is awaited. If the program ends, or gets stuck (as some clients do when a connection is closed), it is started
+/// again. Returns the instance that runs then.
+fn recovered(lane: &Lane, mut run: Instance, awaited: &Awaited) -> Result<Instance> {
     let seen = run.follow(lane, awaited)?.seen;
-    if run.program.is_running()? {
-        return Ok((run, seen));
+    if seen.missing == 0 && run.program.is_running()? {
+        return Ok(run);
     }
+    lane.note("it has ended, or does not go on; it is started again");
     run.kill(lane)?;
     let mut next = Instance::start(lane)?;
-    let seen = next.follow(lane, awaited)?.seen;
-    Ok((next, seen))
+    next.follow(lane, awaited)?;
+    Ok(next)
 }
 
 /// Aborts a transaction in the program's name, after its records have reached the broker, and before its offsets do. Returns
