@@ -456,7 +456,10 @@ fn pass_answers(
         let [l0, l1, l2, l3, correlation @ ..] = head;
         let rest = u32::from_be_bytes([l0, l1, l2, l3]).saturating_sub(4);
         let correlation = i32::from_be_bytes(correlation);
-        let at = asked.lock().iter().position(|one| one.correlation == correlation);
+        let at = asked
+            .lock()
+            .iter()
+            .position(|one| one.correlation == correlation);
         let answered = at.and_then(|at| asked.lock().get(at).copied());
         if let Some(answered) = answered.filter(|one| one.is_withheld) {
             state.pass_answer(number, answered.key)?;

@@ -147,10 +147,7 @@ impl<'a> Lane<'a> {
     /// # Errors
     /// On Ctrl-C.
     pub fn drain(&self) -> Result<()> {
-        wait::up_to(DRAIN_LIMIT, || {
-            Ok(self.bench.gate.is_idle().then_some(()))
-        })
-        .map(drop)
+        wait::up_to(DRAIN_LIMIT, || Ok(self.bench.gate.is_idle().then_some(()))).map(drop)
     }
 
     /// Notes what we did, for readers of the history.

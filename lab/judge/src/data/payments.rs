@@ -36,7 +36,21 @@ pub fn as_payloads(payments: &[Payment]) -> Result<Vec<Payload>> {
     payloads.collect()
 }
 
-/// Returns `count` messages that are not payments. The reason differs from one message to the next; after eleven messages,
+/// Returns a payment, and a message of it that has only what makes a payment: a whole amount without decimals, and no timestamp.
+pub fn bare_payment() -> (Payment, Payload) {
+    let mut payment = random_payments(1).remove(0);
+    payment.amount = payment.amount.ceil();
+    payment.timestamp = 0.0;
+    let (id, user, amount) = (&payment.event_id, &payment.user_id, payment.amount);
+    let value = format!(r#"{{"event_id": "{id}", "user_id": "{user}", "amount": {amount:.0}}}"#);
+    let message = Payload {
+        key: Some(user.clone().into_bytes()),
+        value: Some(value.into_bytes()),
+    };
+    (payment, message)
+}
+
+/// Returns `count` messages that are not payments. The reason differs from one message to the next; after twelve messages,
 /// the reasons repeat.
 pub fn malformed_payments(count: usize) -> Vec<Payload> {
     const VALUES: &[&[u8]] = &[
@@ -51,6 +65,7 @@ pub fn malformed_payments(count: usize) -> Vec<Payload> {
         b"{\"event_id\": \"pay-4\", \"user_id\": \"user_1\", \"amount\": 0}",
         b"{\"event_id\": \"pay-5\", \"user_id\": \"user_1\", \"amount\": -12.5}",
         b"{\"event_id\": \"pay-6\", \"user_id\": \"user_1\", \"amount\": 1e999}",
+        b"{\"event_id\": \"pay-7\", \"user_id\": \"user_1\", \"amount\": true}",
     ];
     let values = VALUES.iter().cycle().take(count);
     values

@@ -152,8 +152,9 @@ pub const CHECKS: &[Check] = &[
 struct Published {
     /// Whether the program was still running after that time, with records that had not been acknowledged.
     waited: bool,
-    /// How many deliveries it reported before the broker had acknowledged any record.
+    /// How many deliveries it reported before the broker had acknowledged any record, and whether it said then that it was done.
     early: usize,
+    done_early: bool,
     status: Option<ExitStatus>,
     lines: Vec<String>,
     records: Vec<Record>,
@@ -196,6 +197,7 @@ fn published(lane: &Lane) -> Result<Published> {
     Ok(Published {
         waited,
         early,
+        done_early: waited && by_then.iter().any(|line| line.contains("Done")),
         status,
         lines,
         records,
@@ -212,8 +214,9 @@ fn wait_for_first_record(lane: &Lane, producer: &mut Program, limit: Duration) -
 
 /// A run on a topic that accepts only records of at most [`MOST_BYTES`] bytes.
 struct Refused {
-    /// How many lines report a failed delivery.
+    /// How many lines report a failed delivery, and how many requests with records the broker refused.
     failed: usize,
+    refused: usize,
     /// How many lines report a delivery.
     delivered: usize,
     /// Whether the program was still running when the broker refused its records.
@@ -250,8 +253,15 @@ fn refused(lane: &Lane) -> Result<Refused> {
     let ended = producer.end_within(limit)?.is_some();
     let lines = producer.texts();
     let failed = lines.iter().filter(|line| line.contains("FAILED")).count();
+    let refused = || {
+        let requests = lane.requests_of_programs("PRODUCE")?;
+        let is_refused = |one: &&Logged| one.produced().any(|part| part.error_code != 0);
+        anyhow::Ok(requests.iter().filter(is_refused).count())
+    };
+    wait::up_to(LOGGED, || Ok((refused()? > 0).then_some(())))?;
     Ok(Refused {
         failed,
+        refused: refused()?,
         delivered: delivered(&lines).len(),
         waited,
         ended,
@@ -547,15 +557,21 @@ fn waits_for_acknowledgements(lane: &Lane) -> Result<Verdict> {
 fn reports_failures(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(REFUSED)?;
     Ok(verdict(
-        run.waited && run.failed > 0 && run.delivered == 0 && run.ended,
+        // A program may stop at the first failure; but each refused request had at least one record.
+        run.waited
+            && run.refused > 0
+            && run.failed >= run.refused
+            && run.delivered == 0
+            && run.ended,
         format!(
             "`Delivery FAILED: reason` for the records that the broker refuses (for this check, it accepts at most \
              {MOST_BYTES} bytes per record), no `Delivered`, and then the end of the program"
         ),
         format!(
-            "{} reported failures and {} reported deliveries{}",
+            "{} reported failures and {} reported deliveries; the broker refused {} requests with records{}",
             run.failed,
             run.delivered,
+            run.refused,
             if !run.waited {
                 "; it ended before the broker refused anything"
             } else if !run.ended {
@@ -597,10 +613,16 @@ fn ends(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(PUBLISHED)?;
     let done = run.lines.iter().any(|line| line.contains("Done"));
     Ok(verdict(
-        !run.records.is_empty() && done && run.status.is_some_and(|status| status.success()),
-        "after the events, the line `Done. Published 100 events.` and exit status 0",
+        !run.records.is_empty()
+            && done
+            && !run.done_early
+            && run.status.is_some_and(|status| status.success()),
+        "after all events are acknowledged, the line `Done. Published 100 events.` and exit status 0",
         match run.status {
             _ if run.records.is_empty() => "no event arrived".to_string(),
+            _ if run.done_early => {
+                "it said that it was done before any event was acknowledged".to_string()
+            }
             Some(status) => format!("{status}. {}", run.last_lines),
             None => format!(
                 "still running after {} s. {}",

@@ -70,5 +70,8 @@ fn copies(bench: &Bench, idempotent: bool) -> Result<usize> {
     ensure!(bench.gate.has_held(), "the gate lost no answer");
     bench.gate.release();
     let records = bench.kafka.records(CLICKSTREAM)?;
-    Ok(records.iter().filter(|record| record.value() == value).count())
+    Ok(records
+        .iter()
+        .filter(|record| record.value() == value)
+        .count())
 }

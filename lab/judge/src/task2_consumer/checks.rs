@@ -178,7 +178,10 @@ fn redelivered_after_kill(lane: &Lane) -> Result<Verdict> {
         return Ok(verdict(false, EXPECTED, saw, HINT));
     }
     let saw = match &killed.wrong {
-        None => format!("{}: each time, the next run read what it had to", killed.swept),
+        None => format!(
+            "{}: each time, the next run read what it had to",
+            killed.swept
+        ),
         Some((kill, effect)) => format!(
             "killed {kill}: the program had counted {} events of the batch, the committed offsets had moved by {}; the batches of \
              the next run add up to {:?}, not to {:?}",
@@ -349,19 +352,26 @@ fn stop_commits_only_processed(lane: &Lane) -> Result<Verdict> {
         .sum::<u64>();
     let processed = i64::try_from(FIRST_READ + of_part_batch)?;
     let committed = sum(&run.committed_at_end) - sum(&run.before);
+    let moved = sum(&run.committed_at_end) - sum(&run.committed);
     Ok(verdict(
-        run.received_part && run.commits > 0 && committed <= processed,
+        run.received_part
+            && run.commits > 0
+            && committed <= processed
+            && moved == i64::try_from(of_part_batch)?,
         format!(
             "{processed} of {} events were processed, so after Ctrl-C the committed offsets add up to at most \
-             {processed} more than before",
+             {processed} more than before, {of_part_batch} of them since Ctrl-C",
             FIRST_READ + PART_BATCH
         ),
         if run.commits == 0 {
             "it never commits".to_string()
         } else if !run.received_part {
-            format!("the broker never sent it the last {PART_BATCH} events. {}", run.last_lines)
+            format!(
+                "the broker never sent it the last {PART_BATCH} events. {}",
+                run.last_lines
+            )
         } else {
-            format!("they add up to {committed} more than before")
+            format!("they add up to {committed} more than before, {moved} of them since Ctrl-C")
         },
         "To receive an event is not to process it. What commits the received events when your consumer is closed?",
     ))

@@ -15,7 +15,7 @@ use crate::bench::lane::{Lane, Scenario};
 use crate::contract::{SESSION_TIMEOUT, STOP_LIMIT};
 use crate::history::logged::Logged;
 use crate::history::printed::{numbers_beside, position};
-use crate::{Program, random_events};
+use crate::{Line, Program, random_events};
 
 /// How many events are published in each scene.
 pub const EVENTS: usize = 60;
@@ -55,10 +55,9 @@ pub struct Scaled {
     pub read: ReadByBoth,
     /// As the members asked for when they joined.
     pub session_timeouts: BTreeSet<Duration>,
-    /// How many members owned partitions when A was killed; 0 if A had ended before. And how many partitions each of the others
-    /// owned once A was gone.
+    /// How many members owned partitions when A was killed; 0 if A had ended before.
     pub before_kill: usize,
-    pub after_kill: Vec<usize>,
+    pub alone_again: AloneAgain,
     /// `None` if B had ended before Ctrl-C.
     pub b_stopped: Option<Stopped>,
 }
@@ -84,8 +83,10 @@ pub struct Joined {
     /// The committed offsets before B was started, and the ends of the partitions.
     pub committed: Vec<Option<i64>>,
     pub ends: Vec<i64>,
-    /// How many partitions each member owned then.
+    /// How many partitions each member owned then, and which of them B owned.
     pub shares: Vec<usize>,
+    pub owned_by_b: BTreeSet<i32>,
+    pub b_is_started: Instant,
     /// What A printed until then, which of it since B was started, and what B printed.
     pub a: Vec<String>,
     pub a_since_b: Vec<String>,
@@ -96,6 +97,19 @@ pub struct Joined {
 pub struct ReadByBoth {
     pub by_a: Vec<(i32, i64)>,
     pub by_b: Vec<(i32, i64)>,
+    /// How many events that A had read and committed before were printed again since B was started.
+    pub again: usize,
+}
+
+/// Scene 4: A is killed, and B goes on alone.
+pub struct AloneAgain {
+    /// How many partitions each member but A owned once A was gone.
+    pub shares: Vec<usize>,
+    /// How many of the events published then B printed.
+    pub read: usize,
+    /// The committed offsets after that, and the ends of the partitions.
+    pub committed: Vec<Option<i64>>,
+    pub ends: Vec<i64>,
 }
 
 /// The two programs, and the member ids that A had before B joined.
@@ -109,6 +123,18 @@ impl Scaled {
     /// Whether A was a member of the group. What a program prints without being one counts for nothing.
     pub fn is_member(&self) -> bool {
         !self.alone.shares.is_empty()
+    }
+}
+
+impl AloneAgain {
+    /// Whether B owned all partitions.
+    pub fn is_shown(&self) -> bool {
+        self.shares == ONE_MEMBER
+    }
+
+    /// Whether B committed what was published then.
+    pub fn is_committed(&self) -> bool {
+        is_past(&self.committed, &self.ends)
     }
 }
 
@@ -127,7 +153,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     let alone = alone_and_stopped(lane)?;
     let patience = alone.patience();
     let (mut members, joined) = b_joins(lane, &alone)?;
-    let read = both_read(lane, &mut members, patience)?;
+    let read = both_read(lane, &mut members, &joined, patience)?;
     let session_timeouts = session_timeouts(lane)?;
     let before_kill = if members.a.is_running()? {
         let members = self::members(lane)?.into_iter();
@@ -135,7 +161,8 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     } else {
         0
     };
-    let after_kill = a_is_killed(lane, &mut members, &session_timeouts, patience)?;
+    let shares = a_is_killed(lane, &mut members, &session_timeouts, patience)?;
+    let alone_again = b_goes_on(lane, &mut members.b, shares)?;
     let mut b = members.b;
     let b_stopped = if b.is_running()? {
         Some(stop(lane, &mut b)?)
@@ -148,7 +175,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
         read,
         session_timeouts,
         before_kill,
-        after_kill,
+        alone_again,
         b_stopped,
     })
 }
@@ -186,7 +213,7 @@ fn b_joins(lane: &Lane, alone: &Alone) -> Result<(Members, Joined)> {
     wait_for_shares(lane, &mut a, ONE_MEMBER, alone.patience())?;
     wait_until_it_works(&mut a)?;
     let ids_of_a = members(lane)?.into_iter().map(|member| member.member_id);
-    let ids_of_a = ids_of_a.collect();
+    let ids_of_a: Vec<String> = ids_of_a.collect();
     wait_until_it_prints(&mut a, "assigned");
     // With a cooperative assignor (KIP-429) a member goes on working during a rebalance, and its commit may then be refused.
     // So A finishes first; only a program that works too long, or never commits, is still busy when B comes.
@@ -205,6 +232,9 @@ fn b_joins(lane: &Lane, alone: &Alone) -> Result<(Members, Joined)> {
     let b_is_started = Instant::now();
     let mut b = lane.start("consumer_group_b")?;
     let shares = wait_for_shares(lane, &mut b, TWO_MEMBERS, alone.patience())?;
+    let members_now = members(lane)?.into_iter();
+    let of_b = members_now.filter(|one| !ids_of_a.contains(&one.member_id));
+    let owned_by_b = of_b.flat_map(|member| member.partitions).collect();
     wait_until_it_prints(&mut a, "revoked");
     wait_until_it_prints(&mut b, "assigned");
     wait::check_interrupt()?;
@@ -213,6 +243,8 @@ fn b_joins(lane: &Lane, alone: &Alone) -> Result<(Members, Joined)> {
         committed,
         ends,
         shares,
+        owned_by_b,
+        b_is_started,
         a: a.texts(),
         a_since_b: since_b.map(|line| line.text).collect(),
         b: b.texts(),
@@ -220,7 +252,12 @@ fn b_joins(lane: &Lane, alone: &Alone) -> Result<(Members, Joined)> {
     Ok((Members { a, b, ids_of_a }, joined))
 }
 
-fn both_read(lane: &Lane, members: &mut Members, patience: Duration) -> Result<ReadByBoth> {
+fn both_read(
+    lane: &Lane,
+    members: &mut Members,
+    joined: &Joined,
+    patience: Duration,
+) -> Result<ReadByBoth> {
     let Members { a, b, .. } = members;
     let ends = lane.kafka().ends(CLICKSTREAM)?;
     publish(lane)?;
@@ -231,9 +268,23 @@ fn both_read(lane: &Lane, members: &mut Members, patience: Duration) -> Result<R
     })?;
     // If both read everything, the other one may not be done yet.
     wait::pass(TWICE_LIMIT)?;
+    let old = |lines: Vec<Line>| {
+        let lines = lines
+            .into_iter()
+            .filter(|line| line.at >= joined.b_is_started);
+        let positions = lines.filter_map(|line| position(&line.text));
+        positions.filter(|at| is_before(*at, &joined.ends)).count()
+    };
+    // What was not committed comes again after a rebalance.
+    let again = if is_past(&joined.committed, &joined.ends) {
+        old(a.lines()) + old(b.lines())
+    } else {
+        0
+    };
     Ok(ReadByBoth {
         by_a: new_positions(a, &ends),
         by_b: new_positions(b, &ends),
+        again,
     })
 }
 
@@ -271,6 +322,29 @@ fn a_is_killed(
         Ok(after == ONE_MEMBER)
     })?;
     Ok(after)
+}
+
+/// Gives B events of all partitions, if it owns all of them.
+fn b_goes_on(lane: &Lane, b: &mut Program, shares: Vec<usize>) -> Result<AloneAgain> {
+    let before = lane.kafka().ends(CLICKSTREAM)?;
+    let mut alone = AloneAgain {
+        shares,
+        read: 0,
+        committed: Vec::new(),
+        ends: before.clone(),
+    };
+    if alone.is_shown() {
+        publish(lane)?;
+        alone.ends = lane.kafka().ends(CLICKSTREAM)?;
+        let read = |b: &Program| new_positions(b, &before).len();
+        wait::up_to(PRINT_LIMIT, || Ok((read(b) >= EVENTS).then_some(())))?;
+        alone.read = read(b);
+        b.until(COMMIT_LIMIT, || {
+            alone.committed = lane.kafka().committed(SCALE_GROUP, CLICKSTREAM)?;
+            Ok(is_past(&alone.committed, &alone.ends))
+        })?;
+    }
+    Ok(alone)
 }
 
 fn publish(lane: &Lane) -> Result<()> {
@@ -337,10 +411,11 @@ fn session_timeouts(lane: &Lane) -> Result<BTreeSet<Duration>> {
 fn new_positions(program: &Program, ends: &[i64]) -> Vec<(i32, i64)> {
     let lines = program.lines().into_iter();
     let positions = lines.filter_map(|line| position(&line.text));
-    positions
-        .filter(|(partition, offset)| {
-            let end = usize::try_from(*partition).ok().and_then(|at| ends.get(at));
-            end.is_some_and(|end| offset >= end)
-        })
-        .collect()
+    positions.filter(|at| !is_before(*at, ends)).collect()
+}
+
+/// Whether a position is before these ends. One in a partition that does not exist is.
+fn is_before((partition, offset): (i32, i64), ends: &[i64]) -> bool {
+    let end = usize::try_from(partition).ok().and_then(|at| ends.get(at));
+    end.is_none_or(|end| offset < *end)
 }

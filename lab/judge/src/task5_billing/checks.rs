@@ -16,8 +16,8 @@ use crate::task5_billing::charges::{Bill, Charges};
 use crate::task5_billing::desk::{BATCH, Snapshot};
 use crate::task5_billing::kills::SURVIVED;
 use crate::task5_billing::runs::{
-    BEHIND, FIRST_PAYMENTS, KILLED, LOCKED, LOCKED_FOR, MALFORMED,
-    REPEATED, TWICE_ELSEWHERE, TWICE_HERE, UNACKNOWLEDGED, UNDISTURBED,
+    BEHIND, FIRST_PAYMENTS, KILLED, LOCKED, LOCKED_FOR, MALFORMED, REPEATED, TWICE_ELSEWHERE,
+    TWICE_HERE, UNACKNOWLEDGED, UNDISTURBED,
 };
 use crate::verdict::check::{Check, Verdict, stopped_on_ctrl_c, verdict};
 use cluster::offsets;
@@ -245,10 +245,15 @@ fn killed_before_commit(lane: &Lane) -> Result<Verdict> {
 
 fn offsets_never_ahead(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(LOCKED)?;
+    let ahead_when_stopped = lane.evidence(UNDISTURBED)?.ahead_when_stopped;
     Ok(verdict(
-        run.commits && run.reached && run.ahead == 0,
+        run.commits && run.reached && run.ahead == 0 && ahead_when_stopped == 0,
         no_commit_while_locked(),
-        if !run.commits {
+        if ahead_when_stopped > 0 {
+            format!(
+                "after Ctrl-C, {ahead_when_stopped} payments count as done, but are not in the database"
+            )
+        } else if !run.commits {
             format!(
                 "the program never commits, even while it can write to the database: {}",
                 run.before
@@ -278,23 +283,25 @@ fn offsets_never_ahead(lane: &Lane) -> Result<Verdict> {
 /// What a right program does in [`LOCKED`].
 fn no_commit_while_locked() -> String {
     format!(
-        "the program commits what it charges; when another process locks the database for {} s, the program cannot write, \
-         so it commits nothing more",
+        "the program commits what it charges, also when it is stopped; when another process locks the database for {} s, the \
+         program cannot write, so it commits nothing more",
         LOCKED_FOR.as_secs()
     )
 }
 
 fn dead_letters(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(MALFORMED)?;
+    let of_payments = lane.evidence(REPEATED)?.letters;
     Ok(verdict(
-        run.letters == run.of && run.others == 0,
+        run.letters == run.of && run.others == 0 && of_payments == 0,
         format!(
             "{} messages are not payments, each for a different reason; {PAYMENTS_DLQ} contains all of them, with the same \
-             key and the same bytes, and nothing else",
+             key and the same bytes, and nothing else. A payment that comes twice is no dead letter",
             run.of
         ),
         format!(
-            "{PAYMENTS_DLQ} contains {} of them, and {} other messages; {}",
+            "{PAYMENTS_DLQ} contains {} of them, and {} other messages; dead letters when all messages were payments: \
+             {of_payments}; {}",
             run.letters, run.others, run.snapshot
         ),
         "What makes a message a payment? A person who examines a dead letter needs the whole message, exactly as it came.",

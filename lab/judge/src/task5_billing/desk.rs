@@ -9,6 +9,7 @@ use common::{BILLING_SERVICE, PAYMENTS, Payment};
 use crate::bench::lane::Lane;
 use crate::client_timers::AUTO_COMMIT;
 use crate::contract::WORK_LIMIT;
+use crate::data::payments::bare_payment;
 use crate::task5_billing::charges::{Bill, Charges};
 use crate::task5_billing::rows::charges;
 use crate::{Program, as_payloads, random_payments};
@@ -113,6 +114,14 @@ impl<'a, 'pool> Desk<'a, 'pool> {
         self.lane.send(PAYMENTS, partition, &as_payloads(&new)?)?;
         self.payments.extend_from_slice(&new);
         Ok(new)
+    }
+
+    /// Publishes a payment that has only what makes a payment.
+    pub fn publish_bare(&mut self) -> Result<()> {
+        let (payment, message) = bare_payment();
+        self.lane.send(PAYMENTS, None, &[message])?;
+        self.payments.push(payment);
+        Ok(())
     }
 
     /// Publishes these once more: in this partition, or where their keys belong.

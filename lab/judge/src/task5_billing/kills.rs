@@ -9,6 +9,7 @@ use common::{BILLING_SERVICE, PAYMENTS, Payment};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 
+use crate::Program;
 use crate::bench::fetches::{fetches, handed_out};
 use crate::bench::gate::{Part, RequestKind};
 use crate::bench::lane::{Lane, Scenario};
@@ -17,7 +18,6 @@ use crate::task5_billing::charges::Bill;
 use crate::task5_billing::desk::{BATCH, Desk, LOCK_LIMIT, MOST_TIME, Snapshot};
 use crate::task5_billing::rows::{charges, is_between};
 use crate::task5_billing::runs::{LETTERS, dead_letters, reopen};
-use crate::Program;
 use cluster::Payload;
 
 /// The requests by which billing changes anything outside of its database.
@@ -276,7 +276,9 @@ impl Desk<'_, '_> {
             return Ok(Paused::NotReached);
         }
         first.pause()?;
-        lane.note("it is paused with its batch, and the group removes it, as after its session timeout");
+        lane.note(
+            "it is paused with its batch, and the group removes it, as after its session timeout",
+        );
         lane.remove_members(BILLING_SERVICE)?;
         drop(lock);
         self.run_through()?;

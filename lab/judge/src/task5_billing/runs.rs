@@ -21,8 +21,11 @@ use cluster::Payload;
 /// and a client that commits by itself has done so (after 5 s as well, `auto.commit.interval.ms`).
 pub(super) const LOCKED_FOR: Duration = Duration::from_secs(12);
 
-/// How many payments the first run of a program finds.
+/// How many payments the first run of a program finds. One of them has only what makes a payment.
 pub(super) const FIRST_PAYMENTS: u64 = 3 * BATCH;
+
+/// How many payments come just before Ctrl-C.
+const PART_BATCH: u64 = 5;
 
 /// How many payments come twice in the same partition, and how many in two partitions.
 pub(super) const TWICE_HERE: u64 = 10;
@@ -44,6 +47,8 @@ pub struct Undisturbed {
     pub later: Snapshot,
     pub later_bill: Bill,
     pub later_ends: Vec<i64>,
+    /// How many payments lay before the committed offsets after Ctrl-C, and were not in the database.
+    pub ahead_when_stopped: usize,
     pub status: Option<ExitStatus>,
     pub last_lines: String,
 }
@@ -63,15 +68,27 @@ pub const UNDISTURBED: Scenario<Undisturbed> = Scenario {
 
 fn undisturbed(lane: &Lane) -> Result<Undisturbed> {
     let mut desk = Desk::open(lane)?;
-    desk.publish(FIRST_PAYMENTS, None)?;
+    desk.publish(FIRST_PAYMENTS - 1, None)?;
+    desk.publish_bare()?;
     let mut program = lane.start("billing")?;
     let snapshot = desk.finish(&mut program)?;
     let bill = desk.bill(&snapshot);
     let ends = lane.kafka().ends(PAYMENTS)?;
     let joins = lane.owned(BILLING_SERVICE, PAYMENTS)? > 0;
     let charges = !snapshot.charges.rows.is_empty();
+    // A program that collects batches has only a part of one when it is stopped.
+    if charges {
+        let received = bytes_received(lane)?;
+        desk.publish(PART_BATCH, Some(0))?;
+        program.until(desk.patience, || Ok(bytes_received(lane)? > received))?;
+    }
     let _ = program.interrupt();
     let status = program.end_within(STOP_LIMIT)?;
+    if status.is_some() {
+        lane.drain()?;
+    }
+    let stopped = desk.snapshot_and_note("after Ctrl-C")?;
+    let ahead_when_stopped = desk.ahead(&stopped)?;
     let last_lines = program.last_lines();
     desk.kill(program)?;
 
@@ -94,6 +111,7 @@ fn undisturbed(lane: &Lane) -> Result<Undisturbed> {
         bill,
         ends,
         later,
+        ahead_when_stopped,
         status,
         last_lines,
     })
@@ -123,6 +141,8 @@ pub struct Repeated {
     pub after: Charges,
     /// The bill of the new payments that came in between.
     pub new: Bill,
+    /// How many dead letters there were in the end, although every message was a payment.
+    pub letters: usize,
     pub last_lines: String,
 }
 
@@ -133,6 +153,7 @@ pub const REPEATED: Scenario<Repeated> = Scenario {
 
 fn repeated(lane: &Lane) -> Result<Repeated> {
     let mut desk = reopen(lane)?;
+    let letters_before = dead_letters(lane)?.len();
     let (here, elsewhere) = (
         desk.publish(TWICE_HERE, Some(0))?,
         desk.publish(TWICE_ELSEWHERE, Some(1))?,
@@ -160,6 +181,7 @@ fn repeated(lane: &Lane) -> Result<Repeated> {
         before: snapshot.charges.only(&known),
         after: later.charges.only(&known),
         new: later.charges.only(&new).compare(&new),
+        letters: dead_letters(lane)?.len() - letters_before,
         last_lines,
     })
 }
@@ -272,13 +294,18 @@ pub const MALFORMED: Scenario<Malformed> = Scenario {
 
 fn malformed(lane: &Lane) -> Result<Malformed> {
     let mut desk = reopen_for_letters(lane)?;
-    let mut malformed = malformed_payments(11);
+    let before = dead_letters(lane)?;
+    let mut malformed = malformed_payments(12);
     for (number, message) in (1..).zip(&mut malformed) {
         message.key = Some(format!("user_{number}").into_bytes());
     }
     malformed.push(Payload {
         key: None,
         ..malformed[0].clone()
+    });
+    malformed.push(Payload {
+        key: Some(b"user_without_a_value".to_vec()),
+        value: None,
     });
     desk.publish(4, Some(0))?;
     lane.send(PAYMENTS, Some(0), &malformed)?;
@@ -295,7 +322,7 @@ fn malformed(lane: &Lane) -> Result<Malformed> {
         of: malformed.len(),
         others: letters
             .iter()
-            .filter(|one| !malformed.contains(one))
+            .filter(|one| !malformed.contains(one) && !before.contains(one))
             .count(),
         bill: desk.bill(&snapshot),
         snapshot,

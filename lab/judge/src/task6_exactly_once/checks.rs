@@ -49,7 +49,7 @@ pub const CHECKS: &[Check] = &[
         clauses: &["X3"],
         task: 6,
         points: 4,
-        title: "shows each purchase once after kills within a transaction",
+        title: "shows each purchase once, whatever happens within a transaction",
         judge: killed_in_transaction,
     },
     Check {
@@ -188,21 +188,41 @@ fn killed_in_transaction(lane: &Lane) -> Result<Verdict> {
             (run.reached && run.seen.each_once(), run.seen.as_text())
         });
         holds = once;
-        saw += &format!("; paused before its commit, until another instance had taken over: {seen}");
+        saw +=
+            &format!("; paused before its commit, until another instance had taken over: {seen}");
+    }
+    if holds {
+        let disturbed = lane.evidence(DISTURBED)?;
+        let (once, seen) = if_it_copies(&disturbed, |run| {
+            let saw = format!(
+                "answers lost: {} of {}; transactions aborted in the middle: {}: {}",
+                run.lost,
+                run.of,
+                u32::from(run.aborted),
+                run.seen.as_text()
+            );
+            (run.lost > 0 && run.aborted && run.seen.each_once(), saw)
+        });
+        holds = once;
+        saw += &format!("; {seen}");
     }
     Ok(verdict(
         holds,
-        "the program is killed before each request of a transaction reaches the broker, and after the broker has done it; and it \
-         is paused in one until another instance takes over: each time, readers see each purchase once",
+        "the program is killed before each request of a transaction reaches the broker, and after the broker has done it; it is \
+         paused in one until another instance takes over; answers of the broker are lost, and a transaction is aborted in the \
+         middle: each time, readers see each purchase once",
         saw,
-        "Nothing that a killed instance left unfinished may count: not its records, and not its offsets.",
+        "Nothing of a transaction that did not end well may count: not its records, and not its offsets.",
     ))
 }
 
 fn killed_after_commit(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(AFTER_COMMIT)?;
     let (mut holds, mut saw) = if_it_copies(&run, |run| {
-        let saw = format!("killed as soon as readers saw a copy: {}", run.seen.as_text());
+        let saw = format!(
+            "killed as soon as readers saw a copy: {}",
+            run.seen.as_text()
+        );
         if run.transactions > 0 {
             (run.seen.each_once(), saw)
         } else {
@@ -232,14 +252,18 @@ fn offsets_in_transaction(lane: &Lane) -> Result<Verdict> {
         let holds = run.transactions > 0 && run.at_kill.agrees();
         (holds, side_by_side(&run.at_kill))
     });
+    let outside = lane.evidence(COPIED)?.commits_outside;
     let saw = match &*before {
+        _ if outside > 0 => format!(
+            "the consumer committed offsets outside of transactions, {outside} times in the first run"
+        ),
         Tried::CopiesNothing(_) => saw_before,
         Tried::Ran(run) if !run.tried => NO_TRANSACTION.to_string(),
         Tried::Ran(_) => format!("before the commit, {saw_before}; after it, {saw_after}"),
     };
     Ok(verdict(
-        before_holds && after_holds,
-        "before the first transaction is committed, readers see none of its purchases, and no offset has moved; right after \
+        before_holds && after_holds && outside == 0,
+        "the consumer itself commits nothing; before the first transaction is committed, readers see none of its purchases, and no offset has moved; right after \
          the commit, the offsets are past exactly the purchases that readers see",
         saw,
         "Who commits the offsets: the consumer, or the transaction?",
@@ -268,6 +292,18 @@ fn restart_waits_for_nobody(lane: &Lane) -> Result<Verdict> {
         };
         (run.tried && run.in_time, saw)
     });
+    let session = lane.evidence(COPIED)?.session_timeout;
+    let (holds, saw) = match session.filter(|session| *session > RECOVERY_LIMIT) {
+        Some(session) => (
+            false,
+            format!(
+                "{saw}; but the consumer asks for a session timeout of {} s, and a killed member keeps its partitions for that \
+                 long",
+                session.as_secs()
+            ),
+        ),
+        None => (holds, saw),
+    };
     Ok(verdict(
         holds,
         format!(
@@ -329,7 +365,7 @@ fn second_fences_first(lane: &Lane) -> Result<Verdict> {
 
 fn aborted_comes_again(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(REFUSED)?;
-    let (mut holds, mut saw) = if_it_copies(&run, |run| {
+    let (holds, saw) = if_it_copies(&run, |run| {
         let seen = run.seen.as_text();
         let saw = match (run.refused, run.ended) {
             (false, _) => {
@@ -340,25 +376,10 @@ fn aborted_comes_again(lane: &Lane) -> Result<Verdict> {
         };
         (run.refused && run.seen.each_once(), saw)
     });
-    if holds {
-        let disturbed = lane.evidence(DISTURBED)?;
-        let (once, seen) = if_it_copies(&disturbed, |run| {
-            let saw = format!(
-                "answers lost: {} of {}; transactions aborted in the middle: {}; {}",
-                run.lost,
-                run.of,
-                u32::from(run.aborted),
-                run.seen.as_text()
-            );
-            (run.lost > 0 && run.aborted && run.seen.each_once(), saw)
-        });
-        holds = once;
-        saw += &format!("; then, {seen}");
-    }
     Ok(verdict(
         holds,
-        "the broker refuses the offsets for a while, answers of the broker are lost, and a transaction is aborted in the middle: \
-         in the end, readers see each purchase once, whether the same run copies it or the next one",
+        "the broker refuses the offsets for a while: in the end, readers see each purchase once, whether the same run copies \
+         it or the next one",
         saw,
         "An aborted transaction takes back what was sent. Does it also move the consumer back to the start of the batch?",
     ))

@@ -26,7 +26,6 @@ const LARGEST: &str = "1048588";
 /// Room for the markers that end transactions (78 bytes each), but not for an offset.
 const TOO_SMALL: &str = "100";
 
-
 /// A run whose offsets are refused for a while, so that it cannot commit a transaction.
 pub struct Refused {
     /// Whether any were refused.
@@ -170,11 +169,7 @@ fn recovered(lane: &Lane, mut run: Instance, awaited: &Awaited) -> Result<Instan
 
 /// Aborts a transaction in the program's name, after its records have reached the broker, and before its offsets do. Returns
 /// whether it came so far.
-fn abort_in_the_middle(
-    lane: &Lane,
-    program: &mut Program,
-    awaited: &mut Awaited,
-) -> Result<bool> {
+fn abort_in_the_middle(lane: &Lane, program: &mut Program, awaited: &mut Awaited) -> Result<bool> {
     lane.hold_at(Hold {
         kind: RequestKind::TxnOffsetCommit,
         after: 0,

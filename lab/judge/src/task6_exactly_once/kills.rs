@@ -39,7 +39,11 @@ impl Killed {
 impl fmt::Display for Killed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.wrong {
-            None => write!(f, "{}: each time, readers saw each purchase once", self.swept),
+            None => write!(
+                f,
+                "{}: each time, readers saw each purchase once",
+                self.swept
+            ),
             Some((kill, seen)) => write!(f, "killed {kill}: {}", seen.as_text()),
         }
     }

@@ -1,5 +1,6 @@
 //! Task 6: the scenarios of `exactly_once`: what each of them causes, and what is seen.
 
+use std::collections::BTreeSet;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -7,10 +8,12 @@ use anyhow::{Context, Result};
 use broker::wait;
 use common::PURCHASE_EXTRACTOR;
 
+use crate::bench::fetches::bytes_received;
 use crate::bench::gate::{Hold, Part, RequestKind};
 use crate::bench::lane::{Lane, Scenario};
 use crate::contract::{STOP_LIMIT, WORK_LIMIT};
 use crate::data::events::{a_purchase_of_each_user, first_id};
+use crate::history::logged::Logged;
 use crate::task6_exactly_once::instance::{
     Awaited, Followed, Instance, Seen, committed, ended_transactions, is_through,
     transactional_ids, visible,
@@ -18,6 +21,12 @@ use crate::task6_exactly_once::instance::{
 use crate::task6_exactly_once::purchases::{Faults, Purchases, places};
 use crate::{Program, random_events};
 use cluster::{Isolation, offsets};
+
+/// How many purchases come just before Ctrl-C.
+const PART_BATCH: usize = 5;
+
+/// How long the broker may take to log a request.
+const LOGGED: Duration = Duration::from_millis(500);
 
 /// How long it may take from the end of a transaction until every reader sees its records.
 const MARKERS: Duration = Duration::from_secs(2);
@@ -37,6 +46,12 @@ const NOTICE_LIMIT: Duration = Duration::from_secs(4);
 pub struct Copied {
     pub seen: Seen,
     pub faults: Faults,
+    /// The purchases that came just before Ctrl-C, by their ids.
+    pub late: BTreeSet<u64>,
+    /// How many commits the consumer sent outside of transactions.
+    pub commits_outside: usize,
+    /// The longest session timeout that a member asked for; `None` if it left that to the broker.
+    pub session_timeout: Option<Duration>,
     pub status: Option<ExitStatus>,
     pub last_lines: String,
 }
@@ -80,16 +95,40 @@ fn copied(lane: &Lane) -> Result<Copied> {
     let mut run = Instance::start(lane)?;
     let seen = run.follow(lane, &awaited)?.seen;
     let faults = Faults::find(lane.kafka())?;
+    // A program that collects batches has only a part of one when it is stopped.
+    let received = bytes_received(lane)?;
+    let late = &a_purchase_of_each_user(first_id())[..PART_BATCH];
     let mut status = None;
     if run.program.is_running()? {
-        run.program.interrupt()?;
+        lane.publish(late)?;
+        let limit = if seen.missing < seen.published {
+            WORK_LIMIT
+        } else {
+            Duration::ZERO
+        };
+        run.program
+            .until(limit, || Ok(bytes_received(lane)? > received))?;
+        let _ = run.program.interrupt();
         status = run.program.end_within(STOP_LIMIT)?;
+        if status.is_some() {
+            lane.drain()?;
+        }
     }
+    // The broker logs a request after it has answered it, so a little late.
+    let commits = || {
+        let commits = lane.group_requests("OFFSET_COMMIT", PURCHASE_EXTRACTOR)?;
+        anyhow::Ok(commits.len())
+    };
+    wait::up_to(LOGGED, || Ok((commits()? > 0).then_some(())))?;
+    let commits_outside = commits()?;
     let last_lines = run.program.last_lines();
     run.kill(lane)?;
     Ok(Copied {
         seen,
         faults,
+        late: late.iter().map(|event| event.event_id).collect(),
+        commits_outside,
+        session_timeout: session_timeout(lane)?,
         status,
         last_lines,
     })
@@ -111,7 +150,9 @@ fn go_on(lane: &Lane) -> Result<Resumed> {
     let first = first_id();
     let mut events = random_events(first, 20);
     events.extend(a_purchase_of_each_user(first + 20));
-    let awaited = Awaited::publish(lane, &events)?;
+    let mut awaited = Awaited::publish(lane, &events)?;
+    // What the program was stopped with must come as well, unless it came then.
+    awaited.fresh.extend(&lane.evidence(COPIED)?.late);
     let mut run = Instance::start(lane)?;
     let seen = run.follow(lane, &awaited)?.seen;
     run.kill(lane)?;
@@ -366,6 +407,12 @@ fn start_two(lane: &Lane) -> Result<Fenced> {
     })
 }
 
+/// The longest session timeout that members asked for.
+fn session_timeout(lane: &Lane) -> Result<Option<Duration>> {
+    let joins = lane.group_requests("JOIN_GROUP", PURCHASE_EXTRACTOR)?;
+    Ok(joins.iter().filter_map(Logged::session_timeout).max())
+}
+
 /// How many times a program has joined the group.
 fn joins(lane: &Lane) -> Result<usize> {
     let classic = lane.group_requests("JOIN_GROUP", PURCHASE_EXTRACTOR)?;
@@ -404,9 +451,7 @@ fn pause_in_transaction(lane: &Lane) -> Result<Paused> {
         alone: true,
     });
     let mut awaited = Awaited::publish(lane, &a_purchase_of_each_user(first_id()))?;
-    let reached = first
-        .program
-        .until(WORK_LIMIT, || Ok(lane.is_holding()))?;
+    let reached = first.program.until(WORK_LIMIT, || Ok(lane.is_holding()))?;
     if first.program.is_running()? {
         first.program.pause()?;
     }
