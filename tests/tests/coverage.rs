@@ -109,6 +109,11 @@ const NEVER_ALONE: &[NeverAlone] = &[
               does not share 2 and 1 with B",
     },
     NeverAlone {
+        check: "scaling.shares_2_and_1",
+        with: &["scaling.takes_over_after_kill"],
+        why: "if A and B do not share the partitions, there is nothing that B could take over from A",
+    },
+    NeverAlone {
         check: "billing.knows_again_after_restart",
         with: &["billing.survives_kills"],
         why: "the other check also restarts the program, and then publishes charged payments again",

@@ -36,7 +36,7 @@ pub struct Kafka {
     producer: Arc<Mutex<Option<Sender>>>,
     /// What topics held when they were last read, and how far they were read.
     known_records: Arc<Mutex<KnownRecords>>,
-    /// How many partitions topics have. That does not change while a topic exists, unless a user changes it.
+    /// How many partitions topics have. Cleared when topics are deleted; a change by somebody else goes unnoticed.
     known_partitions: Arc<Mutex<BTreeMap<String, i32>>>,
     /// The topics whose settings have been changed.
     altered: Arc<Mutex<BTreeSet<String>>>,

@@ -56,7 +56,7 @@ try:
             raise Exception(msg.error())
         try:
             event_id, user_id, amount = payment(msg.value())
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             bury(msg)
             print(f'Dead letter: {error}')
         else:

@@ -82,7 +82,9 @@ impl Kafka {
         let partitions = match known {
             Some(known) => known,
             None => {
-                let partitions = self.partitions(topic)?.unwrap_or(0);
+                let Some(partitions) = self.partitions(topic)? else {
+                    return Ok(Vec::new());
+                };
                 let mut known = self.known_partitions.lock();
                 known.insert(topic.to_string(), partitions);
                 partitions

@@ -106,6 +106,8 @@ impl Kafka {
         if topics.is_empty() {
             return Ok(());
         }
+        self.known_records.lock().clear();
+        self.known_partitions.lock().clear();
         for result in pollster::block_on(self.admin()?.delete_topics(topics, &admin_options()))? {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
@@ -120,8 +122,6 @@ impl Kafka {
         // librdkafka caches metadata. A client that knew the deleted topics could take new ones of the same names for them.
         *self.admin.lock() = None;
         *self.producer.lock() = None;
-        self.known_records.lock().clear();
-        self.known_partitions.lock().clear();
         Ok(())
     }
 

@@ -18,6 +18,9 @@ const LONGEST: u32 = 100 * 1024 * 1024;
 /// How many bytes of a request the gate reads: the key of its kind (2 bytes), its version (2), and its correlation id (4).
 const HEADER: u32 = 8;
 
+/// The most requests of a connection that have no answer yet, and the most that are remembered when they never get one.
+const MOST_UNANSWERED: usize = 10_000;
+
 /// The most connections that are open through the gate at a time.
 const MOST_CONNECTIONS: usize = 32;
 
@@ -340,6 +343,9 @@ impl State {
     /// When the answer is lost.
     fn pass_answer(&self, number: u64, key: i16) -> Result<()> {
         let mut inner = self.inner.lock();
+        if inner.turns_away(number, key) {
+            bail!("the answer is lost");
+        }
         if inner.hold.is_some_and(|hold| hold.concerns(key)) {
             inner.has_held = true;
             if inner.loses {
@@ -400,7 +406,11 @@ fn connect(number: u64, mut client: TcpStream, broker: u16, state: &Arc<State>) 
     let port = broker.local_addr()?.port();
     let left = std::mem::take(&mut *asked.lock());
     let left = left.into_iter().map(|one| (port, one.correlation));
-    state.inner.lock().undelivered.extend(left);
+    let mut inner = state.inner.lock();
+    if inner.undelivered.len() < MOST_UNANSWERED {
+        inner.undelivered.extend(left);
+    }
+    drop(inner);
     passed
 }
 
@@ -429,6 +439,9 @@ fn pass_requests(
         let key = i16::from_be_bytes([k0, k1]);
         let correlation = i32::from_be_bytes(correlation);
         let is_withheld = state.pass(number, key, announced)?;
+        if asked.lock().len() >= MOST_UNANSWERED {
+            bail!("too many requests without an answer");
+        }
         asked.lock().push_back(Asked {
             key,
             correlation,

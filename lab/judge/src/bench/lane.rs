@@ -220,7 +220,9 @@ impl<'a> Lane<'a> {
     /// # Errors
     /// [`Missing`](crate::Missing), or when it cannot be started.
     pub fn start(&self, program: &str) -> Result<Program> {
-        self.started(Program::run(program, &mut self.command(program)?))
+        let mut command = self.command(program)?;
+        self.mark_start()?;
+        self.started(Program::run(program, &mut command))
     }
 
     /// Starts a program that [`Lane::stall`] will stop in its next print, in the middle of processing. What it prints before is
@@ -229,7 +231,9 @@ impl<'a> Lane<'a> {
     /// # Errors
     /// [`Missing`](crate::Missing), or when it cannot be started.
     pub fn start_to_stall(&self, program: &str) -> Result<Program> {
-        self.started(Program::run_to_stall(program, &mut self.command(program)?))
+        let mut command = self.command(program)?;
+        self.mark_start()?;
+        self.started(Program::run_to_stall(program, &mut command))
     }
 
     /// From now on, the program can print nothing.
@@ -241,11 +245,15 @@ impl<'a> Lane<'a> {
         program.stall()
     }
 
-    fn started(&self, program: Result<Program>) -> Result<Program> {
+    /// Notes which requests came before a program is started.
+    fn mark_start(&self) -> Result<()> {
         self.read_log()?;
         let mut log = self.log.borrow_mut();
         log.before_start = log.requests.len();
-        drop(log);
+        Ok(())
+    }
+
+    fn started(&self, program: Result<Program>) -> Result<Program> {
         let program = program?;
         self.history.add(program.transcript());
         Ok(program)

@@ -170,7 +170,7 @@ fn redelivered_after_kill(lane: &Lane) -> Result<Verdict> {
         return Ok(verdict(false, EXPECTED, saw, HINT));
     }
     let killed = lane.evidence(KILLED)?;
-    if killed.swept.kills.is_empty() {
+    if killed.swept.kills.is_empty() && killed.wrong.is_none() {
         let saw = format!(
             "the program sent no commit that could be held back. {}",
             killed.last_lines
@@ -182,7 +182,13 @@ fn redelivered_after_kill(lane: &Lane) -> Result<Verdict> {
             "{}: each time, the next run read what it had to",
             killed.swept
         ),
-        Some((kill, effect)) => format!(
+        Some((None, effect)) => format!(
+            "it committed {} events, and its batches add up to {:?}, not to {:?}",
+            sum(&effect.next.after) - sum(&effect.next.before),
+            add(&summaries(&effect.next.lines)),
+            effect.next.expected.counts
+        ),
+        Some((Some(kill), effect)) => format!(
             "killed {kill}: the program had counted {} events of the batch, the committed offsets had moved by {}; the batches of \
              the next run add up to {:?}, not to {:?}",
             effect.counted,

@@ -27,7 +27,7 @@ pub const PART_BATCH: u64 = 10;
 const HELD: Duration = Duration::from_secs(1);
 
 /// How long a program that has printed something may be silent, before nothing more is expected of it.
-pub(super) const QUIET: Duration = Duration::from_secs(5);
+const QUIET: Duration = Duration::from_secs(5);
 
 /// How long the last commit may take to come.
 const LAST_COMMIT: Duration = Duration::from_secs(4);
@@ -236,7 +236,7 @@ fn wait_until_joined(lane: &Lane, program: &mut Program, limit: Duration) -> Res
 }
 
 /// How long a program may take until it prints something: not long, if it did not even join the group before.
-pub(super) fn patience(lane: &Lane) -> Result<Duration> {
+fn patience(lane: &Lane) -> Result<Duration> {
     let joined = lane.evidence(STALLED)?.joined;
     Ok(if joined { WORK_LIMIT } else { QUIET })
 }

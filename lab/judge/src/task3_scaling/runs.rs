@@ -36,6 +36,9 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(10);
 /// How long we look for events that are read twice, after each was read once.
 const TWICE_LIMIT: Duration = Duration::from_millis(500);
 
+/// How long the broker may take to log a request.
+const LOGGED: Duration = Duration::from_secs(1);
+
 /// A session of 10 s ends 7 to 10 s after a kill, and later on a busy machine. This limit decides no verdict.
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(30);
 
@@ -132,6 +135,11 @@ impl AloneAgain {
         self.shares == ONE_MEMBER
     }
 
+    /// Whether B printed all events that were published then, or committed them.
+    pub fn is_handled(&self) -> bool {
+        self.read == EVENTS || self.is_committed()
+    }
+
     /// Whether B committed what was published then.
     pub fn is_committed(&self) -> bool {
         is_past(&self.committed, &self.ends)
@@ -197,8 +205,12 @@ fn stop(lane: &Lane, member: &mut Program) -> Result<Stopped> {
     let _ = member.interrupt();
     let status = member.end_within(STOP_LIMIT)?;
     // The broker logs a request after it has answered it, so a little late.
-    let is_gone = status.is_some() && members(lane)?.is_empty();
-    let limit = if is_gone { PRINT_LIMIT } else { Duration::ZERO };
+    let limit = if status.is_some() {
+        lane.drain()?;
+        LOGGED
+    } else {
+        Duration::ZERO
+    };
     let left = wait::up_to(limit, || Ok((leaves(lane)? > before).then_some(())))?;
     Ok(Stopped {
         status,

@@ -24,9 +24,6 @@ pub(super) const LOCKED_FOR: Duration = Duration::from_secs(12);
 /// How many payments the first run of a program finds. One of them has only what makes a payment.
 pub(super) const FIRST_PAYMENTS: u64 = 3 * BATCH;
 
-/// How many payments come just before Ctrl-C.
-const PART_BATCH: u64 = 5;
-
 /// How many payments come twice in the same partition, and how many in two partitions.
 pub(super) const TWICE_HERE: u64 = 10;
 pub(super) const TWICE_ELSEWHERE: u64 = 10;
@@ -47,8 +44,6 @@ pub struct Undisturbed {
     pub later: Snapshot,
     pub later_bill: Bill,
     pub later_ends: Vec<i64>,
-    /// How many payments lay before the committed offsets after Ctrl-C, and were not in the database.
-    pub ahead_when_stopped: usize,
     pub status: Option<ExitStatus>,
     pub last_lines: String,
 }
@@ -76,19 +71,8 @@ fn undisturbed(lane: &Lane) -> Result<Undisturbed> {
     let ends = lane.kafka().ends(PAYMENTS)?;
     let joins = lane.owned(BILLING_SERVICE, PAYMENTS)? > 0;
     let charges = !snapshot.charges.rows.is_empty();
-    // A program that collects batches has only a part of one when it is stopped.
-    if charges {
-        let received = bytes_received(lane)?;
-        desk.publish(PART_BATCH, Some(0))?;
-        program.until(desk.patience, || Ok(bytes_received(lane)? > received))?;
-    }
     let _ = program.interrupt();
     let status = program.end_within(STOP_LIMIT)?;
-    if status.is_some() {
-        lane.drain()?;
-    }
-    let stopped = desk.snapshot_and_note("after Ctrl-C")?;
-    let ahead_when_stopped = desk.ahead(&stopped)?;
     let last_lines = program.last_lines();
     desk.kill(program)?;
 
@@ -111,7 +95,6 @@ fn undisturbed(lane: &Lane) -> Result<Undisturbed> {
         bill,
         ends,
         later,
-        ahead_when_stopped,
         status,
         last_lines,
     })

@@ -201,7 +201,10 @@ fn killed_in_transaction(lane: &Lane) -> Result<Verdict> {
                 u32::from(run.aborted),
                 run.seen.as_text()
             );
-            (run.lost > 0 && run.aborted && run.seen.each_once(), saw)
+            (
+                run.lost == run.of && run.aborted && run.seen.each_once(),
+                saw,
+            )
         });
         holds = once;
         saw += &format!("; {seen}");

@@ -168,7 +168,7 @@ fn recovered(lane: &Lane, mut run: Instance, awaited: &Awaited) -> Result<Instan
 }
 
 /// Aborts a transaction in the program's name, after its records have reached the broker, and before its offsets do. Returns
-/// whether it came so far.
+/// whether that came about.
 fn abort_in_the_middle(lane: &Lane, program: &mut Program, awaited: &mut Awaited) -> Result<bool> {
     lane.hold_at(Hold {
         kind: RequestKind::TxnOffsetCommit,
@@ -178,11 +178,12 @@ fn abort_in_the_middle(lane: &Lane, program: &mut Program, awaited: &mut Awaited
     });
     awaited.publish_more(lane, &a_purchase_of_each_user(first_id()))?;
     program.until(WORK_LIMIT, || Ok(lane.is_holding()))?;
-    let is_there = lane.is_holding();
-    if let (true, Some(id)) = (is_there, transactional_ids(lane)?.last()) {
+    let mut is_aborted = false;
+    if let (true, Some(id)) = (lane.is_holding(), transactional_ids(lane)?.last()) {
         lane.note("its transaction is aborted, and its offsets reach the broker only then");
         lane.kafka().fence(id)?;
+        is_aborted = true;
     }
     lane.release();
-    Ok(is_there)
+    Ok(is_aborted)
 }
