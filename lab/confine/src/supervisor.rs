@@ -367,6 +367,7 @@ mod system {
         Ok(())
     }
 
+    /// Does nothing: other systems do not have this call.
     pub fn close_on_exec() {}
 
     /// None: other systems cannot list them.

@@ -24,6 +24,9 @@ use cluster::{Kafka, Payload};
 /// How long the gate may take to pass on what an ended program sent. A child of the program may stay connected.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long the broker may take to log a request that it has answered.
+const LOGGED: Duration = Duration::from_millis(500);
+
 /// A broker, its gate, and a submission. The checks of a task share a lane; lanes run side by side.
 pub struct Lane<'a> {
     bench: Lent<'a>,
@@ -364,6 +367,21 @@ impl<'a> Lane<'a> {
     pub fn group_requests(&self, kind: &str, group: &str) -> Result<Vec<Logged>> {
         let mut requests = self.requests_of_programs(kind)?;
         requests.retain(|logged| logged.group() == group);
+        Ok(requests)
+    }
+
+    /// As [`Lane::group_requests`], of a program that has ended. Waits for what it sent last, and until the broker may have logged
+    /// it: that happens after the answer, so a little late.
+    ///
+    /// # Errors
+    /// When the broker has gone, or on Ctrl-C.
+    pub fn last_requests(&self, kind: &str, group: &str) -> Result<Vec<Logged>> {
+        self.drain()?;
+        let mut requests = Vec::new();
+        wait::up_to(LOGGED, || {
+            requests = self.group_requests(kind, group)?;
+            Ok((!requests.is_empty()).then_some(()))
+        })?;
         Ok(requests)
     }
 }

@@ -5,6 +5,7 @@
 //! for each kind of request on its own.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -37,14 +38,17 @@ pub struct Swept {
     pub is_whole: bool,
 }
 
-/// Calls `kill_at` with one position after the other, and tells it what to hold back. It returns the kill; or `None` if the
-/// program had done its work, and the position did not come.
+/// What came of a position: the kill; `None` if the program had done its work, and the position did not come; or a break if
+/// something is wrong already, and no more kills are wanted.
+pub type Attempt = ControlFlow<(), Option<Kill>>;
+
+/// Calls `kill_at` with one position after the other, and tells it what to hold back.
 ///
 /// # Errors
 /// Those of `kill_at`.
 pub fn sweep(
     positions: &[(RequestKind, &[Part])],
-    mut kill_at: impl FnMut(&Hold) -> Result<Option<Kill>>,
+    mut kill_at: impl FnMut(&Hold) -> Result<Attempt>,
 ) -> Result<Swept> {
     let start = Instant::now();
     let mut swept = Swept {
@@ -65,8 +69,12 @@ pub fn sweep(
                     alone: false,
                 };
                 match kill_at(&hold)? {
-                    Some(kill) => swept.kills.push(kill),
-                    None => break 'kind,
+                    ControlFlow::Continue(Some(kill)) => swept.kills.push(kill),
+                    ControlFlow::Continue(None) => break 'kind,
+                    ControlFlow::Break(()) => {
+                        swept.is_whole = false;
+                        return Ok(swept);
+                    }
                 }
             }
         }
@@ -118,7 +126,8 @@ mod tests {
     /// Sweeps over a program that makes so many requests of one kind for each batch.
     fn sweep_over(requests: usize) -> Result<Swept> {
         sweep(&[(RequestKind::Produce, BOTH)], |hold| {
-            Ok((hold.after < requests).then(|| Kill::at(hold)))
+            let kill = (hold.after < requests).then(|| Kill::at(hold));
+            Ok(ControlFlow::Continue(kill))
         })
     }
 
@@ -132,6 +141,22 @@ mod tests {
             kills[3],
             "after the broker had done its Produce 2, and before the answer came"
         );
+        Ok(())
+    }
+
+    #[test]
+    fn ends_when_something_is_wrong() -> Result<()> {
+        let positions = [(RequestKind::Produce, BOTH), (RequestKind::EndTxn, BOTH)];
+        let mut calls = 0;
+        let swept = sweep(&positions, |hold| {
+            calls += 1;
+            Ok(match hold.part {
+                Part::Request => ControlFlow::Continue(Some(Kill::at(hold))),
+                Part::Answer => ControlFlow::Break(()),
+            })
+        })?;
+        assert_eq!(calls, 2);
+        assert_eq!(swept.to_string(), "killed at the first 1 positions");
         Ok(())
     }
 

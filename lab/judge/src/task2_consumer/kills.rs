@@ -1,5 +1,6 @@
 //! Task 2: the scenario in which the consumer is killed around the commit of a batch.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -7,7 +8,7 @@ use anyhow::Result;
 use crate::Program;
 use crate::bench::gate::{Hold, Part, RequestKind};
 use crate::bench::lane::{Lane, Scenario};
-use crate::bench::sweep::{BOTH, Kill, Swept, sweep};
+use crate::bench::sweep::{Attempt, BOTH, Kill, Swept, sweep};
 use crate::contract::BATCH;
 use crate::random_events;
 use crate::task2_consumer::output::{summaries, total, totals};
@@ -82,27 +83,25 @@ impl Kills {
         Ok(program)
     }
 
-    fn next(&mut self, lane: &Lane, hold: &Hold) -> Result<Option<Kill>> {
-        if self.wrong.is_some() {
-            return Ok(None);
-        }
+    fn next(&mut self, lane: &Lane, hold: &Hold) -> Result<Attempt> {
         let mut program = self.recover(lane)?;
-        let mut kill = None;
-        if self.wrong.is_none() {
-            let (before, counted) = (sum(&committed(lane)?), counted(&program));
-            lane.hold_at(*hold);
-            lane.publish(&random_events(0, BATCH))?;
-            program.until(COMMIT_LIMIT, || {
-                Ok(lane.is_holding() || (is_read(lane)? && !lane.is_coming()))
-            })?;
-            self.last_lines = program.last_lines();
-            kill = lane.kill_at(&mut program, hold)?;
-            let moved = sum(&committed(lane)?) - before;
-            let counted = self::counted(&program) - counted;
-            self.last = kill.map(|kill| (kill, moved, counted));
+        if self.wrong.is_some() {
+            end_by_kill(lane, program)?;
+            return Ok(ControlFlow::Break(()));
         }
+        let (before, counted) = (sum(&committed(lane)?), counted(&program));
+        lane.hold_at(*hold);
+        lane.publish(&random_events(0, BATCH))?;
+        program.until(COMMIT_LIMIT, || {
+            Ok(lane.is_holding() || (is_read(lane)? && !lane.is_coming()))
+        })?;
+        self.last_lines = program.last_lines();
+        let kill = lane.kill_at(&mut program, hold)?;
+        let moved = sum(&committed(lane)?) - before;
+        let counted = self::counted(&program) - counted;
+        self.last = kill.map(|kill| (kill, moved, counted));
         end_by_kill(lane, program)?;
-        Ok(kill)
+        Ok(ControlFlow::Continue(kill))
     }
 }
 

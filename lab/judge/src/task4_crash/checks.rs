@@ -7,10 +7,8 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitStatus;
-use std::time::Duration;
 
 use anyhow::Result;
-use broker::wait;
 use common::{CLICKSTREAM, CRASH_DEMO_GROUP, Event};
 
 use crate::bench::lane::{Lane, Scenario};
@@ -75,9 +73,6 @@ struct CrashRun {
     last_lines: String,
 }
 
-/// How long the broker may take to log a request.
-const LOGGED: Duration = Duration::from_millis(500);
-
 const CRASHED: Scenario<TwoRuns> = Scenario {
     name: "crashed",
     run: crashed,
@@ -88,11 +83,7 @@ fn crashed(lane: &Lane) -> Result<TwoRuns> {
     let first_id = first_id();
     lane.publish(&random_events(first_id, 90))?;
     let first = crash(lane)?;
-    lane.drain()?;
-    let leaves = || anyhow::Ok(lane.group_requests("LEAVE_GROUP", CRASH_DEMO_GROUP)?.len());
-    // The broker logs a request after it has answered it, so a little late.
-    wait::up_to(LOGGED, || Ok((leaves()? > 0).then_some(())))?;
-    let left = leaves()?;
+    let left = lane.last_requests("LEAVE_GROUP", CRASH_DEMO_GROUP)?.len();
     let committed = lane.kafka().committed(CRASH_DEMO_GROUP, CLICKSTREAM)?;
     lane.remove_members(CRASH_DEMO_GROUP)?;
     let second = crash(lane)?;

@@ -106,7 +106,7 @@ pub fn reopen<'a, 'pool>(lane: &'a Lane<'pool>) -> Result<Desk<'a, 'pool>> {
 }
 
 /// As [`reopen`], for a scenario that also looks for dead letters: they may come after the last charge and commit.
-pub fn reopen_for_letters<'a, 'pool>(lane: &'a Lane<'pool>) -> Result<Desk<'a, 'pool>> {
+fn reopen_for_letters<'a, 'pool>(lane: &'a Lane<'pool>) -> Result<Desk<'a, 'pool>> {
     let mut desk = reopen(lane)?;
     desk.habits = Habits {
         joins: desk.habits.joins,

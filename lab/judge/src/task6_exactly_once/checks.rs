@@ -266,8 +266,8 @@ fn offsets_in_transaction(lane: &Lane) -> Result<Verdict> {
     };
     Ok(verdict(
         before_holds && after_holds && outside == 0,
-        "the consumer itself commits nothing; before the first transaction is committed, readers see none of its purchases, and no offset has moved; right after \
-         the commit, the offsets are past exactly the purchases that readers see",
+        "the consumer itself commits nothing; before the first transaction is committed, readers see none of its purchases, and \
+         no offset has moved; right after the commit, the offsets are past exactly the purchases that readers see",
         saw,
         "Who commits the offsets: the consumer, or the transaction?",
     ))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::Program;
-use crate::bench::gate::{Hold, Part, RequestKind};
+use crate::bench::gate::RequestKind;
 use crate::bench::lane::{Lane, Scenario};
 use crate::contract::{RECOVERY_LIMIT, WORK_LIMIT};
 use crate::data::events::{a_purchase_of_each_user, first_id};
@@ -128,7 +128,7 @@ fn disturbed(lane: &Lane) -> Result<Tried<Disturbed>> {
 const UNANSWERED: &[RequestKind] = &[RequestKind::TxnOffsetCommit, RequestKind::EndTxn];
 
 fn disturb(lane: &Lane) -> Result<Disturbed> {
-    let mut awaited = Awaited::publish(lane, &[])?;
+    let mut awaited = Awaited::nothing(lane)?;
     let mut lost = 0;
     for kind in UNANSWERED {
         let mut run = Instance::start(lane)?;
@@ -170,12 +170,7 @@ fn recovered(lane: &Lane, mut run: Instance, awaited: &Awaited) -> Result<Instan
 /// Aborts a transaction in the program's name, after its records have reached the broker, and before its offsets do. Returns
 /// whether that came about.
 fn abort_in_the_middle(lane: &Lane, program: &mut Program, awaited: &mut Awaited) -> Result<bool> {
-    lane.hold_at(Hold {
-        kind: RequestKind::TxnOffsetCommit,
-        after: 0,
-        part: Part::Request,
-        alone: false,
-    });
+    lane.hold(RequestKind::TxnOffsetCommit);
     awaited.publish_more(lane, &a_purchase_of_each_user(first_id()))?;
     program.until(WORK_LIMIT, || Ok(lane.is_holding()))?;
     let mut is_aborted = false;

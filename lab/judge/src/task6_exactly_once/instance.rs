@@ -71,12 +71,17 @@ impl Seen {
 }
 
 impl Awaited {
-    /// Publishes events. The purchases with an amount among them are awaited.
-    pub fn publish(lane: &Lane, events: &[Event]) -> Result<Self> {
-        let mut awaited = Self {
+    /// No purchase yet, only the events that were published before: a program that follows this is done when it is past them.
+    pub fn nothing(lane: &Lane) -> Result<Self> {
+        Ok(Self {
             fresh: BTreeSet::new(),
             before: visible(lane)?,
-        };
+        })
+    }
+
+    /// Publishes events. The purchases with an amount among them are awaited.
+    pub fn publish(lane: &Lane, events: &[Event]) -> Result<Self> {
+        let mut awaited = Self::nothing(lane)?;
         awaited.publish_more(lane, events)?;
         Ok(awaited)
     }

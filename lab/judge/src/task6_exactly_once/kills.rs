@@ -1,12 +1,13 @@
 //! Task 6: the scenario in which `exactly_once` is killed at every position of a transaction.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use anyhow::Result;
 
 use crate::bench::gate::{Hold, Part, RequestKind};
 use crate::bench::lane::{Lane, Scenario};
-use crate::bench::sweep::{BOTH, Kill, Swept, sweep};
+use crate::bench::sweep::{Attempt, BOTH, Kill, Swept, sweep};
 use crate::data::events::{a_purchase_of_each_user, first_id};
 use crate::task6_exactly_once::instance::{Awaited, Instance, Seen};
 use crate::task6_exactly_once::runs::Tried;
@@ -79,7 +80,7 @@ struct Kills {
 impl Kills {
     fn all(lane: &Lane, positions: &[(RequestKind, &[Part])]) -> Result<Killed> {
         let mut kills = Self {
-            awaited: Awaited::publish(lane, &[])?,
+            awaited: Awaited::nothing(lane)?,
             last: None,
             wrong: None,
         };
@@ -103,20 +104,19 @@ impl Kills {
         Ok(run)
     }
 
-    fn next(&mut self, lane: &Lane, hold: &Hold) -> Result<Option<Kill>> {
-        if self.wrong.is_some() {
-            return Ok(None);
-        }
+    fn next(&mut self, lane: &Lane, hold: &Hold) -> Result<Attempt> {
         let mut run = self.recover(lane)?;
-        if self.wrong.is_none() {
-            lane.hold_at(*hold);
-            self.awaited = Awaited::publish(lane, &a_purchase_of_each_user(first_id()))?;
-            let is_there = || Ok(lane.is_holding());
-            self.awaited
-                .follow_until(lane, &mut run.program, is_there)?;
-            self.last = lane.kill_at(&mut run.program, hold)?;
+        if self.wrong.is_some() {
+            run.kill_and_fence(lane)?;
+            return Ok(ControlFlow::Break(()));
         }
+        lane.hold_at(*hold);
+        self.awaited = Awaited::publish(lane, &a_purchase_of_each_user(first_id()))?;
+        let is_there = || Ok(lane.is_holding());
+        self.awaited
+            .follow_until(lane, &mut run.program, is_there)?;
+        self.last = lane.kill_at(&mut run.program, hold)?;
         run.kill_and_fence(lane)?;
-        Ok(self.last)
+        Ok(ControlFlow::Continue(self.last))
     }
 }
