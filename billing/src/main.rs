@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{
     BILLING_SERVICE, Error, PAYMENTS, PAYMENTS_DLQ, Payment, SESSION_TIMEOUT_MS, Shutdown,
-    Undelivered, billing_db, bootstrap_servers, require_topic,
+    Undelivered, billing_db, bootstrap_servers, require_topics,
 };
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -59,8 +59,7 @@ fn process(
 }
 
 fn main() -> Result<(), Error> {
-    require_topic(PAYMENTS)?;
-    require_topic(PAYMENTS_DLQ)?;
+    require_topics(&[PAYMENTS, PAYMENTS_DLQ])?;
     let shutdown = Shutdown::on_ctrl_c()?;
     let mut database = Connection::open(billing_db())?;
     database.execute_batch(TABLE)?;

@@ -43,21 +43,33 @@ pub fn how_to_reach_kafka() -> &'static str {
     }
 }
 
-/// Makes sure that Kafka answers and that `topic` exists.
+/// Makes sure that Kafka answers and that `topic` exists, as [`require_topics`] does.
+///
+/// # Errors
+/// Those of [`require_topics`].
+pub fn require_topic(topic: &str) -> Result<(), Error> {
+    require_topics(&[topic])
+}
+
+/// Makes sure that Kafka answers and that these topics exist.
 ///
 /// Every program calls this first, because librdkafka itself would keep trying for minutes and print nothing. This also
 /// calls [`end_with_the_reader`], so that the program ends quietly when nobody reads its output any more.
 ///
 /// # Errors
-/// When Kafka does not answer within 8 seconds, or the topic does not exist or cannot be used. The message says what to
+/// When Kafka does not answer within 8 seconds, or a topic does not exist or cannot be used. The message says what to
 /// do.
-pub fn require_topic(topic: &str) -> Result<(), Error> {
+pub fn require_topics(topics: &[&str]) -> Result<(), Error> {
     end_with_the_reader();
-    let servers = bootstrap_servers();
     let client: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &servers)
+        .set("bootstrap.servers", bootstrap_servers())
         .set_log_level(RDKafkaLogLevel::Emerg)
         .create()?;
+    topics.iter().try_for_each(|topic| find(&client, topic))
+}
+
+fn find(client: &BaseConsumer, topic: &str) -> Result<(), Error> {
+    let servers = bootstrap_servers();
     let metadata = client
         .fetch_metadata(Some(topic), REACH_TIMEOUT)
         .map_err(|error| {

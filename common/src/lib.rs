@@ -12,6 +12,7 @@ mod undelivered;
 
 pub use config::{
     SESSION_TIMEOUT_MS, billing_db, bootstrap_servers, how_to_reach_kafka, require_topic,
+    require_topics,
 };
 pub use error::Error;
 pub use event::{Event, EventCounts, EventType};

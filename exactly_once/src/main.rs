@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{
     CLICKSTREAM, Error, Event, EventType, PURCHASE_EXTRACTOR, PURCHASES, Rebalanced, Shutdown,
-    bootstrap_servers, require_topic,
+    bootstrap_servers, require_topics,
 };
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -47,8 +47,7 @@ fn copy(
 }
 
 fn main() -> Result<(), Error> {
-    require_topic(CLICKSTREAM)?;
-    require_topic(PURCHASES)?;
+    require_topics(&[CLICKSTREAM, PURCHASES])?;
     let shutdown = Shutdown::on_ctrl_c()?;
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap_servers())

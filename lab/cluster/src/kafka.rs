@@ -1,6 +1,8 @@
 //! A Kafka cluster, seen from outside: its topics, its groups and its records.
 
 mod groups;
+mod known;
+mod reader;
 mod records;
 mod topics;
 
@@ -17,10 +19,13 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::producer::BaseProducer;
 
 pub use groups::TopicMember;
+pub use known::Changes;
 pub use records::{Payload, Record};
 
 use crate::TopicPartition;
 use crate::isolation::Isolation;
+use crate::kafka::known::Known;
+use crate::kafka::reader::Reader;
 use crate::wire::{ANSWER_LIMIT, Brokers, OBSERVER};
 
 /// How long Kafka may take to delete a group or a topic, before we give the broker up.
@@ -34,10 +39,11 @@ pub struct Kafka {
     admin: Arc<Mutex<Option<Arc<Admin>>>>,
     /// The producer, kept for the same reason.
     producer: Arc<Mutex<Option<Sender>>>,
-    /// What topics held when they were last read, and how far they were read.
-    known_records: Arc<Mutex<KnownRecords>>,
-    /// How many partitions topics have. Cleared when topics are deleted; a change by somebody else goes unnoticed.
-    known_partitions: Arc<Mutex<BTreeMap<String, i32>>>,
+    /// The consumers that read records, kept for the same reason. A reader has no partitions while it does not read.
+    readers: Arc<Mutex<BTreeMap<Isolation, Reader>>>,
+    known: Arc<Known>,
+    /// Says which changes others have made; `None` if nobody can say.
+    changes: Option<Arc<dyn Fn() -> Changes + Send + Sync>>,
     /// The topics whose settings have been changed.
     altered: Arc<Mutex<BTreeSet<String>>>,
     /// For questions about groups and offsets.
@@ -47,9 +53,6 @@ pub struct Kafka {
 type Admin = AdminClient<DefaultClientContext>;
 
 type Sender = BaseProducer<Undelivered>;
-
-/// For a topic and an isolation: the end offsets, and the records before them.
-type KnownRecords = BTreeMap<(String, Isolation), (Vec<i64>, Vec<Record>)>;
 
 /// The end offset of each partition; `None` if the partition has no leader at the moment.
 type Ends = BTreeMap<TopicPartition, Option<i64>>;
@@ -61,11 +64,27 @@ impl Kafka {
             bootstrap: bootstrap.to_string(),
             admin: Arc::default(),
             producer: Arc::default(),
-            known_records: Arc::default(),
-            known_partitions: Arc::default(),
+            readers: Arc::default(),
+            known: Arc::default(),
+            changes: None,
             altered: Arc::default(),
             brokers: Arc::new(Mutex::new(Brokers::at(bootstrap))),
         }
+    }
+
+    /// The same cluster, for a place that sees all that others do to its records and its committed offsets. `changes` says how
+    /// many changes they have made so far. As long as there are no more, answers are reused.
+    #[must_use]
+    pub fn with_changes(mut self, changes: impl Fn() -> Changes + Send + Sync + 'static) -> Self {
+        self.changes = Some(Arc::new(changes));
+        self
+    }
+
+    /// What is known of changes by us and by others; `None` if nobody sees what others do.
+    fn changes(&self) -> Option<Changes> {
+        let mut changes = self.changes.as_ref()?();
+        changes.are_settled &= !self.known.is_unsure();
+        Some(changes)
     }
 
     /// The address that clients start from.

@@ -77,15 +77,20 @@ impl Kafka {
     /// # Errors
     /// If the cluster does not answer.
     pub fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>> {
-        let committed = self.commits(group, ANSWER_LIMIT)?;
-        let known = self.known_partitions.lock().get(topic).copied();
+        let committed = self
+            .known
+            .commits
+            .keep(self.changes(), group.to_string(), || {
+                self.commits(group, ANSWER_LIMIT)
+            })?;
+        let known = self.known.partitions.lock().get(topic).copied();
         let partitions = match known {
             Some(known) => known,
             None => {
                 let Some(partitions) = self.partitions(topic)? else {
                     return Ok(Vec::new());
                 };
-                let mut known = self.known_partitions.lock();
+                let mut known = self.known.partitions.lock();
                 known.insert(topic.to_string(), partitions);
                 partitions
             }
@@ -144,6 +149,7 @@ impl Kafka {
     /// # Errors
     /// If the group still has members after `limit`, or if the cluster does not answer or refuses.
     pub fn delete_group(&self, group: &str, limit: Duration) -> Result<()> {
+        self.known.forget_answers();
         let admin = self.admin()?;
         let what =
             format!("the members of {group} to leave (is a program of yours still running?)");

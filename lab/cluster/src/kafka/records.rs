@@ -1,24 +1,18 @@
 //! The records of a cluster: reading them and publishing them.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use broker::wait;
 use common::Undelivered;
-use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::{BaseRecord, Producer};
-use rdkafka::topic_partition_list::Offset;
 use serde::Serialize;
 
 use crate::fencing::fence;
 use crate::isolation::Isolation;
+use crate::kafka::reader::Reader;
 use crate::kafka::{Kafka, Sender};
-use crate::wire::{ANSWER_LIMIT, OBSERVER};
+use crate::wire::ANSWER_LIMIT;
 
 /// What a producer sends: bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +67,11 @@ impl From<&BorrowedMessage<'_>> for Record {
     }
 }
 
+/// Whether no partition has more at first than later, and there are as many of them.
+fn is_before(first: &[i64], later: &[i64]) -> bool {
+    first.len() == later.len() && first.iter().zip(later).all(|(first, later)| first <= later)
+}
+
 impl Kafka {
     /// All records of a topic that a [`Isolation::ReadCommitted`] consumer reads, ordered by partition and offset.
     ///
@@ -89,57 +88,41 @@ impl Kafka {
     pub fn records_as(&self, topic: &str, isolation: Isolation) -> Result<Vec<Record>> {
         let ends = self.ends_as(topic, isolation)?;
         let place = (topic.to_string(), isolation);
-        if let Some((known_ends, records)) = self.known_records.lock().get(&place)
-            && *known_ends == ends
-        {
-            return Ok(records.clone());
+        let known = self.known.records.lock().remove(&place);
+        let (from, mut records) = known
+            .filter(|(known, _)| is_before(known, &ends))
+            .unwrap_or_else(|| (vec![0; ends.len()], Vec::new()));
+        if from != ends {
+            records.extend(self.read(topic, isolation, &from, &ends)?);
+            records.sort_by_key(|record| (record.partition, record.offset));
         }
-        let records = self.read_all(topic, i32::try_from(ends.len())?, isolation)?;
-        let mut known = self.known_records.lock();
+        let mut known = self.known.records.lock();
         known.insert(place, (ends, records.clone()));
         Ok(records)
     }
 
-    fn read_all(&self, topic: &str, partitions: i32, isolation: Isolation) -> Result<Vec<Record>> {
-        let mut unread: BTreeSet<i32> = (0..partitions).collect();
-        let consumer = self.reader(topic, partitions, isolation)?;
-        let mut records: Vec<Record> = Vec::new();
-        wait::until("all records to be read", ANSWER_LIMIT, || {
-            while !unread.is_empty() {
-                match consumer.poll(Duration::from_millis(200)) {
-                    None => return Ok(None),
-                    Some(Err(KafkaError::PartitionEOF(partition))) => {
-                        unread.remove(&partition);
-                    }
-                    Some(message) => records.push(Record::from(&message?)),
-                }
-            }
-            Ok(Some(()))
-        })?;
-        records.sort_by_key(|record| (record.partition, record.offset));
-        Ok(records)
-    }
-
-    /// A consumer that reads all partitions of a topic from the beginning. It is a new one each time: an old one might know
-    /// things about a deleted topic of the same name.
-    fn reader(&self, topic: &str, partitions: i32, isolation: Isolation) -> Result<BaseConsumer> {
-        let mut config = self.config();
-        config
-            .set("group.id", OBSERVER)
-            .set("enable.auto.commit", "false")
-            .set("isolation.level", isolation.level())
-            .set("enable.partition.eof", "true")
-            // The end of a partition is reported after the first fetch without records. This fetch need not wait for any.
-            .set("fetch.wait.max.ms", "5");
-        let consumer: BaseConsumer = config.create()?;
-        // If librdkafka does not know the topic when partitions are assigned, it asks about the topic half a second later.
-        consumer.fetch_metadata(Some(topic), ANSWER_LIMIT)?;
-        let mut from = TopicPartitionList::new();
-        for partition in 0..partitions {
-            from.add_partition_offset(topic, partition, Offset::Beginning)?;
-        }
-        consumer.assign(&from)?;
-        Ok(consumer)
+    /// The records from these offsets on, up to the other ones, for each partition.
+    fn read(
+        &self,
+        topic: &str,
+        isolation: Isolation,
+        from: &[i64],
+        to: &[i64],
+    ) -> Result<Vec<Record>> {
+        let mut readers = self.readers.lock();
+        let mut reader = match readers.remove(&isolation) {
+            Some(reader) => reader,
+            None => Reader::new(&self.config(), isolation)?,
+        };
+        let records = reader.read(topic, from, to)?;
+        readers.insert(isolation, reader);
+        let is_wanted = |record: &Record| {
+            let end = usize::try_from(record.partition)
+                .ok()
+                .and_then(|at| to.get(at));
+            end.is_some_and(|end| record.offset < *end)
+        };
+        Ok(records.into_iter().filter(is_wanted).collect())
     }
 
     /// Publishes events with the user as the key, and waits until all are acknowledged.
@@ -167,6 +150,7 @@ impl Kafka {
             producer.send(record).map_err(|(error, _)| anyhow!(error))?;
         }
         producer.flush(ANSWER_LIMIT)?;
+        self.known.forget_answers();
         match producer.context().count() {
             0 => {
                 *self.producer.lock() = Some(producer);
@@ -195,6 +179,8 @@ impl Kafka {
     /// # Errors
     /// If the broker does not answer or refuses.
     pub fn fence(&self, transactional_id: &str) -> Result<()> {
-        self.ask(|brokers| fence(brokers, transactional_id))
+        let fenced = self.ask(|brokers| fence(brokers, transactional_id));
+        self.known.forget_for_a_while();
+        fenced
     }
 }

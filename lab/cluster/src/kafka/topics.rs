@@ -8,7 +8,7 @@ use broker::wait;
 use rdkafka::admin::{AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode;
 
-use crate::end_offsets::ends;
+use crate::end_offsets::{ends, leaders};
 use crate::isolation::Isolation;
 use crate::kafka::{CLEAN_LIMIT, Ends, Kafka, admin_options};
 use crate::wire::ANSWER_LIMIT;
@@ -106,8 +106,6 @@ impl Kafka {
         if topics.is_empty() {
             return Ok(());
         }
-        self.known_records.lock().clear();
-        self.known_partitions.lock().clear();
         for result in pollster::block_on(self.admin()?.delete_topics(topics, &admin_options()))? {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
@@ -122,6 +120,8 @@ impl Kafka {
         // librdkafka caches metadata. A client that knew the deleted topics could take new ones of the same names for them.
         *self.admin.lock() = None;
         *self.producer.lock() = None;
+        self.readers.lock().clear();
+        self.known.forget_topics();
         Ok(())
     }
 
@@ -139,8 +139,27 @@ impl Kafka {
     /// # Errors
     /// As [`Kafka::ends`].
     pub fn ends_as(&self, topic: &str, isolation: Isolation) -> Result<Vec<i64>> {
-        let topics = BTreeSet::from([topic.to_string()]);
-        let ends = self.ask(|brokers| ends(brokers, &topics, isolation, ANSWER_LIMIT))?;
+        let place = (topic.to_string(), isolation);
+        self.known.ends.keep(self.changes(), place, || {
+            self.ask_for_ends(topic, isolation)
+        })
+    }
+
+    fn ask_for_ends(&self, topic: &str, isolation: Isolation) -> Result<Vec<i64>> {
+        let known = self.known.leaders.lock().get(topic).cloned();
+        let mut ends = match known {
+            Some(leaders) => {
+                self.ask(|brokers| ends(brokers, &leaders, isolation, ANSWER_LIMIT))?
+            }
+            None => Ends::new(),
+        };
+        if ends.is_empty() || ends.values().any(Option::is_none) {
+            let topics = BTreeSet::from([topic.to_string()]);
+            let leaders = self.ask(|brokers| leaders(brokers, &topics, ANSWER_LIMIT))?;
+            ends = self.ask(|brokers| self::ends(brokers, &leaders, isolation, ANSWER_LIMIT))?;
+            let mut known = self.known.leaders.lock();
+            known.insert(topic.to_string(), leaders);
+        }
         if ends.is_empty() {
             bail!("there is no topic {topic}");
         }
@@ -159,6 +178,7 @@ impl Kafka {
     /// If the cluster does not answer within `limit`.
     pub fn ends_of(&self, topics: &BTreeSet<String>, limit: Duration) -> Result<Ends> {
         let isolation = Isolation::ReadUncommitted;
-        self.ask(|brokers| ends(brokers, topics, isolation, limit))
+        let leaders = self.ask(|brokers| leaders(brokers, topics, limit))?;
+        self.ask(|brokers| ends(brokers, &leaders, isolation, limit))
     }
 }

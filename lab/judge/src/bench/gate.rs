@@ -7,9 +7,10 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use cluster::Changes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// The longest request that Kafka accepts by default, in bytes (`socket.request.max.bytes`).
@@ -29,7 +30,6 @@ const MOST_CONNECTIONS: usize = 32;
 pub enum RequestKind {
     Produce = 0,
     OffsetCommit = 8,
-    Heartbeat = 12,
     AddPartitionsToTxn = 24,
     AddOffsetsToTxn = 25,
     EndTxn = 26,
@@ -62,13 +62,25 @@ const ORDINARY: &[i16] = &[
     0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 22, 23, 24, 25, 26, 28, 68, 69, 71, 72,
 ];
 
+/// The keys of requests that change neither records nor committed offsets: fetch, metadata, reading offsets, joining and leaving
+/// groups, beginning transactions, telemetry.
+const WITHOUT_CHANGE: &[i16] = &[
+    1, 2, 3, 9, 10, 11, 12, 13, 14, 15, 16, 18, 23, 24, 25, 68, 69, 71, 72,
+];
+
+/// The keys of requests whose effects come after their answers: the markers of a transaction are written when it has ended (EndTxn,
+/// or InitProducerId, which aborts what an earlier producer left open).
+const LATE: &[i16] = &[22, 26];
+
+/// How late such an effect may come.
+const LATE_BY: Duration = Duration::from_millis(300);
+
 impl RequestKind {
     /// Several requests of this kind, in words for a reader.
     pub fn plural(self) -> &'static str {
         match self {
             Self::Produce => "records",
             Self::OffsetCommit => "commits",
-            Self::Heartbeat => "heartbeats",
             Self::AddPartitionsToTxn => "partitions for transactions",
             Self::AddOffsetsToTxn => "groups for transactions",
             Self::EndTxn => "ends of transactions",
@@ -81,7 +93,6 @@ impl RequestKind {
         match self {
             Self::Produce => "Produce",
             Self::OffsetCommit => "OffsetCommit",
-            Self::Heartbeat => "Heartbeat",
             Self::AddPartitionsToTxn => "AddPartitionsToTxn",
             Self::AddOffsetsToTxn => "AddOffsetsToTxn",
             Self::EndTxn => "EndTxn",
@@ -146,6 +157,9 @@ struct Inner {
     /// The keys of all requests that came, and the sum of their lengths in bytes.
     keys: BTreeSet<i16>,
     bytes: u64,
+    /// How many requests the broker has done that change records or committed offsets, and until when an effect may come late.
+    changes: u64,
+    late_until: Option<Instant>,
     /// The requests whose answers did not reach their client before its connection was closed.
     undelivered: BTreeSet<Unanswered>,
     /// The open connections by their numbers. The first connection has the number 1.
@@ -269,6 +283,20 @@ impl Gate {
         self.state.inner.lock().undelivered.clone()
     }
 
+    /// Returns a question that can be asked from anywhere: which changes have clients made to records and committed offsets so
+    /// far?
+    pub fn changes(&self) -> impl Fn() -> Changes + Send + Sync + use<> {
+        let state = Arc::clone(&self.state);
+        move || {
+            let inner = state.inner.lock();
+            let is_late = inner.late_until.is_some_and(|until| Instant::now() < until);
+            Changes {
+                count: inner.changes,
+                are_settled: !is_late,
+            }
+        }
+    }
+
     /// Closes every connection and lets everything through, so that the gate is like new. Returns how many bytes had
     /// come, and whether all requests were of kinds that the lab's programs need.
     pub fn clear(&self) -> (u64, bool) {
@@ -334,6 +362,18 @@ impl State {
                 }
                 Ok(false)
             }
+        }
+    }
+
+    /// Notes a change, if such a request makes one. `is_late` says whether it may come only in a moment.
+    fn note_change(&self, key: i16, is_late: bool) {
+        if WITHOUT_CHANGE.contains(&key) {
+            return;
+        }
+        let mut inner = self.inner.lock();
+        inner.changes += 1;
+        if is_late {
+            inner.late_until = Some(Instant::now() + LATE_BY);
         }
     }
 
@@ -405,6 +445,10 @@ fn connect(number: u64, mut client: TcpStream, broker: u16, state: &Arc<State>) 
     let _ = answering.join();
     let port = broker.local_addr()?.port();
     let left = std::mem::take(&mut *asked.lock());
+    // The broker may do them all the same. A record that is sent with `acks=0` is among them as well.
+    for one in &left {
+        state.note_change(one.key, true);
+    }
     let left = left.into_iter().map(|one| (port, one.correlation));
     let mut inner = state.inner.lock();
     if inner.undelivered.len() < MOST_UNANSWERED {
@@ -450,6 +494,10 @@ fn pass_requests(
         // The rest is copied piece by piece, so a long request needs little memory.
         broker.write_all(&[&length[..], &header].concat())?;
         copy(client, broker, u64::from(announced - HEADER))?;
+        if key == RequestKind::Produce as i16 {
+            // There is no answer to records that are sent with `acks=0`.
+            state.note_change(key, false);
+        }
     }
 }
 
@@ -474,8 +522,11 @@ fn pass_answers(
             .iter()
             .position(|one| one.correlation == correlation);
         let answered = at.and_then(|at| asked.lock().get(at).copied());
-        if let Some(answered) = answered.filter(|one| one.is_withheld) {
-            state.pass_answer(number, answered.key)?;
+        if let Some(answered) = answered {
+            state.note_change(answered.key, LATE.contains(&answered.key));
+            if answered.is_withheld {
+                state.pass_answer(number, answered.key)?;
+            }
         }
         client.write_all(&head)?;
         copy(broker, client, u64::from(rest))?;

@@ -93,10 +93,11 @@ impl Bench {
         let inside = broker
             .behind_gate()
             .context("the broker has no port for the gate")?;
-        let kafka = Kafka::at(broker.bootstrap());
+        let gate = Gate::open(listener, inside)?;
+        let kafka = Kafka::at(broker.bootstrap()).with_changes(gate.changes());
         kafka.create_topics(TOPICS)?;
         Ok(Self {
-            gate: Gate::open(listener, inside)?,
+            gate,
             kafka,
             broker,
             log_start: 0,

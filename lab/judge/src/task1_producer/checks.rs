@@ -32,6 +32,9 @@ const HOPELESS: Duration = Duration::from_secs(3);
 /// How long the gate holds back the program's records.
 const HELD: Duration = Duration::from_secs(2);
 
+/// How long it holds back those of a program that was seen to wait before.
+const HELD_AGAIN: Duration = Duration::from_millis(300);
+
 /// How long the broker may take to log a request that it has answered.
 const LOGGED: Duration = Duration::from_secs(5);
 
@@ -252,7 +255,7 @@ fn refused(lane: &Lane) -> Result<Refused> {
     lane.hold(RequestKind::Produce);
     let mut producer = lane.start("producer")?;
     if wait_for_first_record(lane, &mut producer, limit)? {
-        producer.end_within(HELD)?;
+        producer.end_within(if before.waited { HELD_AGAIN } else { HELD })?;
     }
     let waited = producer.is_running()?;
     lane.release();

@@ -10,9 +10,8 @@ use broker::wait;
 use cluster::{TopicMember, is_past};
 use common::{CLICKSTREAM, SCALE_GROUP};
 
-use crate::bench::gate::RequestKind;
 use crate::bench::lane::{Lane, Scenario};
-use crate::contract::{SESSION_TIMEOUT, STOP_LIMIT};
+use crate::contract::STOP_LIMIT;
 use crate::history::logged::Logged;
 use crate::history::printed::{numbers_beside, position};
 use crate::{Line, Program, random_events};
@@ -38,13 +37,6 @@ const TWICE_LIMIT: Duration = Duration::from_millis(500);
 
 /// How long the broker may take to log a request.
 const LOGGED: Duration = Duration::from_secs(1);
-
-/// A session of 10 s ends 7 to 10 s after a kill, and later on a busy machine. This limit decides no verdict.
-const TAKEOVER_LIMIT: Duration = Duration::from_secs(30);
-
-/// This long after the kill, heartbeats may be held back: the broker still takes a member for alive that sent one before,
-/// until A's session has timed out.
-const NEARLY_OVER: Duration = Duration::from_secs(5);
 
 pub const SCALED: Scenario<Scaled> = Scenario {
     name: "scaled",
@@ -169,7 +161,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     } else {
         0
     };
-    let shares = a_is_killed(lane, &mut members, &session_timeouts, patience)?;
+    let shares = a_is_killed(lane, &mut members, patience)?;
     let alone_again = b_goes_on(lane, &mut members.b, shares)?;
     let mut b = members.b;
     let b_stopped = if b.is_running()? {
@@ -300,32 +292,15 @@ fn both_read(
     })
 }
 
-/// Kills A, and returns how many partitions each of the others owns once A's session is over.
-fn a_is_killed(
-    lane: &Lane,
-    members: &mut Members,
-    session_timeouts: &BTreeSet<Duration>,
-    patience: Duration,
-) -> Result<Vec<usize>> {
+/// Kills A, and returns how many partitions each of the others owns then. Nobody waits for A's session to time out: how long the
+/// group would wait is in what the members asked for.
+fn a_is_killed(lane: &Lane, members: &mut Members, patience: Duration) -> Result<Vec<usize>> {
     let Members { a, b, ids_of_a } = members;
     a.kill_if_running()?;
     let is_other = |member: &TopicMember| !ids_of_a.contains(&member.member_id);
-    let longest = session_timeouts.last();
-    if longest.is_none_or(|timeout| *timeout > SESSION_TIMEOUT) {
-        // A longer wait shows nothing new: how long the group waits is in what the members asked for. Members of the new
-        // protocol (KIP-848) ask for nothing.
-        for id in ids_of_a.iter() {
-            lane.kafka().remove_member(SCALE_GROUP, id)?;
-        }
-    } else if b.is_running()? {
-        // B hears that A is gone with its next heartbeat. One that was sent just before would come too early, so heartbeats
-        // are held back.
-        wait::pass(NEARLY_OVER)?;
-        lane.hold(RequestKind::Heartbeat);
-        wait::up_to(TAKEOVER_LIMIT, || {
-            Ok(self::members(lane)?.iter().all(is_other).then_some(()))
-        })?;
-        lane.release();
+    lane.note("the group removes A, as after its session timeout");
+    for id in ids_of_a.iter() {
+        lane.kafka().remove_member(SCALE_GROUP, id)?;
     }
     let mut after = Vec::new();
     b.until(patience, || {
