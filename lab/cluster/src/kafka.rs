@@ -114,6 +114,15 @@ impl Kafka {
         self.create_topics(topics)
     }
 
+    /// Waits until groups and transactions can be coordinated. A new cluster needs a moment for that, and clients that come too
+    /// early wait longer.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub fn wait_for_coordinators(&self) -> Result<()> {
+        self.ask(|brokers| brokers.wait_for_coordinators(ANSWER_LIMIT))
+    }
+
     /// Asks the brokers over Kafka's wire protocol.
     fn ask<T>(&self, question: impl FnOnce(&mut Brokers) -> Result<T>) -> Result<T> {
         let mut brokers = self.brokers.lock();

@@ -25,6 +25,10 @@ pub const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// commit under it.
 pub const OBSERVER: &str = "lab-observer";
 
+/// What a coordinator is for, as a number of the protocol.
+const OF_GROUP: i8 = 0;
+const OF_TRANSACTION: i8 = 1;
+
 /// The longest answer that we accept, in bytes. A longer one cannot come from Kafka.
 const LONGEST: usize = 100 << 20;
 
@@ -152,24 +156,42 @@ impl Brokers {
     }
 
     fn coordinator(&mut self, group: &str, limit: Duration) -> Result<String> {
-        const VERSION: i16 = 1;
         if let Some(address) = self.coordinators.get(group) {
             return Ok(address.clone());
         }
-        let question =
-            FindCoordinatorRequest::default().with_key(StrBytes::from_string(group.to_string()));
+        let address = self.find_coordinator(OF_GROUP, group, limit)?;
+        self.coordinators.insert(group.to_string(), address.clone());
+        Ok(address)
+    }
+
+    /// Waits until the cluster has its topics of commits and of transactions. It creates them when somebody first asks for a
+    /// coordinator, and until then clients ask again and again, half a second or a second later.
+    ///
+    /// # Errors
+    /// If that has not happened after `limit`.
+    pub fn wait_for_coordinators(&mut self, limit: Duration) -> Result<()> {
+        for kind in [OF_GROUP, OF_TRANSACTION] {
+            self.find_coordinator(kind, OBSERVER, limit)?;
+        }
+        Ok(())
+    }
+
+    /// The address of the coordinator of a group or a transactional id.
+    fn find_coordinator(&mut self, kind: i8, name: &str, limit: Duration) -> Result<String> {
+        const VERSION: i16 = 1;
+        let question = FindCoordinatorRequest::default()
+            .with_key(StrBytes::from_string(name.to_string()))
+            .with_key_type(kind);
         // The first such request to a new cluster makes it create its topic of commits. This takes a moment.
-        let what = format!("group {group} to get a coordinator");
-        let address = wait::until(&what, limit, || {
+        let what = format!("{name} to get a coordinator");
+        wait::until(&what, limit, || {
             let found = self.ask_any(&question, VERSION, limit)?;
             match ResponseError::try_from_code(found.error_code) {
                 None => Ok(Some(format!("{}:{}", &*found.host, found.port))),
                 Some(error) if is_of_moving(&error) => Ok(None),
-                Some(error) => bail!("group {group} has no coordinator: {error}"),
+                Some(error) => bail!("{name} has no coordinator: {error}"),
             }
-        })?;
-        self.coordinators.insert(group.to_string(), address.clone());
-        Ok(address)
+        })
     }
 
     fn connection(&mut self, address: &str, limit: Duration) -> Result<&mut Connection> {

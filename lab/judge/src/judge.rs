@@ -14,8 +14,33 @@ use crate::tasks::{Task, all_checks};
 use crate::verdict::check::{Check, Verdict};
 use crate::verdict::report::Judged;
 
-/// How many tasks of a submission are judged at the same time, each on its own broker. They spend most of their time waiting.
-pub const SIDE_BY_SIDE: usize = 3;
+/// How many wings of a submission are judged at the same time, each on its own broker. They spend most of their time waiting.
+pub const SIDE_BY_SIDE: usize = 4;
+
+/// Checks of a task that are judged on one lane, one after the other.
+struct Wing<'a> {
+    task: &'a Task,
+    checks: Vec<&'a Check>,
+    /// How long they take if all of them pass, in seconds.
+    seconds: u32,
+}
+
+impl<'a> Wing<'a> {
+    /// The wings of a task: one, or two if some of its checks are judged apart.
+    fn of(task: &'a Task) -> Vec<Self> {
+        let (apart, others): (Vec<_>, Vec<_>) =
+            task.checks.iter().partition(|check| task.is_apart(check));
+        let wings = [(others, task.seconds), (apart, task.apart.seconds)];
+        let wings = wings.into_iter().filter(|(checks, _)| !checks.is_empty());
+        wings
+            .map(|(checks, seconds)| Self {
+                task,
+                checks,
+                seconds,
+            })
+            .collect()
+    }
+}
 
 /// Judges a submission by the checks of these tasks. Returns the verdicts in the order of the table of tasks.
 ///
@@ -49,11 +74,11 @@ fn judge_tasks(
     recorded: Option<&Mutex<Vec<Recorded>>>,
 ) -> Vec<Judged> {
     let judged = Mutex::new(Vec::new());
-    let mut waiting = tasks.to_vec();
-    // The longest task is last in the list, and so it is taken first.
-    waiting.sort_by_key(|task| task.seconds);
+    let mut waiting: Vec<Wing> = tasks.iter().flat_map(|task| Wing::of(task)).collect();
+    // The longest wing is last in the list, and so it is taken first.
+    waiting.sort_by_key(|wing| wing.seconds);
     let waiting = Mutex::new(waiting);
-    // A thread takes a task and its broker under one lock, so that the longest task's broker is the first to start.
+    // A thread takes a wing and its broker under one lock, so that the longest wing's broker is the first to start.
     let next = || {
         let mut waiting = waiting.lock();
         Some((waiting.pop()?, Lane::open(pool, submission)))
@@ -61,9 +86,10 @@ fn judge_tasks(
     thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
             scope.spawn(|| {
-                while let Some((task, lane)) = next() {
+                while let Some((wing, lane)) = next() {
+                    let task = wing.task;
                     let mut record = recorded.map(|_| Recorded::new(task.number));
-                    for check in task.checks {
+                    for check in wing.checks {
                         let row = judge_check(task, check, &lane, record.as_mut());
                         on_verdict(&row);
                         judged.lock().push(row);

@@ -96,6 +96,7 @@ impl Bench {
         let gate = Gate::open(listener, inside)?;
         let kafka = Kafka::at(broker.bootstrap()).with_changes(gate.changes());
         kafka.create_topics(TOPICS)?;
+        kafka.wait_for_coordinators()?;
         Ok(Self {
             gate,
             kafka,
