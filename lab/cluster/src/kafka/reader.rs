@@ -1,0 +1,80 @@
+//! A consumer that reads what a topic holds, and then waits until it is asked again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::Result;
+use broker::wait;
+use rdkafka::TopicPartitionList;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::Offset;
+
+use crate::isolation::Isolation;
+use crate::kafka::records::Record;
+use crate::wire::{ANSWER_LIMIT, OBSERVER};
+
+/// A consumer in no group. It must be dropped when topics are deleted: it might know things about a deleted topic of the same name.
+pub struct Reader {
+    consumer: BaseConsumer,
+    /// The topics that it knows.
+    topics: BTreeSet<String>,
+}
+
+impl Reader {
+    /// A reader with the configuration that all our clients share.
+    ///
+    /// # Errors
+    /// If librdkafka refuses.
+    pub fn new(config: &ClientConfig, isolation: Isolation) -> Result<Self> {
+        let mut config = config.clone();
+        config
+            .set("group.id", OBSERVER)
+            .set("enable.auto.commit", "false")
+            .set("isolation.level", isolation.level())
+            .set("enable.partition.eof", "true")
+            // The end of a partition is reported after the first fetch without records. This fetch need not wait for any.
+            .set("fetch.wait.max.ms", "5");
+        Ok(Self {
+            consumer: config.create()?,
+            topics: BTreeSet::new(),
+        })
+    }
+
+    /// Reads the records of each partition from one offset on, up to the other and those that have come since.
+    ///
+    /// # Errors
+    /// If they could not be read in 60 s.
+    pub fn read(&mut self, topic: &str, from: &[i64], to: &[i64]) -> Result<Vec<Record>> {
+        if !self.topics.contains(topic) {
+            // If librdkafka does not know the topic when partitions are assigned, it asks about the topic half a second later.
+            self.consumer.fetch_metadata(Some(topic), ANSWER_LIMIT)?;
+            self.topics.insert(topic.to_string());
+        }
+        let mut unread = BTreeSet::new();
+        let mut start = TopicPartitionList::new();
+        for (partition, (from, to)) in (0..).zip(from.iter().zip(to)) {
+            if from < to {
+                start.add_partition_offset(topic, partition, Offset::Offset(*from))?;
+                unread.insert(partition);
+            }
+        }
+        self.consumer.assign(&start)?;
+        let mut records = Vec::new();
+        wait::until("all records to be read", ANSWER_LIMIT, || {
+            while !unread.is_empty() {
+                match self.consumer.poll(Duration::from_millis(200)) {
+                    None => return Ok(None),
+                    Some(Err(KafkaError::PartitionEOF(partition))) => {
+                        unread.remove(&partition);
+                    }
+                    Some(message) => records.push(Record::from(&message?)),
+                }
+            }
+            Ok(Some(()))
+        })?;
+        self.consumer.unassign()?;
+        Ok(records)
+    }
+}
