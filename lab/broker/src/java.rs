@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use parking_lot::Mutex;
 
 use crate::command::run;
 
@@ -18,7 +19,12 @@ pub struct Java {
     pub path: PathBuf,
     /// The line of `java -version` with the version.
     pub version: String,
+    /// The first number of the version: 17.
+    pub major: u32,
 }
+
+/// The Java that was found last. A process that starts many brokers asks for its version only once.
+static FOUND: Mutex<Option<Java>> = Mutex::new(None);
 
 impl Java {
     /// The Java in `JAVA_HOME`, or the one on the `PATH` if `JAVA_HOME` is not set.
@@ -30,6 +36,16 @@ impl Java {
             Some(home) if !home.is_empty() => PathBuf::from(home).join("bin/java"),
             _ => PathBuf::from("java"),
         };
+        let mut found = FOUND.lock();
+        if let Some(java) = found.as_ref().filter(|java| java.path == path) {
+            return Ok(java.clone());
+        }
+        let java = Self::at(path)?;
+        *found = Some(java.clone());
+        Ok(java)
+    }
+
+    fn at(path: PathBuf) -> Result<Self> {
         let output = run(Command::new(&path).arg("-version"), Duration::from_secs(60))
             .with_context(
                 || "Java was not found: install Java 17 or later (Debian: openjdk-17-jre-headless)",
@@ -39,6 +55,7 @@ impl Java {
             Some((major, version)) if major >= OLDEST => Ok(Self {
                 path,
                 version: version.to_string(),
+                major,
             }),
             _ => bail!(
                 "Kafka needs Java {OLDEST} or later: install it (Debian: openjdk-17-jre-headless). `{} -version` says: {}",

@@ -1,5 +1,5 @@
 //! Prepares Kafka to start within about a second in a plain JVM. This takes a formatted data folder that can be copied, and an
-//! archive of the loaded classes (AppCDS).
+//! archive of the loaded classes.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -73,14 +73,14 @@ fn format_data(prepared: &Prepared) -> Result<()> {
 
 /// Makes the archive. A JVM writes it when it ends, with the classes that it has loaded. So this starts a broker and stops it.
 fn archive_classes(prepared: &Prepared, cache: &Cache) -> Result<()> {
-    let archive = format!("-XX:ArchiveClassesAtExit={}", prepared.archive().display());
+    let archive = prepared.make_archive();
     let (_, mut run) = on_free_ports(None, None, |ports| {
         let (folder, lifetime) = (Folder::Fresh, Lifetime::Owned);
         Process::start(prepared, cache, folder, ports, lifetime, &archive)
     })?;
     let archived = run
         .signal(Signal::SIGTERM)
-        .and_then(|()| run.wait_for_exit(Duration::from_secs(60)));
+        .and_then(|()| run.wait_for_exit(Duration::from_secs(120)));
     run.end();
     archived
 }

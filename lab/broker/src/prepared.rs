@@ -28,14 +28,35 @@ impl Prepared {
         self.folder.join("template")
     }
 
-    /// The archive of the classes that Kafka loads (AppCDS).
+    /// The archive of the classes that Kafka loads.
     pub fn archive(&self) -> PathBuf {
         self.folder.join("classes.jsa")
     }
 
-    /// The JVM option that uses the class archive. A JVM that cannot use the archive starts without it.
+    /// The JVM option that makes the archive when the JVM ends.
+    pub fn make_archive(&self) -> String {
+        let option = if self.has_aot_cache() {
+            "AOTCacheOutput"
+        } else {
+            "ArchiveClassesAtExit"
+        };
+        format!("-XX:{option}={}", self.archive().display())
+    }
+
+    /// The JVM option that uses the archive. A JVM that cannot use the archive starts without it.
     pub fn use_archive(&self) -> String {
-        format!("-XX:SharedArchiveFile={}", self.archive().display())
+        let option = if self.has_aot_cache() {
+            "AOTCache"
+        } else {
+            "SharedArchiveFile"
+        };
+        format!("-XX:{option}={}", self.archive().display())
+    }
+
+    /// Whether the archive is an AOT cache, which also keeps classes linked (JEP 483); `java` makes it in one step since Java 25
+    /// (JEP 514). Before that, it is an archive of AppCDS.
+    fn has_aot_cache(&self) -> bool {
+        self.java.major >= 25
     }
 
     /// The file with [`LOGGING`].
