@@ -223,6 +223,10 @@ pub fn container_variables(ports: Ports) -> Vec<(&'static str, String)> {
         ("KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS", "1"),
         ("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0"),
         ("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false"),
+        ("KAFKA_LOG_CLEANER_DEDUPE_BUFFER_SIZE", "2097152"),
+        ("KAFKA_NUM_NETWORK_THREADS", "1"),
+        ("KAFKA_NUM_IO_THREADS", "2"),
+        ("KAFKA_BACKGROUND_THREADS", "2"),
         ("KAFKA_LOG4J_LOGGERS", "kafka.request.logger=DEBUG"),
     ];
     let listeners = format!("{},CONTROLLER://localhost:9093", ports.listeners("0.0.0.0"));
