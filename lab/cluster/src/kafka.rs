@@ -3,6 +3,7 @@
 mod groups;
 mod known;
 mod reader;
+mod record;
 mod records;
 mod topics;
 
@@ -20,7 +21,7 @@ use rdkafka::producer::BaseProducer;
 
 pub use groups::TopicMember;
 pub use known::Changes;
-pub use records::{Payload, Record};
+pub use record::{Payload, Record};
 
 use crate::TopicPartition;
 use crate::isolation::Isolation;

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::TopicPartition;
 use crate::end_offsets::Leaders;
 use crate::isolation::Isolation;
-use crate::kafka::Record;
+use crate::kafka::record::Record;
 
 /// An answer is not kept for longer, whatever anybody says: a broker also does things by itself, such as to abort a transaction.
 const OLDEST: Duration = Duration::from_millis(500);

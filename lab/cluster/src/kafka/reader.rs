@@ -12,7 +12,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;
 
 use crate::isolation::Isolation;
-use crate::kafka::records::Record;
+use crate::kafka::record::Record;
 use crate::wire::{ANSWER_LIMIT, OBSERVER};
 
 /// A consumer in no group. It must be dropped when topics are deleted: it might know things about a deleted topic of the same name.
