@@ -11,7 +11,7 @@ use judge::programs::{Version, workspace};
 use judge::{Judged, Outcome, Submission, TASKS, Task};
 use libtest_mimic::Trial;
 
-use crate::{POOL, programs, trial};
+use crate::{POOL, busy_trial, programs, trial};
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
@@ -53,11 +53,17 @@ pub fn trials() -> Vec<Trial> {
     match bank() {
         Ok(mut entries) => {
             // The programs that take longest come first, so that none of them still runs alone at the end.
-            entries.sort_by_key(|entry| Reverse(entry.task().seconds));
+            entries
+                .sort_by_key(|entry| Reverse(entry.task().seconds.max(entry.task().apart.seconds)));
             trials.extend(entries.into_iter().map(|entry| {
-                trial(&format!("bank::{}::{}", entry.of, entry.name), move || {
-                    judge_entry(&entry)
-                })
+                let name = format!("bank::{}::{}", entry.of, entry.name);
+                // What is judged apart is judged at the same time.
+                let seats = if entry.task().apart.checks.is_empty() {
+                    1
+                } else {
+                    2
+                };
+                busy_trial(&name, seats, move || judge_entry(&entry))
             }));
         }
         Err(error) => trials.push(trial("bank::can_be_read", move || Err(error))),

@@ -292,6 +292,8 @@ fn in_transaction(lane: &Lane) -> Result<Tried<InTransaction>> {
 }
 
 fn kill_in_transaction(lane: &Lane) -> Result<InTransaction> {
+    // What Ctrl-C may have left behind concerns the run after it, which another check judges.
+    lane.evidence(RESUMED)?;
     lane.hold(RequestKind::EndTxn);
     let mut run = Instance::start(lane)?;
     let awaited = Awaited::purchases(lane)?;
