@@ -95,22 +95,23 @@ impl Database {
         wait::closely(limit, || Ok((self.writes() != before).then_some(()))).map(drop)
     }
 
-    /// Two values of which one changes with every transaction: the change counter in the header (SQLite: Database File
-    /// Format, 1.3), and the length of the write-ahead log.
-    fn writes(&self) -> (Option<[u8; 4]>, Option<u64>) {
-        const COUNTER: u64 = 24;
-        let counter = || {
+    /// Two counters of which one changes with every transaction: that of the header (SQLite: Database File Format, 1.3), and
+    /// that of the index of a write-ahead log (SQLite: WAL-mode File Format, 2.2). The length of the log says nothing once SQLite
+    /// writes it again from its beginning.
+    fn writes(&self) -> [Option<[u8; 4]>; 2] {
+        const IN_HEADER: u64 = 24;
+        const IN_INDEX: u64 = 8;
+        let counter = |path: PathBuf, at| {
             let mut four = [0; 4];
             let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-            let file = OpenOptions::new()
-                .read(true)
-                .custom_flags(flags)
-                .open(self.path());
-            file.ok()?.read_exact_at(&mut four, COUNTER).ok()?;
+            let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+            file.ok()?.read_exact_at(&mut four, at).ok()?;
             Some(four)
         };
-        let log = fs::symlink_metadata(self.folder.join("billing.db-wal"));
-        (counter(), log.ok().map(|log| log.len()))
+        [
+            counter(self.path(), IN_HEADER),
+            counter(self.shared_memory(), IN_INDEX),
+        ]
     }
 
     /// Opens the database for reading; `None` if there is no database yet. A query on the connection fails after 3 s.
@@ -272,6 +273,24 @@ mod tests {
             );
             drop(lock);
             connection.execute("DELETE FROM charges", [])?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_write_is_seen() -> Result<()> {
+        for mode in ["delete", "wal"] {
+            let database = Database::new()?;
+            let connection = Connection::open(database.path())?;
+            // The log is copied into the database, and begins anew, after each few pages.
+            connection.execute_batch(&format!(
+                "PRAGMA journal_mode = {mode}; PRAGMA wal_autocheckpoint = 4; CREATE TABLE charges (event_id);"
+            ))?;
+            for number in 0..50 {
+                let before = database.writes();
+                connection.execute("INSERT INTO charges VALUES (?1)", [number])?;
+                assert_ne!(database.writes(), before, "{mode}, {number}");
+            }
         }
         Ok(())
     }
