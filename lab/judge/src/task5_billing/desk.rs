@@ -132,8 +132,13 @@ impl<'a, 'pool> Desk<'a, 'pool> {
     pub fn snapshot(&self) -> Result<Snapshot> {
         Ok(Snapshot {
             charges: charges(self.lane.database()?),
-            committed: self.lane.kafka().committed(BILLING_SERVICE, PAYMENTS)?,
+            committed: self.committed()?,
         })
+    }
+
+    /// The committed offset of each partition.
+    pub fn committed(&self) -> Result<Vec<Option<i64>>> {
+        self.lane.kafka().committed(BILLING_SERVICE, PAYMENTS)
     }
 
     /// A snapshot, which the history shows.

@@ -15,6 +15,7 @@ use crate::contract::STOP_LIMIT;
 use crate::malformed_payments;
 use crate::task5_billing::charges::{Bill, Charges};
 use crate::task5_billing::desk::{BATCH, Desk, HELD, Habits, LOCK_LIMIT, QUIET, Snapshot};
+use crate::task5_billing::rows::charges;
 use cluster::Payload;
 
 /// How long the database stays locked. By then, SQLite has given up in most programs (after 5 s, in Python and in rusqlite),
@@ -231,25 +232,33 @@ fn locked(lane: &Lane) -> Result<Locked> {
     let mut program = lane.start("billing")?;
     let before = desk.finish(&mut program)?;
     let lock = lane.database()?.lock(LOCK_LIMIT)?;
+    let locked = lock.is_some();
     lane.note("from here on nobody can write to the database: somebody else has locked it");
     let received = bytes_received(lane)?;
     desk.publish(BATCH, None)?;
     let mut reached = false;
     if lock.is_some() {
-        let has_committed = || anyhow::Ok(desk.snapshot()?.committed != before.committed);
+        let has_committed = || anyhow::Ok(desk.committed()? != before.committed);
         reached = program.until(desk.patience, || {
             Ok(has_committed()? || bytes_received(lane)? > received)
         })?;
         program.until(LOCKED_FOR, has_committed)?;
     }
-    let stalled = desk.snapshot_and_note("while it is locked")?;
-    let ahead = desk.ahead(&stalled)?;
+    let committed = desk.committed()?;
     let last_lines = program.last_lines();
     desk.kill(program)?;
-    lane.note("the lock is gone");
+    drop(lock);
+    // Nobody could write, so this is what the database held. When its last user has ended, a database with a write-ahead log
+    // cannot be read while it is locked.
+    let stalled = Snapshot {
+        charges: charges(lane.database()?),
+        committed,
+    };
+    lane.note(format!("while it was locked: {stalled}"));
+    let ahead = desk.ahead(&stalled)?;
     Ok(Locked {
         commits: before.committed.iter().any(Option::is_some),
-        locked: lock.is_some(),
+        locked,
         reached,
         before,
         stalled,
