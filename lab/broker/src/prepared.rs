@@ -35,28 +35,23 @@ impl Prepared {
 
     /// The JVM option that makes the archive when the JVM ends.
     pub fn make_archive(&self) -> String {
-        let option = if self.has_aot_cache() {
-            "AOTCacheOutput"
-        } else {
-            "ArchiveClassesAtExit"
-        };
-        format!("-XX:{option}={}", self.archive().display())
+        self.archive_option("AOTCacheOutput", "ArchiveClassesAtExit")
     }
 
     /// The JVM option that uses the archive. A JVM that cannot use the archive starts without it.
     pub fn use_archive(&self) -> String {
-        let option = if self.has_aot_cache() {
-            "AOTCache"
-        } else {
-            "SharedArchiveFile"
-        };
-        format!("-XX:{option}={}", self.archive().display())
+        self.archive_option("AOTCache", "SharedArchiveFile")
     }
 
-    /// Whether the archive is an AOT cache, which also keeps classes linked (JEP 483); `java` makes it in one step since Java 25
-    /// (JEP 514). Before that, it is an archive of AppCDS.
-    fn has_aot_cache(&self) -> bool {
-        self.java.major >= 25
+    /// The JVM option about the archive. Since Java 25, which makes it in one step (JEP 514), this is an AOT cache, which also
+    /// keeps classes linked (JEP 483). Before that, it is an archive of AppCDS.
+    fn archive_option(&self, of_aot_cache: &str, of_app_cds: &str) -> String {
+        let option = if self.java.major >= 25 {
+            of_aot_cache
+        } else {
+            of_app_cds
+        };
+        format!("-XX:{option}={}", self.archive().display())
     }
 
     /// The file with [`LOGGING`].

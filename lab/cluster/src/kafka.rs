@@ -20,7 +20,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::producer::BaseProducer;
 
 pub use groups::TopicMember;
-pub use known::Changes;
+pub use known::{Changes, MARKERS};
 pub use record::{Payload, Record};
 
 use crate::TopicPartition;

@@ -17,8 +17,8 @@ const OLDEST: Duration = Duration::from_millis(500);
 /// How long it is kept while a change may be under way.
 const OLDEST_IF_UNSURE: Duration = Duration::from_millis(40);
 
-/// For this long after we end a transaction, the broker may still be writing its markers.
-const SETTLES: Duration = Duration::from_millis(300);
+/// For this long after a transaction has ended, the broker may still be writing its markers.
+pub const MARKERS: Duration = Duration::from_millis(300);
 
 /// What is known of the changes to the records and the committed offsets of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Known {
 
     /// The same, for a change that takes effect only in a moment.
     pub fn forget_for_a_while(&self) {
-        *self.unsure_until.lock() = Some(Instant::now() + SETTLES);
+        *self.unsure_until.lock() = Some(Instant::now() + MARKERS);
         self.forget_answers();
     }
 

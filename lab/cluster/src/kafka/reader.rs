@@ -42,7 +42,7 @@ impl Reader {
         })
     }
 
-    /// Reads the records of each partition from one offset on, up to the other and those that have come since.
+    /// Reads the records of each partition from one offset on, and before the other.
     ///
     /// # Errors
     /// If they could not be read in 60 s.
@@ -52,6 +52,11 @@ impl Reader {
             self.consumer.fetch_metadata(Some(topic), ANSWER_LIMIT)?;
             self.topics.insert(topic.to_string());
         }
+        let is_wanted = |record: &Record| {
+            let partition = usize::try_from(record.partition).ok();
+            let end = partition.and_then(|at| to.get(at));
+            end.is_some_and(|end| record.offset < *end)
+        };
         let mut unread = BTreeSet::new();
         let mut start = TopicPartitionList::new();
         for (partition, (from, to)) in (0..).zip(from.iter().zip(to)) {
@@ -69,7 +74,10 @@ impl Reader {
                     Some(Err(KafkaError::PartitionEOF(partition))) => {
                         unread.remove(&partition);
                     }
-                    Some(message) => records.push(Record::from(&message?)),
+                    // Others may have come since.
+                    Some(message) => {
+                        records.extend(Some(Record::from(&message?)).filter(is_wanted));
+                    }
                 }
             }
             Ok(Some(()))

@@ -106,6 +106,7 @@ impl Kafka {
         if topics.is_empty() {
             return Ok(());
         }
+        self.known.forget_topics();
         for result in pollster::block_on(self.admin()?.delete_topics(topics, &admin_options()))? {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
@@ -121,7 +122,6 @@ impl Kafka {
         *self.admin.lock() = None;
         *self.producer.lock() = None;
         self.readers.lock().clear();
-        self.known.forget_topics();
         Ok(())
     }
 

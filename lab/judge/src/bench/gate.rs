@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use cluster::Changes;
+use cluster::{Changes, MARKERS};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// The longest request that Kafka accepts by default, in bytes (`socket.request.max.bytes`).
@@ -56,11 +56,10 @@ pub struct Hold {
     pub alone: bool,
 }
 
-/// The keys of all requests that the lab's programs need: produce, fetch, metadata, offsets, groups, transactions,
-/// telemetry. Other requests, such as deleting a topic or changing a setting, may leave traces on the broker.
-const ORDINARY: &[i16] = &[
-    0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 22, 23, 24, 25, 26, 28, 68, 69, 71, 72,
-];
+/// The lab's programs need requests with these keys and those in [`WITHOUT_CHANGE`]. These change records or committed offsets:
+/// produce, commit, take over a transactional id, end a transaction, commit in a transaction. Others, such as deleting a topic or
+/// changing a setting, may leave traces on the broker.
+const WITH_CHANGE: &[i16] = &[0, 8, 22, 26, 28];
 
 /// The keys of requests that change neither records nor committed offsets: fetch, metadata, reading offsets, joining and leaving
 /// groups, beginning transactions, telemetry.
@@ -71,9 +70,6 @@ const WITHOUT_CHANGE: &[i16] = &[
 /// The keys of requests whose effects come after their answers: the markers of a transaction are written when it has ended (EndTxn,
 /// or InitProducerId, which aborts what an earlier producer left open).
 const LATE: &[i16] = &[22, 26];
-
-/// How late such an effect may come.
-const LATE_BY: Duration = Duration::from_millis(300);
 
 impl RequestKind {
     /// Several requests of this kind, in words for a reader.
@@ -313,7 +309,8 @@ impl Gate {
 }
 
 fn is_ordinary(keys: &BTreeSet<i16>) -> bool {
-    keys.iter().all(|key| ORDINARY.contains(key))
+    keys.iter()
+        .all(|key| WITH_CHANGE.contains(key) || WITHOUT_CHANGE.contains(key))
 }
 
 impl Drop for Gate {
@@ -373,7 +370,7 @@ impl State {
         let mut inner = self.inner.lock();
         inner.changes += 1;
         if is_late {
-            inner.late_until = Some(Instant::now() + LATE_BY);
+            inner.late_until = Some(Instant::now() + MARKERS);
         }
     }
 
@@ -445,7 +442,7 @@ fn connect(number: u64, mut client: TcpStream, broker: u16, state: &Arc<State>) 
     let _ = answering.join();
     let port = broker.local_addr()?.port();
     let left = std::mem::take(&mut *asked.lock());
-    // The broker may do them all the same. A record that is sent with `acks=0` is among them as well.
+    // The broker may still do what these requests ask. Those that are sent with `acks=0` never get an answer.
     for one in &left {
         state.note_change(one.key, true);
     }

@@ -52,7 +52,7 @@ fn stalled(lane: &Lane) -> Result<Stalled> {
     // It may print something before it has anything to do.
     let mut program = lane.start_to_stall("consumer")?;
     let joined = wait_until_joined(lane, &mut program, WORK_LIMIT)?;
-    let since_it_joined = Instant::now();
+    let joined_at = Instant::now();
     lane.stall(&mut program)?;
     lane.publish(&random_events(0, FIRST_READ))?;
     if joined {
@@ -63,7 +63,7 @@ fn stalled(lane: &Lane) -> Result<Stalled> {
     let mut seen = committed(lane)?;
     if joined {
         // The timer has run since the program joined, unless it has fired before the events were there.
-        let elapsed = since_it_joined.elapsed();
+        let elapsed = joined_at.elapsed();
         let rest = if elapsed < AUTO_COMMIT / 2 {
             AUTO_COMMIT - elapsed
         } else {

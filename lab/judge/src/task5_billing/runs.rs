@@ -237,7 +237,7 @@ fn locked(lane: &Lane) -> Result<Locked> {
     let received = bytes_received(lane)?;
     desk.publish(BATCH, None)?;
     let mut reached = false;
-    if lock.is_some() {
+    if locked {
         let has_committed = || anyhow::Ok(desk.committed()? != before.committed);
         reached = program.until(desk.patience, || {
             Ok(has_committed()? || bytes_received(lane)? > received)
