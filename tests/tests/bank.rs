@@ -1,14 +1,17 @@
 //! Every program of the bank fails the checks that it must fail, and passes every other check of its task.
+//!
+//! Wrong programs take an hour of waiting together, so only `--include-ignored` judges all of them whole. Without it, each
+//! check judges one program that it must fail, and right programs are judged whole.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bank::{Entry, bank};
 use judge::programs::{Version, workspace};
-use judge::{Judged, Outcome, Submission, TASKS, Task};
+use judge::{Check, Judged, Lane, Outcome, Submission, TASKS, Task, Verdict, all_checks};
 use libtest_mimic::Trial;
 
 use crate::{POOL, busy_trial, programs, trial};
@@ -55,6 +58,13 @@ pub fn trials() -> Vec<Trial> {
             // The programs that take longest come first, so that none of them still runs alone at the end.
             entries
                 .sort_by_key(|entry| Reverse(entry.task().seconds.max(entry.task().apart.seconds)));
+            trials.extend(all_checks().map(|check| {
+                let wrong = simplest_that_fails(&entries, check);
+                trial(
+                    &format!("bank::each_check_fails_one::{}", check.id),
+                    move || fails(check, &wrong?),
+                )
+            }));
             trials.extend(entries.into_iter().map(|entry| {
                 let name = format!("bank::{}::{}", entry.of, entry.name);
                 // What is judged apart is judged at the same time.
@@ -63,12 +73,40 @@ pub fn trials() -> Vec<Trial> {
                 } else {
                     2
                 };
-                busy_trial(&name, seats, move || judge_entry(&entry))
+                let is_wrong = entry.is_wrong();
+                busy_trial(&name, seats, move || judge_entry(&entry)).with_ignored_flag(is_wrong)
             }));
         }
         Err(error) => trials.push(trial("bank::can_be_read", move || Err(error))),
     }
     trials
+}
+
+/// The program that fails this check and the fewest others.
+fn simplest_that_fails(entries: &[Entry], check: &Check) -> Result<Entry> {
+    let mut simplest: Option<(usize, &Entry)> = None;
+    for entry in entries {
+        let fails = entry.must_fail()?;
+        if fails.contains(&check.id) && simplest.is_none_or(|(fewest, _)| fails.len() < fewest) {
+            simplest = Some((fails.len(), entry));
+        }
+    }
+    let found = simplest.map(|(_, entry)| entry.clone());
+    found.with_context(|| format!("no program of the bank fails {}", check.id))
+}
+
+/// Fails unless this check fails the program. No other check is judged.
+fn fails(check: &Check, wrong: &Entry) -> Result<()> {
+    let submission = wrong.build()?;
+    let lane = Lane::open(&POOL, &submission)?;
+    let verdict = check.judge(&lane);
+    ensure!(
+        matches!(verdict, Verdict::Failed { .. }),
+        "the verdict on {} is {verdict:?}, but must be failed\n{}",
+        wrong.name,
+        judge::timeline(&lane.seen())
+    );
+    Ok(())
 }
 
 fn judge_entry(entry: &Entry) -> Result<()> {
@@ -114,7 +152,7 @@ fn matrix() -> Result<String> {
     let mut text = String::from(
         "# What the checks tell apart\n\nEvery program of the bank (`tests/misconceptions/`), with the checks that it \
          fails (✗). It passes all other checks of\nits task. Programs without any ✗ are correct, but written differently.\n\n\
-         `cargo test -- bank` runs them all. `UPDATE_DOCS=1 cargo test -- matrix` writes this page.\n",
+         `cargo test -- --include-ignored bank` judges them all. `UPDATE_DOCS=1 cargo test -- matrix` writes this page.\n",
     );
     let bank = bank()?;
     for task in TASKS {

@@ -39,7 +39,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::sync::Semaphore;
 
 /// How many tests run at the same time, unless `--test-threads` says otherwise.
-const SIDE_BY_SIDE: usize = 10;
+const SIDE_BY_SIDE: usize = 14;
 
 /// Every running test takes seats: one for each thing that it does at a time. So a test that grades a class or uses a
 /// browser counts as several tests.
@@ -58,6 +58,12 @@ fn main() -> ExitCode {
                 println!("Kafka for the tests: NONE, so most of them will fail. {error:#}")
             }
         }
+    }
+    if !arguments.include_ignored && !arguments.ignored {
+        println!(
+            "Each check judges one program that it must fail. `cargo test -- --include-ignored` judges all wrong programs \
+             by all checks."
+        );
     }
     if let Some(missing) = browser::missing() {
         println!(

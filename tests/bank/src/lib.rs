@@ -105,9 +105,14 @@ impl Entry {
         )
     }
 
+    /// Must it fail a check?
+    pub fn is_wrong(&self) -> bool {
+        !self.fails.is_empty()
+    }
+
     /// Is it a wrong program that was made from a solution?
     pub fn is_misconception(&self) -> bool {
-        self.style == Style::Solution && !self.fails.is_empty()
+        self.style == Style::Solution && self.is_wrong()
     }
 
     /// The file that this program changes in a student's workspace, and the text of that file.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use judge::programs::{build_in, workspace};
+use parking_lot::Mutex;
 use toml::{Table, Value};
 
 /// The crates that a lab program may depend on, besides `common`.
@@ -64,6 +65,9 @@ fn folder(name: &str) -> Result<PathBuf> {
 }
 
 fn build_with(name: &str, source: &str, manifest: Table) -> Result<PathBuf> {
+    // Two tests may want the same program at the same time. Cargo would build one at a time anyway.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _turn = BUILDING.lock();
     let folder = folder(name)?;
     fs::create_dir_all(folder.join("src"))?;
     write_if_other(&folder.join("src/main.rs"), source)?;
