@@ -228,8 +228,7 @@ impl<'a> Lane<'a> {
         self.started(Program::run(program, &mut command))
     }
 
-    /// Starts a program that [`Lane::stall`] will stop in its next print, in the middle of processing. What it prints before is
-    /// not read.
+    /// Starts a program that [`Lane::stall`] will stop in its next print, in the middle of processing.
     ///
     /// # Errors
     /// [`Missing`](crate::Missing), or when it cannot be started.

@@ -3,10 +3,12 @@
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use broker::wait;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use parking_lot::{Mutex, MutexGuard};
 
@@ -21,6 +23,12 @@ const MOST_KEPT: usize = 8 * 1024 * 1024;
 
 /// The most that is read from a stream, in bytes. A program that prints more is ended by a broken pipe.
 const MOST_READ: usize = 64 * 1024 * 1024;
+
+/// How often a reader looks whether it must stop, in milliseconds.
+const LOOK: u8 = 20;
+
+/// How long a reader may take to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// A line that a program printed, without the line end, and the time at which it was read.
 #[derive(Clone, Debug)]
@@ -37,19 +45,55 @@ pub(super) type Lines = Arc<Mutex<Vec<Line>>>;
 pub(super) struct Stream {
     lines: Lines,
     reader: JoinHandle<()>,
+    stop: Arc<AtomicBool>,
+}
+
+/// A pipe that seems to be at its end as soon as its reader must stop. What comes later stays in the pipe.
+struct Stoppable {
+    pipe: PipeReader,
+    stop: Arc<AtomicBool>,
+}
+
+impl Read for Stoppable {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while !self.stop.load(Ordering::Relaxed) {
+            let mut bytes = [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut bytes, LOOK)? > 0 {
+                return self.pipe.read(buffer);
+            }
+        }
+        Ok(0)
+    }
 }
 
 impl Stream {
-    /// Reads a pipe in a thread of its own. Without a pipe, the stream stays empty.
+    /// Reads a pipe in a thread of its own, to its end or until [`Stream::stop`] is called. Without a pipe, the stream stays
+    /// empty.
     pub(super) fn read(from: Option<PipeReader>) -> Self {
-        let lines = Lines::default();
+        let (lines, stop) = (Lines::default(), Arc::new(AtomicBool::new(false)));
         let to = Arc::clone(&lines);
+        let from = from.map(|pipe| Stoppable {
+            pipe,
+            stop: Arc::clone(&stop),
+        });
         let reader = thread::spawn(move || {
             if let Some(from) = from {
                 read_lines(from, &to);
             }
         });
-        Self { lines, reader }
+        Self {
+            lines,
+            reader,
+            stop,
+        }
+    }
+
+    /// Ends the reading. When this returns, nothing more is taken from the pipe.
+    pub(super) fn stop(&self) -> Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        wait::until("a reader to stop", STOP_LIMIT, || {
+            Ok(self.is_complete().then_some(()))
+        })
     }
 
     /// The lines so far.
@@ -70,7 +114,7 @@ impl Stream {
 
 /// Reads lines to the end of the pipe, but at most [`MOST_READ`] bytes. If the lines take more than [`MOST_KEPT`]
 /// bytes, only the first and the last ones are kept.
-fn read_lines(from: PipeReader, to: &Mutex<Vec<Line>>) {
+fn read_lines(from: impl Read, to: &Mutex<Vec<Line>>) {
     let mut from = BufReader::new(from);
     let (mut read, mut kept) = (0, 0);
     // How many lines at the beginning are never dropped.
@@ -124,9 +168,6 @@ pub(super) fn fill(writer: &mut PipeWriter) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use std::io::BufWriter;
-    use std::time::Duration;
-
-    use broker::wait;
 
     use super::*;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use broker::wait;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -65,26 +66,44 @@ impl Program {
         Ok(program)
     }
 
-    /// Like [`Program::run_stalled`], but the program can print until [`Program::stall`] is called. Nobody reads what
-    /// it prints, so this works only if all of it fits into a pipe.
+    /// Like [`Program::run_stalled`], but the program can print until [`Program::stall`] is called.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn run_to_stall(name: &str, command: &mut Command) -> Result<Self> {
         let (reader, writer) = std::io::pipe()?;
-        let to_fill = writer.try_clone()?;
-        let mut program = Self::spawn(name, command, writer, None)?;
-        program.stalled = Some(reader);
+        let (stalled, to_fill) = (reader.try_clone()?, writer.try_clone()?);
+        let mut program = Self::spawn(name, command, writer, Some(reader))?;
+        program.stalled = Some(stalled);
         program.to_fill = Some(to_fill);
         Ok(program)
     }
 
-    /// Makes a program that [`Program::run_to_stall`] started block in its next print, until it is killed.
+    /// Makes a program that [`Program::run_to_stall`] started block in its next print, until it is killed. What it prints from
+    /// now on is not read. [`Program::blocks_in_print`] says whether this works with the program.
+    ///
+    /// # Errors
+    /// When the system refuses, or on Ctrl-C.
+    pub fn stall(&mut self) -> Result<()> {
+        let Some(to_fill) = &mut self.to_fill else {
+            return Ok(());
+        };
+        self.out.stop()?;
+        fill(to_fill)
+    }
+
+    /// Whether a full pipe stops a program that [`Program::run_to_stall`] started. It does not stop a Node program: that sets
+    /// its output to `O_NONBLOCK` with its first print, keeps in memory what the pipe does not take, and goes on.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn stall(&mut self) -> Result<()> {
-        self.to_fill.as_mut().map_or(Ok(()), fill)
+    pub fn blocks_in_print(&self) -> Result<bool> {
+        let Some(to_fill) = &self.to_fill else {
+            return Ok(true);
+        };
+        // The program's standard output and our writing end are the same open file, and so they share this flag.
+        let flags = OFlag::from_bits_retain(fcntl(to_fill, FcntlArg::F_GETFL)?);
+        Ok(!flags.contains(OFlag::O_NONBLOCK))
     }
 
     /// Starts a command whose standard output is closed at the other end. Its first print fails with a broken pipe.

@@ -123,14 +123,19 @@ pub const CHECKS: &[Check] = &[
 
 fn commits_after_processing(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(STALLED)?;
-    let early = sum(&run.committed);
-    let (commits_later, ahead) = if run.joined && early == 0 {
+    let early = run.early();
+    let (commits_later, ahead, in_part_batch) = if run.joined && early == 0 {
         let first = lane.evidence(FIRST_RUN)?;
         // A program may process its batch and not count it in a summary, so the first batch always counts as processed.
-        let processed = i64::try_from(first.counted_by_then.max(BATCH))?;
-        (first.commits > 0, first.first_commit - processed)
+        let processed = if run.blocks { BATCH } else { 0 };
+        let processed = i64::try_from(first.counted_by_then.max(processed))?;
+        (
+            first.commits > 0,
+            first.first_commit - processed,
+            first.moved_in_part_batch,
+        )
     } else {
-        (true, 0)
+        (true, 0, 0)
     };
     let saw = if !run.joined {
         format!("no member of {ANALYTICS_SERVICE} owned the three partitions")
@@ -139,19 +144,31 @@ fn commits_after_processing(lane: &Lane) -> Result<Verdict> {
         "it never commits, even after processing its batches".to_string()
     } else if ahead > 0 {
         format!("its first commit included {ahead} events that it had not processed")
-    } else {
+    } else if in_part_batch != 0 {
+        format!("it committed {in_part_batch} events of an incomplete batch while nothing came")
+    } else if run.blocks {
         format!(
             "committed offsets in the middle of its first batch: {}",
             offsets(&run.committed)
         )
+    } else {
+        "its first commit included only what it had counted, and it committed no incomplete batch"
+            .to_string()
     };
+    let seconds = AUTO_COMMIT.as_secs();
     Ok(verdict(
-        run.joined && early == 0 && commits_later && ahead <= 0,
-        format!(
-            "no commit while the program is stuck in the middle of its first batch for {} s, and after its first batch a \
-             commit of just that batch",
-            AUTO_COMMIT.as_secs()
-        ),
+        run.joined && early == 0 && commits_later && ahead <= 0 && in_part_batch == 0,
+        if run.blocks {
+            format!(
+                "no commit while the program is stuck in the middle of its first batch for {seconds} s, and after its first batch \
+                 a commit of just that batch"
+            )
+        } else {
+            format!(
+                "a full pipe does not stop this program in a print, so this is judged: a batch summary before the first commit, a \
+                 commit of just that batch, and no commit while it has an incomplete batch for {seconds} s"
+            )
+        },
         saw,
         "What commits, and when? Is it your program, after it has processed the batch, or something else, on a timer? \
          And does it commit what it has processed, or all that it was sent?",
@@ -162,7 +179,7 @@ fn redelivered_after_kill(lane: &Lane) -> Result<Verdict> {
     const EXPECTED: &str = "after a kill between processing and commit, the next run reads exactly that batch again; after a kill \
                             when the commit is done, it reads only what comes next";
     const HINT: &str = "A restart continues at the committed offset. What was the committed offset when the program was killed?";
-    let in_processing = sum(&lane.evidence(STALLED)?.committed);
+    let in_processing = lane.evidence(STALLED)?.early();
     if in_processing > 0 {
         let saw = format!(
             "it was killed in the middle of its first batch, after it had committed {in_processing} events"

@@ -40,7 +40,16 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 pub struct Stalled {
     /// Whether it owned all partitions, in the right group.
     pub joined: bool,
+    /// Whether the program can be blocked in a print. If not, what it has committed says nothing.
+    pub blocks: bool,
     pub committed: Vec<Option<i64>>,
+}
+
+impl Stalled {
+    /// How many events it had committed while it was blocked in the middle of its first batch.
+    pub fn early(&self) -> i64 {
+        if self.blocks { sum(&self.committed) } else { 0 }
+    }
 }
 
 pub const STALLED: Scenario<Stalled> = Scenario {
@@ -71,12 +80,18 @@ fn stalled(lane: &Lane) -> Result<Stalled> {
         };
         wait::up_to(rest, || {
             seen = committed(lane)?;
-            Ok((sum(&seen) != 0).then_some(()))
+            let is_decided = sum(&seen) != 0 || !program.blocks_in_print()?;
+            Ok(is_decided.then_some(()))
         })?;
+    }
+    let blocks = program.blocks_in_print()?;
+    if !blocks {
+        lane.note("it goes on although it can print nothing: it keeps its lines in memory");
     }
     end_by_kill(lane, program)?;
     Ok(Stalled {
         joined,
+        blocks,
         committed: seen,
     })
 }
@@ -103,6 +118,9 @@ pub struct FirstRun {
     /// What was committed at that time, and what the program had printed.
     pub committed: Vec<Option<i64>>,
     pub lines: Vec<String>,
+    /// By how many events the committed offsets moved while it had an incomplete batch and nothing to process. This is looked at
+    /// only in a program that cannot be blocked in a print.
+    pub moved_in_part_batch: i64,
     /// The same after Ctrl-C.
     pub committed_at_end: Vec<Option<i64>>,
     pub lines_at_end: Vec<String>,
@@ -145,6 +163,14 @@ fn first_run(lane: &Lane) -> Result<FirstRun> {
     let ends = lane.kafka().ends(CLICKSTREAM)?;
     let received_part = program.until(limit, || handed_out(lane, fetches_before, &ends))?;
     let fetched = fetches(lane)? > fetches_before;
+    let mut moved_in_part_batch = 0;
+    if received_part && !lane.evidence(STALLED)?.blocks {
+        lane.note(format!("nothing comes for {} s", AUTO_COMMIT.as_secs()));
+        program.until(AUTO_COMMIT, || {
+            moved_in_part_batch = sum(&committed(lane)?) - sum(&settled);
+            Ok(moved_in_part_batch != 0)
+        })?;
+    }
     let _ = program.interrupt();
     let status = program.end_within(STOP_LIMIT)?;
     if status.is_some() {
@@ -162,6 +188,7 @@ fn first_run(lane: &Lane) -> Result<FirstRun> {
         counted_by_then,
         committed: settled,
         lines,
+        moved_in_part_batch,
         committed_at_end: committed(lane)?,
         lines_at_end: program.texts(),
         status,

@@ -139,8 +139,10 @@ pub fn survived_kills(lane: &Lane, rounds: usize) -> Result<Survived> {
             break;
         }
         for write in [Between, Locked, First, Stalled, Between, Locked] {
-            writes += usize::from(desk.kill_at_write(write)?);
-            of_writes += 1;
+            if let Some(is_there) = desk.kill_at_write(write)? {
+                writes += usize::from(is_there);
+                of_writes += 1;
+            }
         }
     }
     let (mut paused, mut lost) = (Paused::NotReached, 0);
@@ -230,8 +232,9 @@ impl Desk<'_, '_> {
         })
     }
 
-    /// Publishes a batch, and kills the program at this instant. Returns whether it came about.
-    fn kill_at_write(&mut self, write: Write) -> Result<bool> {
+    /// Publishes a batch, and kills the program at this instant. Returns whether it came about, or `None` if the program has no
+    /// such instant, because its prints never block.
+    fn kill_at_write(&mut self, write: Write) -> Result<Option<bool>> {
         let lane = self.lane;
         match write {
             Write::Locked => {
@@ -241,7 +244,7 @@ impl Desk<'_, '_> {
                 let has_batch = self.hand_out_a_batch(&mut program)?;
                 let has_ended = !program.is_running()?;
                 self.kill(program)?;
-                Ok(lock.is_some() && (has_batch || has_ended))
+                Ok(Some(lock.is_some() && (has_batch || has_ended)))
             }
             Write::First | Write::Between => {
                 let mut program = self.start_and_join()?;
@@ -250,15 +253,16 @@ impl Desk<'_, '_> {
                 drop(lock);
                 let is_there = self.step(&mut program, &batch, write)?;
                 self.kill(program)?;
-                Ok(is_there)
+                Ok(Some(is_there))
             }
             Write::Stalled => {
                 let mut program = lane.start_to_stall("billing")?;
                 self.wait_until_joined(&mut program)?;
                 lane.stall(&mut program)?;
                 let is_there = self.hand_out_a_batch(&mut program)?;
+                let blocks = program.blocks_in_print()?;
                 self.kill(program)?;
-                Ok(is_there)
+                Ok(blocks.then_some(is_there))
             }
         }
     }
