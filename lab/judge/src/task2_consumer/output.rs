@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use common::EventType;
+
 use crate::data::money::to_cents;
 use crate::history::printed::counts;
 
@@ -20,13 +22,19 @@ pub fn summaries(lines: &[String]) -> Vec<Counts> {
         .collect()
 }
 
-/// Returns the running totals, once for each time that they were printed.
+/// Returns the running totals, once for each time that they were printed. A program may print other objects of numbers, such
+/// as offsets by partition.
 pub fn totals(lines: &[String]) -> Vec<Counts> {
     let lines = lines.iter().filter(|line| !line.contains("Batch summary"));
     lines
         .filter_map(|line| counts(line))
+        .filter(|counts| counts.keys().all(|key| is_event_type(key)))
         .map(without_zeros)
         .collect()
+}
+
+fn is_event_type(name: &str) -> bool {
+    serde_json::from_value::<EventType>(name.into()).is_ok()
 }
 
 /// Removes types that did not occur: a program may print them or leave them out.
@@ -76,6 +84,16 @@ fn purchase(line: &str) -> Option<Purchase> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_objects_of_numbers_are_no_totals() {
+        let lines = [
+            r#"Running totals: {"page_view": 12, "purchase": 8, "search": 0}"#,
+            r#"{"p0": 7, "p1": 25}"#,
+        ];
+        let expected = Counts::from([("page_view".to_string(), 12), ("purchase".to_string(), 8)]);
+        assert_eq!(totals(&lines.map(String::from)), [expected]);
+    }
 
     #[test]
     fn reads_purchases() {
