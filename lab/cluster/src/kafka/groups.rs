@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use broker::wait;
+use rdkafka::admin::ResourceSpecifier;
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::group_description::{
@@ -69,6 +70,23 @@ impl Kafka {
         Ok(members
             .map(|member| TopicMember::of(member, topic))
             .collect())
+    }
+
+    /// How long a group waits for a silent member with the protocol of KIP-848. The group decides this
+    /// (`consumer.session.timeout.ms`), or else its broker (`group.consumer.session.timeout.ms`).
+    ///
+    /// # Errors
+    /// If the cluster does not answer, or is older than Kafka 4.0.
+    pub fn session_timeout(&self, group: &str) -> Result<Duration> {
+        const SETTING: &str = "consumer.session.timeout.ms";
+        let admin = self.admin()?;
+        let (group_of, options) = ([ResourceSpecifier::Group(group)], admin_options());
+        let described = pollster::block_on(admin.describe_configs(&group_of, &options))?;
+        let settings = described.into_iter().next();
+        let settings = settings.context("the cluster described no group")??;
+        let value = settings.get(SETTING).and_then(|entry| entry.value.as_ref());
+        let millis = value.with_context(|| format!("{group} has no setting {SETTING}"))?;
+        Ok(Duration::from_millis(millis.parse()?))
     }
 
     /// The committed offset of each partition of a topic; `None` if the group has committed nothing there, which is not the

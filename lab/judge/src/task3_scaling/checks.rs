@@ -262,12 +262,13 @@ fn leaves_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
     let seen = lane.evidence(SCALED)?;
     let a_left = seen.alone.stopped.left;
     let b_left = seen.b_stopped.as_ref().is_some_and(|b| b.left);
-    let heard = |left: bool| if left { "LeaveGroup" } else { "nothing" };
+    let heard = |left: bool| if left { "goodbye" } else { "nothing" };
     Ok(verdict(
         a_left && b_left,
-        "on Ctrl-C, A and B each send LeaveGroup, so that the group does not have to wait for a session to time out",
+        "on Ctrl-C, A and B each tell the group that they leave it (LeaveGroup, or a heartbeat with the epoch -1), so that it does \
+         not have to wait for a session to time out",
         format!(
-            "the broker heard {} from A and {} from B",
+            "the group heard {} from A and {} from B",
             heard(a_left),
             heard(b_left)
         ),
@@ -305,13 +306,13 @@ fn session_timeout_10_s(lane: &Lane) -> Result<Verdict> {
     Ok(verdict(
         all_right && !asked.is_empty(),
         format!(
-            "members ask for a session timeout of {} when they join",
+            "members ask for a session timeout of {} when they join; with the protocol of KIP-848, it is that of their group",
             seconds(SESSION_TIMEOUT.as_secs())
         ),
         if asked.is_empty() {
             "no member joined".to_string()
         } else {
-            format!("they ask for {}", asked.join(" and "))
+            asked.join(" and ")
         },
         "How long may a member be silent? A setting decides this, and its default is long.",
     ))

@@ -48,7 +48,7 @@ pub struct Scaled {
     pub alone: Alone,
     pub joined: Joined,
     pub read: ReadByBoth,
-    /// As the members asked for when they joined.
+    /// As the members asked for when they joined; for members by KIP-848, that of their group.
     pub session_timeouts: BTreeSet<Duration>,
     /// How many members owned partitions when A was killed; 0 if A had ended before.
     pub before_kill: usize,
@@ -263,13 +263,19 @@ fn both_read(
     patience: Duration,
 ) -> Result<ReadByBoth> {
     let Members { a, b, .. } = members;
-    let ends = lane.kafka().ends(CLICKSTREAM)?;
-    publish(lane)?;
-    wait::up_to(patience, || {
-        let count = new_positions(a, &ends).len() + new_positions(b, &ends).len();
-        let is_over = count >= EVENTS || !(a.is_running()? || b.is_running()?);
-        Ok(is_over.then_some(()))
-    })?;
+    let mut publish_to_both = |limit| {
+        let ends = lane.kafka().ends(CLICKSTREAM)?;
+        publish(lane)?;
+        wait::up_to(limit, || {
+            let count = new_positions(a, &ends).len() + new_positions(b, &ends).len();
+            let is_over = count >= EVENTS || !(a.is_running()? || b.is_running()?);
+            Ok(is_over.then_some(()))
+        })?;
+        anyhow::Ok(ends)
+    };
+    // A fetch that was under way while the group rebalanced may bring A events of a partition that is now B's, but only once.
+    publish_to_both(PRINT_LIMIT)?;
+    let ends = publish_to_both(patience)?;
     // If both read everything, the other one may not be done yet.
     wait::pass(TWICE_LIMIT)?;
     let old = |lines: Vec<Line>| {
@@ -386,12 +392,19 @@ fn members(lane: &Lane) -> Result<Vec<TopicMember>> {
 
 /// How many times the broker was told that a member leaves its group, whichever that is.
 fn leaves(lane: &Lane) -> Result<usize> {
-    Ok(lane.requests_of_programs("LEAVE_GROUP")?.len())
+    let heartbeats = lane.requests_of_programs("CONSUMER_GROUP_HEARTBEAT")?;
+    let by_heartbeat = heartbeats.iter().filter(|one| one.leaves_by_heartbeat());
+    Ok(lane.requests_of_programs("LEAVE_GROUP")?.len() + by_heartbeat.count())
 }
 
 fn session_timeouts(lane: &Lane) -> Result<BTreeSet<Duration>> {
     let joins = lane.group_requests("JOIN_GROUP", SCALE_GROUP)?;
-    Ok(joins.iter().filter_map(Logged::session_timeout).collect())
+    let mut timeouts: BTreeSet<_> = joins.iter().filter_map(Logged::session_timeout).collect();
+    let heartbeats = lane.group_requests("CONSUMER_GROUP_HEARTBEAT", SCALE_GROUP)?;
+    if heartbeats.iter().any(Logged::joins_by_heartbeat) {
+        timeouts.insert(lane.kafka().session_timeout(SCALE_GROUP)?);
+    }
+    Ok(timeouts)
 }
 
 /// The positions that a program printed, from these ends on.
