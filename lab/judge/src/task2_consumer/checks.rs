@@ -141,7 +141,9 @@ fn commits_after_processing(lane: &Lane) -> Result<Verdict> {
         format!("no member of {ANALYTICS_SERVICE} owned the three partitions")
     } else if !commits_later {
         // A program that never commits does not commit too early, but it fails as well.
-        "it never commits, even after processing its batches".to_string()
+        of_batches(&*lane.evidence(FIRST_RUN)?, || {
+            "it never commits, even after processing its batches".to_string()
+        })
     } else if ahead > 0 {
         format!("its first commit included {ahead} events that it had not processed")
     } else if in_part_batch != 0 {
@@ -237,6 +239,21 @@ fn of_events(run: &FirstRun, saw: impl FnOnce() -> String) -> String {
     }
 }
 
+/// Returns what a check of the commits saw: that no batch was processed, or else what `saw` returns.
+fn of_batches(run: &FirstRun, saw: impl FnOnce() -> String) -> String {
+    let is_processed = !summaries(&run.lines).is_empty() || !totals(&run.lines).is_empty();
+    of_events(run, || {
+        if is_processed || run.commits > 0 {
+            saw()
+        } else {
+            format!(
+                "it processed no batch: it printed no counts, and committed nothing. A batch is {BATCH} events from all \
+                     partitions together"
+            )
+        }
+    })
+}
+
 /// Says how many events each of these lines counts.
 fn counted(lines: &str, sizes: &[u64]) -> String {
     if sizes.is_empty() {
@@ -309,7 +326,9 @@ fn one_commit_a_batch(lane: &Lane) -> Result<Verdict> {
         // A client may commit each of its three partitions in a request of its own.
         (batches..=3 * batches).contains(&run.commits),
         format!("one commit for each batch of {BATCH} events"),
-        format!("commits for {FIRST_READ} events: {}", run.commits),
+        of_batches(&run, || {
+            format!("commits for {FIRST_READ} events: {}", run.commits)
+        }),
         "Your program processes a whole batch at a time. When does it commit?",
     ))
 }
@@ -322,10 +341,12 @@ fn commits_next_offset(lane: &Lane) -> Result<Verdict> {
         format!(
             "after {FIRST_READ} processed events, committed offsets that add up to {FIRST_READ} more than before"
         ),
-        format!(
-            "they add up to {committed} more than before: {}",
-            offsets(&run.committed)
-        ),
+        of_batches(&run, || {
+            format!(
+                "they add up to {committed} more than before: {}",
+                offsets(&run.committed)
+            )
+        }),
         "A committed offset says where the next run begins to read. Which offset is that in each partition of the batch?",
     ))
 }
@@ -336,17 +357,20 @@ fn reports_after_acknowledgement(lane: &Lane) -> Result<Verdict> {
     Ok(verdict(
         !run.reported_early && is_reported && run.held && run.commits > 0,
         format!("`Committed batch of {BATCH}.`, but only after the broker has answered the commit"),
-        if run.commits == 0 {
-            "it never commits"
-        } else if !is_reported {
-            "no such line"
-        } else if !run.held {
-            "its first commit did not come in time to be held back"
-        } else if run.reported_early {
-            "it was printed before the broker answered"
-        } else {
-            "it was printed after the broker answered"
-        },
+        of_batches(&run, || {
+            let saw = if run.commits == 0 {
+                "it never commits"
+            } else if !is_reported {
+                "no such line"
+            } else if !run.held {
+                "its first commit did not come in time to be held back"
+            } else if run.reported_early {
+                "it was printed before the broker answered"
+            } else {
+                "it was printed after the broker answered"
+            };
+            saw.to_string()
+        }),
         "A commit can be put in a queue, or your program can wait for its answer. Which of the two does it do?",
     ))
 }
@@ -386,16 +410,18 @@ fn stop_commits_only_processed(lane: &Lane) -> Result<Verdict> {
              {processed} more than before, {of_part_batch} of them since Ctrl-C",
             FIRST_READ + PART_BATCH
         ),
-        if run.commits == 0 {
-            "it never commits".to_string()
-        } else if !run.received_part {
-            format!(
-                "the broker never sent it the last {PART_BATCH} events. {}",
-                run.last_lines
-            )
-        } else {
-            format!("they add up to {committed} more than before, {moved} of them since Ctrl-C")
-        },
+        of_batches(&run, || {
+            if run.commits == 0 {
+                "it never commits".to_string()
+            } else if !run.received_part {
+                format!(
+                    "the broker never sent it the last {PART_BATCH} events. {}",
+                    run.last_lines
+                )
+            } else {
+                format!("they add up to {committed} more than before, {moved} of them since Ctrl-C")
+            }
+        }),
         "To receive an event is not to process it. What commits the received events when your consumer is closed?",
     ))
 }

@@ -370,12 +370,16 @@ fn aborted_comes_again(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(REFUSED)?;
     let (holds, saw) = if_it_copies(&run, |run| {
         let seen = run.seen.as_text();
-        let saw = match (run.refused, run.ended) {
-            (false, _) => {
-                format!("the program sent no offsets that the broker could refuse; {seen}")
-            }
-            (true, true) => format!("the program ended, and was started again; {seen}"),
-            (true, false) => seen,
+        let saw = if !run.refused {
+            format!("the program sent no offsets that the broker could refuse; {seen}")
+        } else if run.ended {
+            format!("the program ended, and was started again; {seen}")
+        } else if run.stuck {
+            format!(
+                "the program did not copy them in that run, and was killed and started again; {seen}"
+            )
+        } else {
+            seen
         };
         (run.refused && run.seen.each_once(), saw)
     });

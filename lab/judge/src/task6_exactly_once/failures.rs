@@ -32,6 +32,8 @@ pub struct Refused {
     pub refused: bool,
     /// Whether it ended by itself, so that another one had to be started.
     pub ended: bool,
+    /// Whether it did not copy everything afterwards, so that it was killed and started again.
+    pub stuck: bool,
     pub seen: Seen,
 }
 
@@ -55,12 +57,18 @@ fn refuse(lane: &Lane) -> Result<Refused> {
         .and_then(|()| refuse_until_aborted(lane, &mut run.program, is_refused));
     // Also after an error, because this broker is used again.
     set_largest(lane, LARGEST)?;
-    let awaited = awaited?;
+    let mut awaited = awaited?;
     lane.note("the broker takes offsets again");
     let mut seen = run.follow(lane, &awaited)?.seen;
     let ended = !run.program.is_running()?;
+    let stuck = !ended && seen.missing > 0;
+    if stuck {
+        // A program that has lost its batch goes on with the next one, and commits past what is lost. One that hangs does not.
+        awaited.publish_more(lane, &a_purchase_of_each_user(first_id()))?;
+        run.follow(lane, &awaited)?;
+    }
     run.kill(lane)?;
-    if ended {
+    if ended || stuck {
         let mut run = Instance::start(lane)?;
         seen = run.follow(lane, &awaited)?.seen;
         run.kill(lane)?;
@@ -68,6 +76,7 @@ fn refuse(lane: &Lane) -> Result<Refused> {
     Ok(Refused {
         refused: is_refused()?,
         ended,
+        stuck,
         seen,
     })
 }
