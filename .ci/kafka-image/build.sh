@@ -45,7 +45,7 @@ kafka-topics org.apache.kafka.tools.TopicCommand
 kafka-console-producer org.apache.kafka.tools.ConsoleProducer
 kafka-console-consumer org.apache.kafka.tools.consumer.ConsoleConsumer
 kafka-consumer-groups org.apache.kafka.tools.consumer.group.ConsumerGroupCommand
-kafka-configs kafka.admin.ConfigCommand
+kafka-configs org.apache.kafka.tools.ConfigCommand
 kafka-get-offsets org.apache.kafka.tools.GetOffsetShell
 TOOLS
 chmod 755 "$root"/opt/kafka/bin/*.sh "$root"/etc/kafka/docker/run

@@ -144,9 +144,10 @@ fn unwritable_cache() -> Result<()> {
 fn half_written_cache() -> Result<()> {
     let lab = CommandLine::new()?;
     let cache = tempfile::tempdir()?;
-    let jars = cache.path().join("jars-4.3.0");
+    let version = broker::DEFAULT_VERSION;
+    let jars = cache.path().join(format!("jars-{version}"));
     std::fs::create_dir_all(&jars)?;
-    std::fs::write(jars.join("kafka_2.13-4.3.0.jar"), "half")?;
+    std::fs::write(jars.join(format!("kafka_2.13-{version}.jar")), "half")?;
     std::fs::create_dir_all(cache.path().join("partial-0"))?;
     for arguments in ["up", "down"] {
         let mut command = lab.command(arguments);

@@ -24,6 +24,7 @@ mod packages;
 mod pages;
 mod partitions;
 mod starters;
+mod versions;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -94,6 +95,7 @@ fn main() -> ExitCode {
         grade::trials(),
         handout::trials(),
         pages::trials(),
+        versions::trials(),
         bank::trials(),
     ];
     let code = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code();

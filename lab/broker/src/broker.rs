@@ -10,6 +10,7 @@ use crate::keeper::{Folder, Lifetime};
 use crate::ports::{Ports, on_free_ports};
 use crate::prepare::prepare;
 use crate::request_log::{Request, read};
+use crate::version::version;
 use crate::way::Way;
 
 /// A Kafka of our own. It ends when this value is dropped or when this process ends.
@@ -18,6 +19,7 @@ pub struct Broker {
     ports: Ports,
     bootstrap: String,
     way: String,
+    version: String,
     ready_after: Duration,
     inner: Inner,
 }
@@ -52,6 +54,7 @@ impl Broker {
     fn start_with(gate: Option<u16>) -> Result<Self> {
         let way = Way::for_private()?;
         let start = Instant::now();
+        let mut kafka = version().to_string();
         let (ports, inner) = match &way {
             #[cfg(feature = "testcontainers")]
             Way::Docker(_) => on_free_ports(None, gate, |ports| {
@@ -70,6 +73,7 @@ impl Broker {
                 let cache = Cache::open()?;
                 reap(&cache)?;
                 let prepared = prepare(&cache, java.clone())?;
+                kafka.clone_from(&prepared.version);
                 let archive = prepared.use_archive();
                 on_free_ports(None, gate, |ports| {
                     let (folder, lifetime) = (Folder::Fresh, Lifetime::Owned);
@@ -83,6 +87,7 @@ impl Broker {
             ports,
             bootstrap: format!("127.0.0.1:{}", ports.client),
             way: way.to_string(),
+            version: kafka,
             ready_after: start.elapsed(),
             inner,
         })
@@ -129,7 +134,7 @@ impl std::fmt::Display for Broker {
         write!(
             f,
             "Kafka {} in {}, on {}, ready after {:.1} s",
-            crate::KAFKA_VERSION,
+            self.version,
             self.way,
             self.bootstrap,
             self.ready_after.as_secs_f32()

@@ -11,7 +11,8 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::command::{last_lines, run};
 use crate::ports::{PortTaken, Ports};
-use crate::{IMAGE, wait};
+use crate::version::{image, version};
+use crate::wait;
 
 /// How long the daemon may take to answer. Usually it answers within a millisecond, on a busy machine later. If it hangs, we
 /// must not wait for it long, because a JVM may do instead.
@@ -68,7 +69,7 @@ impl Docker {
     /// [`PortTaken`] if the port is taken. Also if Docker cannot get the image, or if Kafka does not become ready. Then no
     /// container is left.
     pub fn up(&self, name: &str, port: u16) -> Result<()> {
-        if self.ask(&["image", "inspect", IMAGE]).is_err() {
+        if self.ask(&["image", "inspect", image()]).is_err() {
             self.pull()?;
         }
         let started = self.compose_up(name, port);
@@ -94,6 +95,7 @@ impl Docker {
             .args(["-p", &format!("kafka-lab-{port}"), "up", "-d"])
             .env("KAFKA_LAB_PORT", port.to_string())
             .env("KAFKA_LAB_CONTAINER", name)
+            .env("KAFKA_LAB_VERSION", version())
             // `docker-compose`, the old version, needs this variable too.
             .env("DOCKER_HOST", &self.host);
         let output = run(&mut compose, READY_LIMIT)?;
@@ -103,7 +105,10 @@ impl Docker {
             {
                 bail!(PortTaken(port));
             }
-            bail!("Docker could not start a container of {IMAGE}. It printed last:\n{said}");
+            bail!(
+                "Docker could not start a container of {}. It printed last:\n{said}",
+                image()
+            );
         }
         wait::until("Kafka in Docker to be ready", READY_LIMIT, || {
             let log = self.output(name)?;
@@ -136,7 +141,7 @@ impl Docker {
         for (variable, value) in container_variables(ports) {
             command.extend(["-e".to_string(), format!("{variable}={value}")]);
         }
-        command.push(IMAGE.to_string());
+        command.push(image().to_string());
         command.into_iter().map(Into::into).collect()
     }
 
@@ -178,11 +183,12 @@ impl Docker {
     }
 
     fn pull(&self) -> Result<()> {
-        eprintln!("Kafka: Docker downloads the image {IMAGE} (400 MB, only once) …");
-        let output = run(self.command().args(["pull", IMAGE]), PULL_LIMIT)?;
+        let image = image();
+        eprintln!("Kafka: Docker downloads the image {image} (400 MB, only once) …");
+        let output = run(self.command().args(["pull", image]), PULL_LIMIT)?;
         if !output.status.success() {
             bail!(
-                "Docker answers, but could not download the image {IMAGE}: {}\n\
+                "Docker answers, but could not download the image {image}: {}\n\
                  Check your network connection. Or use a plain JVM instead of Docker: set KAFKA_LAB_BROKER=jvm",
                 last_lines(&output.stderr, 1)
             );

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
+use crate::Cache;
 use crate::command::run;
+use crate::version::{in_class_path, is_new_enough, version};
 use crate::wait::Interrupted;
-use crate::{Cache, KAFKA_VERSION};
 
 /// A file beside the jars, with the name and the size of each. It is written when all of them have been downloaded.
 const MANIFEST: &str = "manifest.json";
@@ -28,7 +29,7 @@ const DOWNLOAD_LIMIT: Duration = Duration::from_secs(15 * 60);
 pub fn class_path(cache: &Cache) -> Result<String> {
     let folder = match kafka_home() {
         Some(home) => home.join("libs"),
-        None => cache.complete(&format!("jars-{KAFKA_VERSION}"), is_whole, download)?,
+        None => cache.complete(&cached(), is_whole, download)?,
     };
     let mut jars: Vec<PathBuf> = list(&folder)
         .unwrap_or_default()
@@ -36,13 +37,20 @@ pub fn class_path(cache: &Cache) -> Result<String> {
         .map(|name| folder.join(name))
         .collect();
     jars.sort();
-    if !jars.iter().any(|jar| is_kafka(jar)) {
+    let class_path = std::env::join_paths(jars)?.to_string_lossy().into_owned();
+    let Some(version) = in_class_path(&class_path) else {
         bail!(
             "there is no Kafka in {}. Set KAFKA_HOME to the folder of an unpacked Kafka distribution, or unset it",
             folder.display()
         );
-    }
-    Ok(std::env::join_paths(jars)?.to_string_lossy().into_owned())
+    };
+    is_new_enough(version).with_context(|| format!("in {}", folder.display()))?;
+    Ok(class_path)
+}
+
+/// The name of the folder with the downloaded jars, in the cache.
+fn cached() -> String {
+    format!("jars-{}", version())
 }
 
 /// Checks whether there is a way to get the jars. Does not download them.
@@ -50,7 +58,7 @@ pub fn class_path(cache: &Cache) -> Result<String> {
 /// # Errors
 /// If `KAFKA_HOME` is not set, the cache has no jars, and there is no Maven. The message says what to do.
 pub fn available(cache: &Cache) -> Result<()> {
-    if kafka_home().is_some() || cache.has(&format!("jars-{KAFKA_VERSION}"), is_whole) {
+    if kafka_home().is_some() || cache.has(&cached(), is_whole) {
         return Ok(());
     }
     let maven = run(Command::new("mvn").arg("-v"), Duration::from_secs(60));
@@ -64,11 +72,6 @@ fn kafka_home() -> Option<PathBuf> {
     std::env::var_os("KAFKA_HOME")
         .filter(|home| !home.is_empty())
         .map(PathBuf::from)
-}
-
-fn is_kafka(jar: &Path) -> bool {
-    jar.file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with("kafka_2.13-"))
 }
 
 /// The jars of a folder with their sizes in bytes.
@@ -101,7 +104,8 @@ fn first_error(text: &str) -> &str {
 
 /// Downloads the jars with Maven, which checks them. Then writes the list of their names and sizes.
 fn download(folder: &Path) -> Result<()> {
-    eprintln!("Kafka {KAFKA_VERSION}: downloading its jars with Maven (54 MB, only once) …");
+    let version = version();
+    eprintln!("Kafka {version}: downloading its jars with Maven (54 MB, only once) …");
     let pom = folder.join("pom.xml");
     fs::write(&pom, include_str!("../kafka/pom.xml"))?;
     let mut maven = Command::new("mvn");
@@ -115,6 +119,7 @@ fn download(folder: &Path) -> Result<()> {
             "dependency:copy-dependencies",
             "-DincludeScope=runtime",
         ])
+        .arg(format!("-Dkafka.version={version}"))
         .arg(format!("-DoutputDirectory={}", folder.display()));
     let output = match run(&mut maven, DOWNLOAD_LIMIT) {
         Err(error) if !error.is::<Interrupted>() => bail!(
@@ -124,7 +129,7 @@ fn download(folder: &Path) -> Result<()> {
     };
     if !output.status.success() {
         bail!(
-            "Maven could not download Kafka's jars. Check your network connection (and the proxy in ~/.m2/settings.xml) and \
+            "Maven could not download the jars of Kafka {version}. Check your network connection (and the proxy in ~/.m2/settings.xml) and \
              try again. Or set KAFKA_HOME to the folder of an unpacked Kafka distribution. Maven printed:\n{}",
             first_error(&String::from_utf8_lossy(&output.stdout))
         );

@@ -16,6 +16,7 @@ use crate::command::last_lines;
 use crate::keeper::{Folder, Keeper, LOG, Lifetime, PID_OF_KEEPER, STARTING};
 use crate::ports::{PortTaken, Ports};
 use crate::prepared::{Prepared, define, properties_for};
+use crate::version::in_class_path;
 use crate::{Cache, wait};
 
 /// The error if a broker's files or its process are missing.
@@ -49,11 +50,7 @@ impl Process {
     ) -> Result<Self> {
         let keeper = Keeper::start(cache, lifetime, folder, "", |folder| {
             let data = folder.join("data");
-            fs::create_dir(&data)?;
-            for entry in fs::read_dir(prepared.template())? {
-                let entry = entry?;
-                fs::copy(entry.path(), data.join(entry.file_name()))?;
-            }
+            copy_folder(&prepared.template(), &data)?;
             let properties = folder.join("server.properties");
             fs::write(&properties, properties_for(ports, &data))?;
             let mut java = vec![prepared.java.path.clone().into_os_string()];
@@ -145,6 +142,12 @@ impl Process {
         read_pid(&self.folder.join("pid"))
     }
 
+    /// The version of Kafka that runs in it; empty if the broker no longer exists.
+    pub fn version(&self) -> String {
+        let command = self.pid().map(command_line).unwrap_or_default();
+        in_class_path(&command).unwrap_or_default().to_string()
+    }
+
     /// Sends the JVM a signal: SIGSTOP pauses the broker, SIGCONT resumes it.
     ///
     /// # Errors
@@ -216,6 +219,21 @@ fn taken_port(text: &str, port: u16) -> Option<u16> {
         .iter()
         .any(|words| text.contains(words))
         .then_some(port)
+}
+
+/// Copies a folder and what is in it.
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let copy = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &copy)?;
+        } else {
+            fs::copy(entry.path(), copy)?;
+        }
+    }
+    Ok(())
 }
 
 /// Ends brokers whose keeper was killed, and removes their folders.

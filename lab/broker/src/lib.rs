@@ -22,6 +22,7 @@ mod private_container;
 mod request_log;
 pub mod shared;
 pub mod tools;
+mod version;
 pub mod wait;
 mod way;
 
@@ -33,10 +34,5 @@ pub use java::Java;
 pub use keeper::Lifetime;
 pub use ports::free_port;
 pub use request_log::Request;
+pub use version::DEFAULT as DEFAULT_VERSION;
 pub use way::Way;
-
-/// The Kafka version of the image and of the jars.
-pub const KAFKA_VERSION: &str = "4.3.0";
-
-/// The official image of this Kafka.
-pub const IMAGE: &str = "apache/kafka:4.3.0";

@@ -15,6 +15,7 @@ use crate::jvm::Process;
 use crate::keeper::{Folder, Lifetime};
 use crate::ports::{Ports, on_free_ports};
 use crate::prepared::{LOGGING, PROPERTIES, Prepared, TOOLS_LOGGING, define, properties_for};
+use crate::version::in_class_path;
 use crate::{Cache, Java, jars};
 
 /// Gets the jars, the data folder and the archive. Makes them if they do not exist yet. The folder and the archive are made once
@@ -28,9 +29,11 @@ pub fn prepare(cache: &Cache, java: Java) -> Result<Prepared> {
     (&java.version, &java.path, &class_path).hash(&mut hasher);
     (PROPERTIES, LOGGING, TOOLS_LOGGING).hash(&mut hasher);
     let name = format!("prepared-{:016x}", hasher.finish());
+    let version = in_class_path(&class_path).unwrap_or_default();
     let in_folder = |folder: &Path| Prepared {
         java: java.clone(),
         class_path: class_path.clone(),
+        version: version.to_string(),
         folder: folder.to_path_buf(),
     };
     let is_whole = |folder: &Path| in_folder(folder).archive().exists();

@@ -19,6 +19,8 @@ pub const TOOLS_LOGGING: &str = include_str!("../kafka/tools-log4j2.yaml");
 pub struct Prepared {
     pub java: Java,
     pub class_path: String,
+    /// The version of this Kafka.
+    pub version: String,
     pub folder: PathBuf,
 }
 

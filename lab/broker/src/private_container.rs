@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::docker::container_variables;
 use crate::ports::{PortTaken, Ports};
+use crate::version::image;
 
 /// After how many seconds a container ends by itself. This ends containers whose owner was killed. It is long, because the tests
 /// keep their containers for as long as they run.
@@ -29,9 +30,7 @@ impl PrivateContainer {
     /// # Errors
     /// [`PortTaken`] if a port is taken. Also if Docker cannot get the image, or if Kafka does not become ready.
     pub fn start(ports: Ports) -> Result<Self> {
-        let (name, tag) = crate::IMAGE
-            .rsplit_once(':')
-            .unwrap_or((crate::IMAGE, "latest"));
+        let (name, tag) = image().rsplit_once(':').unwrap_or((image(), "latest"));
         let runtime = Runtime::new()?;
         let request = GenericImage::new(name, tag)
             .with_wait_for(WaitFor::message_on_stdout("Kafka Server started"))
@@ -62,7 +61,7 @@ impl PrivateContainer {
             {
                 return PortTaken(ports.client).into();
             }
-            anyhow!("testcontainers could not start {}: {text}", crate::IMAGE)
+            anyhow!("testcontainers could not start {}: {text}", image())
         })?;
         Ok(Self {
             container: Some(container),

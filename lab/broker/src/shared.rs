@@ -11,6 +11,7 @@ use crate::keeper::{Folder, Keeper, Lifetime};
 use crate::ports::{PortTaken, on_free_ports};
 use crate::prepare::prepare;
 use crate::request_log::{Request, read};
+use crate::version::version;
 use crate::way::bootstrap_servers;
 use crate::{Cache, Docker, Java, Way};
 
@@ -222,21 +223,22 @@ impl Drop for SharedKafka {
 /// The version of Kafka and where it runs.
 impl std::fmt::Display for SharedKafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let version = crate::KAFKA_VERSION;
         let bootstrap = &self.bootstrap;
         match &self.place {
             Place::Yours => write!(f, "your own cluster at {bootstrap} (BOOTSTRAP_SERVERS)"),
             Place::Docker { container, .. } => {
                 write!(
                     f,
-                    "Kafka {version} in Docker, container {container}, on {bootstrap}"
+                    "Kafka {} in Docker, container {container}, on {bootstrap}",
+                    version()
                 )
             }
             Place::Jvm(process) => {
                 let pid = process.pid().map(|pid| pid.to_string()).unwrap_or_default();
                 write!(
                     f,
-                    "Kafka {version} in a plain JVM, process {pid}, on {bootstrap}"
+                    "Kafka {} in a plain JVM, process {pid}, on {bootstrap}",
+                    process.version()
                 )
             }
         }

@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::prepare::prepare;
 use crate::prepared::define;
 use crate::shared::{Place, SharedKafka};
-use crate::{Cache, Docker, IMAGE, Java};
+use crate::version::{image, number};
+use crate::{Cache, Docker, Java};
 
 /// The tools: the name and the main class of each.
 const TOOLS: &[(&str, &str)] = &[
@@ -26,9 +27,14 @@ const TOOLS: &[(&str, &str)] = &[
         "kafka-consumer-groups",
         "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
     ),
-    ("kafka-configs", "kafka.admin.ConfigCommand"),
+    ("kafka-configs", CONFIGS),
     ("kafka-get-offsets", "org.apache.kafka.tools.GetOffsetShell"),
 ];
+
+/// A main class that has another name before Kafka 4.4.
+const CONFIGS: &str = "org.apache.kafka.tools.ConfigCommand";
+const CONFIGS_BEFORE_4_4: &str = "kafka.admin.ConfigCommand";
+const SINCE_4_4: (u32, u32) = (4, 4);
 
 /// The options that Kafka 4 renamed: the tool, the name on the slides, and the new name. Kafka still accepts the old names. But
 /// then it prints a warning on *standard output*, among the messages.
@@ -97,7 +103,7 @@ pub fn command(kafka: &SharedKafka, name: &str, arguments: &[String]) -> Result<
             (Ok(java), _) => in_jvm(&java, class, &all),
             (_, Ok(docker)) => {
                 let mut command = docker.command();
-                command.args(["run", "--rm", "-i", "--network", "host", IMAGE]);
+                command.args(["run", "--rm", "-i", "--network", "host", image()]);
                 command.arg(script(name)).args(&all);
                 Ok(command)
             }
@@ -161,6 +167,12 @@ fn script(name: &str) -> String {
 
 fn in_jvm(java: &Java, class: &str, arguments: &[String]) -> Result<Command> {
     let prepared = prepare(&Cache::open()?, java.clone())?;
+    let is_new = number(&prepared.version).is_none_or(|number| number >= SINCE_4_4);
+    let class = if class == CONFIGS && !is_new {
+        CONFIGS_BEFORE_4_4
+    } else {
+        class
+    };
     let mut command = Command::new(&java.path);
     command
         .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])

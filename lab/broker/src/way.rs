@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::docker::compose_command;
+use crate::version::{check, image};
 use crate::{Cache, Docker, Java, jars};
 
 /// A way to get a real Kafka.
@@ -59,6 +60,7 @@ pub fn bootstrap_servers() -> Option<String> {
 
 /// Docker or a plain JVM. `besides` names more ways, for the message of the error.
 fn own(docker: impl Fn() -> Result<Docker>, besides: &str) -> Result<Way> {
+    check()?;
     let docker = || docker().map(Way::Docker);
     let jvm = || {
         let java = Java::find()?;
@@ -86,7 +88,7 @@ impl std::fmt::Display for Way {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Yours(servers) => write!(f, "your own cluster at {servers} (BOOTSTRAP_SERVERS)"),
-            Self::Docker(_) => write!(f, "Docker, image {}", crate::IMAGE),
+            Self::Docker(_) => write!(f, "Docker, image {}", image()),
             Self::Jvm(java) => write!(f, "a plain JVM, {}", java.version),
         }
     }

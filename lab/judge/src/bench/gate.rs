@@ -62,9 +62,9 @@ pub struct Hold {
 const WITH_CHANGE: &[i16] = &[0, 8, 22, 26, 28];
 
 /// The keys of requests that change neither records nor committed offsets: fetch, metadata, reading offsets, joining and leaving
-/// groups, beginning transactions, telemetry.
+/// groups, beginning transactions, telemetry, share groups (KIP-932), whose state is none of a consumer group.
 const WITHOUT_CHANGE: &[i16] = &[
-    1, 2, 3, 9, 10, 11, 12, 13, 14, 15, 16, 18, 23, 24, 25, 68, 69, 71, 72,
+    1, 2, 3, 9, 10, 11, 12, 13, 14, 15, 16, 18, 23, 24, 25, 68, 69, 71, 72, 76, 77, 78, 79,
 ];
 
 /// The keys of requests whose effects come after their answers: the markers of a transaction are written when it has ended (EndTxn,
