@@ -1,4 +1,4 @@
-//! The shared Kafka: the one that students work with, on `localhost:9092`.
+//! The shared Kafka: the one that students work with, on `127.0.0.1:9092`.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -51,6 +51,12 @@ pub fn port() -> Result<u16> {
     }
 }
 
+/// The address for clients. It has no name, because `localhost` may also stand for an IPv6 address, on which Kafka does not
+/// listen.
+fn address(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
 impl SharedKafka {
     /// The shared Kafka, if it is running. Does not check whether a cluster in `BOOTSTRAP_SERVERS` is running.
     ///
@@ -61,7 +67,7 @@ impl SharedKafka {
             return Ok(Some(Self::running(servers, Place::Yours)));
         }
         let port = port()?;
-        let bootstrap = format!("localhost:{port}");
+        let bootstrap = address(port);
         if let Some(process) = Process::find(&Cache::open()?.run().join(jvm_folder(port))) {
             return Ok(Some(Self::running(bootstrap, Place::Jvm(process))));
         }
@@ -100,7 +106,8 @@ impl SharedKafka {
         let mut shared = started.map_err(|error| match error.downcast_ref::<PortTaken>() {
             Some(PortTaken(port)) => anyhow!(
                 "Port {port} is taken by another program. If that program is a Kafka that you want to use, set \
-                 BOOTSTRAP_SERVERS=localhost:{port}. Otherwise stop the program, or set KAFKA_LAB_PORT to another port"
+                 BOOTSTRAP_SERVERS={}. Otherwise stop the program, or set KAFKA_LAB_PORT to another port",
+                address(*port)
             ),
             None => error,
         })?;
@@ -128,7 +135,7 @@ impl SharedKafka {
             let folder = Folder::Named(&folder);
             Process::start(&prepared, cache, folder, ports, lifetime, &archive)
         })?;
-        let mut shared = Self::running(format!("localhost:{port}"), Place::Jvm(process));
+        let mut shared = Self::running(address(port), Place::Jvm(process));
         shared.lifetime = lifetime;
         Ok(shared)
     }
@@ -158,10 +165,7 @@ impl SharedKafka {
         };
         let started = docker.up(&container, port);
         let docker = docker.clone();
-        let mut shared = Self::running(
-            format!("localhost:{port}"),
-            Place::Docker { docker, container },
-        );
+        let mut shared = Self::running(address(port), Place::Docker { docker, container });
         shared.keeper = keeper;
         shared.lifetime = lifetime;
         started.map(|()| shared)
