@@ -56,7 +56,7 @@ impl Process {
             }
             let properties = folder.join("server.properties");
             fs::write(&properties, properties_for(ports, &data))?;
-            let mut java = vec![prepared.java.path.clone().into_os_string()];
+            let mut java = prepared.java.words();
             let options = [
                 "-Xmx256m",
                 "-XX:+UseSerialGC",

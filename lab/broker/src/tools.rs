@@ -161,7 +161,7 @@ fn script(name: &str) -> String {
 
 fn in_jvm(java: &Java, class: &str, arguments: &[String]) -> Result<Command> {
     let prepared = prepare(&Cache::open()?, java.clone())?;
-    let mut command = Command::new(&java.path);
+    let mut command = java.command();
     command
         .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
         .arg(define(
