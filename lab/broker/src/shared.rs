@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::docker::LABEL;
 use crate::jvm::{Process, reap};
 use crate::keeper::{Folder, Keeper, Lifetime};
 use crate::ports::{PortTaken, on_free_ports};
@@ -147,12 +148,14 @@ impl SharedKafka {
         lifetime: Lifetime,
     ) -> Result<Self> {
         let container = container()?;
-        // A stopped container of the same name would prevent the start.
-        docker.remove(&container)?;
         let keeper = match lifetime {
             Lifetime::Kept => None,
             Lifetime::Owned => {
-                let after = format!("DOCKER_HOST='{}' docker rm -f -v {container}", docker.host);
+                let after = format!(
+                    "export DOCKER_HOST='{}'; docker ps -aq --filter 'name=^/{container}$' --filter label={LABEL} | \
+                     xargs docker rm -f -v",
+                    docker.host
+                );
                 let nothing = |_: &Path| Ok(["sleep", "86400"].map(Into::into).to_vec());
                 Some(Keeper::start(
                     cache,
@@ -245,6 +248,18 @@ impl std::fmt::Display for SharedKafka {
             }
         }
     }
+}
+
+/// The container that has the name of the lab's, although the lab has not made it, if there is one.
+///
+/// # Errors
+/// If Docker does not answer any more.
+pub fn foreign_container() -> Result<Option<String>> {
+    let name = container()?;
+    Ok(match Docker::find() {
+        Ok(docker) if docker.is_foreign(&name)? => Some(name),
+        _ => None,
+    })
 }
 
 /// The container's name. It is `kafka-broker`, as on the slides. If the port is not 9092, it ends with the port.
