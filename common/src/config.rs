@@ -18,12 +18,15 @@ pub const SESSION_TIMEOUT_MS: &str = "10000";
 /// How long to wait for Kafka's first answer.
 const REACH_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The brokers to connect to first: `BOOTSTRAP_SERVERS`, or `localhost:9092` if that is empty or not set.
+/// The brokers to connect to first: `BOOTSTRAP_SERVERS`, or `127.0.0.1:9092` if that is empty or not set.
+///
+/// `localhost:9092` works, too. But on many systems, this name first stands for the IPv6 address `::1`, on which the
+/// lab's Kafka does not listen. The client then reports a failed connection before it tries the other address.
 pub fn bootstrap_servers() -> String {
     std::env::var("BOOTSTRAP_SERVERS")
         .ok()
         .filter(|servers| !servers.trim().is_empty())
-        .unwrap_or_else(|| "localhost:9092".to_string())
+        .unwrap_or_else(|| "127.0.0.1:9092".to_string())
 }
 
 /// The file of the billing database: `BILLING_DB`. If that is empty or not set, the file is `billing.db` in the folder

@@ -24,7 +24,7 @@ impl fmt::Debug for Error {
 impl<E: std::error::Error> From<E> for Error {
     fn from(error: E) -> Self {
         let mut message = error.to_string();
-        if message.contains("AllBrokersDown") {
+        if message.contains("BrokerTransportFailure") {
             message = format!(
                 "Kafka no longer answers ({message}). Run `cargo lab status` to see whether it is running."
             );

@@ -7,6 +7,7 @@ mod names;
 mod output;
 mod payment;
 mod rebalanced;
+mod received;
 mod shutdown;
 mod undelivered;
 
@@ -23,5 +24,6 @@ pub use names::{
 pub use output::end_with_the_reader;
 pub use payment::Payment;
 pub use rebalanced::Rebalanced;
+pub use received::{is_about_the_connection, received};
 pub use shutdown::Shutdown;
 pub use undelivered::Undelivered;

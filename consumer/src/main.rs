@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{
     ANALYTICS_SERVICE, CLICKSTREAM, Error, Event, EventCounts, EventType, SESSION_TIMEOUT_MS,
-    Shutdown, bootstrap_servers, require_topic,
+    Shutdown, bootstrap_servers, received, require_topic,
 };
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -44,10 +44,10 @@ fn main() -> Result<(), Error> {
     // TODO(4): keep totals over all batches of this run, not just over one batch. (Sheet: step 5)
     // END(4)
     while !shutdown.requested() {
-        let Some(message) = consumer.poll(Duration::from_millis(500)) else {
+        let Some(message) = received(consumer.poll(Duration::from_millis(500)))? else {
             continue;
         };
-        batch.push(Event::from_message(&message?)?);
+        batch.push(Event::from_message(&message)?);
         if batch.len() < BATCH_SIZE {
             continue;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{
     CLICKSTREAM, CRASH_DEMO_GROUP, Error, Event, SESSION_TIMEOUT_MS, Shutdown, bootstrap_servers,
-    require_topic,
+    received, require_topic,
 };
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -29,10 +29,9 @@ fn main() -> Result<(), Error> {
 
     let mut processed = 0;
     while !shutdown.requested() {
-        let Some(message) = consumer.poll(Duration::from_millis(500)) else {
+        let Some(message) = received(consumer.poll(Duration::from_millis(500)))? else {
             continue;
         };
-        let message = message?;
         let event = Event::from_message(&message)?;
         processed += 1;
         println!(

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{
     CLICKSTREAM, Error, Event, EventType, PURCHASE_EXTRACTOR, PURCHASES, Rebalanced, Shutdown,
-    bootstrap_servers, require_topics,
+    bootstrap_servers, received, require_topics,
 };
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -70,7 +70,7 @@ fn main() -> Result<(), Error> {
     consumer.subscribe(&[CLICKSTREAM])?;
     let mut batch = Vec::new();
     while !shutdown.requested() {
-        let message = consumer.poll(Duration::from_millis(500)).transpose()?;
+        let message = received(consumer.poll(Duration::from_millis(500)))?;
         if consumer.context().happened() {
             // After a rebalance, each partition goes on from its committed offset, so this batch comes again.
             batch.clear();

@@ -1,13 +1,13 @@
 //! `cargo lab check`, as a student or a grader's script uses it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use broker::{Cache, Way, wait};
+use broker::{Cache, Way, run, wait};
 use judge::programs::Version;
 use judge::{Program, TASKS};
 use libtest_mimic::Trial;
@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::command_line::CommandLine;
+use crate::command_line::{CommandLine, text};
 use crate::{programs, trial};
 
 /// The longest wait for one step, on a busy machine.
@@ -29,6 +29,7 @@ pub fn trials() -> Vec<Trial> {
         trial("check::watch_judges_again_what_was_saved", watch),
         trial("check::ctrl_c_leaves_nothing_running", ctrl_c),
         trial("check::a_folder_without_programs_is_named", no_programs),
+        trial("check::programs_get_the_language_of_grading", language),
         trial("check::without_kafka_nothing_is_judged", no_kafka),
     ];
     if matches!(Way::for_private(), Ok(Way::Jvm(_))) {
@@ -51,6 +52,24 @@ fn solutions() -> Result<TempDir> {
 
 fn check(folder: &Path, words: &str) -> String {
     format!("check {words} --programs {}", folder.display())
+}
+
+/// A producer that only prints its environment. The verdicts show what a program printed last.
+fn language() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let script = folder.path().join("producer");
+    let prints = "echo \"its language: $LANG,$LC_ALL,$LC_NUMERIC,$LANGUAGE,$JAVA_TOOL_OPTIONS.\"";
+    fs::write(&script, format!("#!/bin/sh\n{prints}\n"))?;
+    fs::set_permissions(&script, Permissions::from_mode(0o755))?;
+    let lab = CommandLine::new()?;
+    let mut check = lab.command(&check(folder.path(), "1"));
+    for name in ["LANG", "LC_ALL", "LC_NUMERIC", "LANGUAGE"] {
+        check.env(name, "de_DE.UTF-8");
+    }
+    check.env("JAVA_TOOL_OPTIONS", "-Duser.language=de");
+    let printed = text(&run(&mut check, LIMIT)?)?;
+    ensure!(printed.contains("its language: C.UTF-8,,,,."), "{printed}");
+    Ok(())
 }
 
 fn json() -> Result<()> {

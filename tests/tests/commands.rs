@@ -16,6 +16,10 @@ pub fn trials() -> Vec<Trial> {
         trial("commands::a_taken_port_is_named", taken_port),
         trial("commands::an_unwritable_cache_is_named", unwritable_cache),
         trial(
+            "commands::options_for_all_jvms_do_not_reach_kafka",
+            java_options,
+        ),
+        trial(
             "commands::a_half_written_cache_is_made_anew",
             half_written_cache,
         ),
@@ -138,6 +142,27 @@ fn unwritable_cache() -> Result<()> {
             .env("KAFKA_LAB_BROKER", "jvm"),
     )?;
     has(&said, "KAFKA_LAB_CACHE")
+}
+
+/// Neither the broker nor a tool starts with these options: the garbage collector contradicts the lab's own, and there is no
+/// such option or folder.
+fn java_options() -> Result<()> {
+    let lab = CommandLine::new()?;
+    for arguments in ["up", "kafka-topics --list", "down"] {
+        let mut command = lab.command(arguments);
+        command
+            .env("KAFKA_LAB_BROKER", "jvm")
+            .env("JAVA_TOOL_OPTIONS", "-XX:+UseG1GC")
+            .env("_JAVA_OPTIONS", "-Xmx1m")
+            .env("JDK_JAVA_OPTIONS", "--no-such-option")
+            .env("CLASSPATH", "/no-such-folder");
+        let printed = text(&run(&mut command, LIMIT)?)?;
+        ensure!(
+            arguments != "kafka-topics --list" || printed.contains("clickstream"),
+            "{printed}"
+        );
+    }
+    Ok(())
 }
 
 /// If the jars are not complete, all of them are copied again, from Maven's own repository.

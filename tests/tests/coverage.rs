@@ -22,7 +22,7 @@ const NOT_JUDGED: &[NotJudged] = &[
     NotJudged {
         clause: "E1",
         programs: &[],
-        why: "every check depends on it: brokers listen on ports that are chosen anew each time",
+        why: "every check depends on it: brokers listen on ports that are chosen anew each time, on an address without a name",
     },
     NotJudged {
         clause: "E2",

@@ -97,7 +97,7 @@ fn nothing_runs(lab: &CommandLine) -> Result<()> {
             .is_err()
             .then_some(()))
     })?;
-    let address = format!("BOOTSTRAP_SERVERS=localhost:{port} ");
+    let address = format!("BOOTSTRAP_SERVERS=127.0.0.1:{port} ");
     wait::until("all programs to be gone", LIMIT, || {
         let ps = Command::new("ps")
             .args(["axeww", "-o", "command="])

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -26,6 +26,12 @@ const PULL_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// How long the container may take to start, and then Kafka in it to become ready.
 const READY_LIMIT: Duration = Duration::from_secs(120);
+
+/// The label of each container that the lab makes. The lab touches no container without it, whatever its name is.
+pub const LABEL: &str = "kafka-lab";
+
+/// The filter of `docker ps` for containers with this label.
+const OURS: &str = "label=kafka-lab";
 
 /// A Docker daemon that answers.
 #[derive(Clone, Debug)]
@@ -66,9 +72,18 @@ impl Docker {
     /// Creates and starts the shared Kafka's container `name`, and waits until Kafka is ready on `port`.
     ///
     /// # Errors
-    /// [`PortTaken`] if the port is taken. Also if Docker cannot get the image, or if Kafka does not become ready. Then no
-    /// container is left.
+    /// [`PortTaken`] if the port is taken. Also if somebody else's container has this name, if Docker cannot get the image, or
+    /// if Kafka does not become ready. Then no container of ours is left.
     pub fn up(&self, name: &str, port: u16) -> Result<()> {
+        // A stopped container of the same name would prevent the start.
+        self.remove(name)?;
+        if self.is_foreign(name)? {
+            bail!(
+                "The container {name} was not made by this lab, so the lab does not touch it. But the lab's own container \
+                 needs this name. Remove the other one (`docker rm -f {name}`), or set KAFKA_LAB_PORT to a port other than \
+                 {port}: then the lab's container has another name"
+            );
+        }
         if self.ask(&["image", "inspect", image()]).is_err() {
             self.pull()?;
         }
@@ -145,26 +160,42 @@ impl Docker {
         command.into_iter().map(Into::into).collect()
     }
 
-    /// Whether the container exists and is running.
+    /// Whether the lab's container of this name exists and is running.
     ///
     /// # Errors
     /// If Docker does not answer.
     pub fn running(&self, name: &str) -> Result<bool> {
-        let filter = format!("name=^/{name}$");
-        Ok(!self
-            .ask(&["ps", "-q", "--filter", &filter])?
-            .trim()
-            .is_empty())
+        let output = run(&mut self.list(name, &["--filter", OURS]), COMMAND_LIMIT)?;
+        Ok(!id(&output)?.is_empty())
     }
 
-    /// Stops and removes the container and its data. Does nothing if there is no such container.
+    /// Whether somebody else's container has this name.
+    ///
+    /// # Errors
+    /// If Docker does not answer.
+    pub fn is_foreign(&self, name: &str) -> Result<bool> {
+        let any = run(&mut self.list(name, &["-a"]), COMMAND_LIMIT)?;
+        let ours = run(
+            &mut self.list(name, &["-a", "--filter", OURS]),
+            COMMAND_LIMIT,
+        )?;
+        Ok(id(&any)? != id(&ours)?)
+    }
+
+    /// Stops and removes the lab's container of this name and its data. Does nothing if there is no such container. Does its
+    /// work even if Ctrl-C was pressed.
     ///
     /// # Errors
     /// If Docker refuses.
     pub fn remove(&self, name: &str) -> Result<()> {
+        let ours = self.list(name, &["-a", "--filter", OURS]).output();
+        let ours = id(&ours.context("`docker` could not be started")?)?;
+        if ours.is_empty() {
+            return Ok(());
+        }
         let output = self
             .command()
-            .args(["rm", "-f", "-v", name])
+            .args(["rm", "-f", "-v", &ours])
             .stdin(Stdio::null())
             .output()
             .context("`docker` could not be started")?;
@@ -196,6 +227,14 @@ impl Docker {
         Ok(())
     }
 
+    /// The command that prints the id of the container of this name, if `docker ps` with these options lists it.
+    fn list(&self, name: &str, options: &[&str]) -> Command {
+        let mut list = self.command();
+        list.args(["ps", "-q", "--filter", &format!("name=^/{name}$")]);
+        list.args(options).stdin(Stdio::null());
+        list
+    }
+
     /// Runs a docker command, which must succeed. Returns what it printed on standard output and standard error.
     fn ask(&self, arguments: &[&str]) -> Result<String> {
         let output = run(self.command().args(arguments), COMMAND_LIMIT)?;
@@ -208,6 +247,14 @@ impl Docker {
         }
         Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     }
+}
+
+/// The id that [`Docker::list`] has printed. It is empty if there is no such container.
+fn id(output: &Output) -> Result<String> {
+    if !output.status.success() {
+        bail!("`docker ps` failed: {}", last_lines(&output.stderr, 2));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
 }
 
 /// The environment variables with which the official image runs a private broker: a single node with these ports.

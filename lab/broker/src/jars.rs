@@ -19,6 +19,15 @@ const MANIFEST: &str = "manifest.json";
 /// What to do if Maven cannot be used.
 const HOW_TO_GET_JARS: &str = "Install Maven (Debian: maven), or set KAFKA_HOME to the folder of an unpacked Kafka distribution";
 
+/// Variables that change what Maven does. It gets them, unlike our own JVMs, because they may say how to reach the network.
+const OBEYED_BY_MAVEN: [&str; 5] = [
+    "MAVEN_OPTS",
+    "MAVEN_ARGS",
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "_JAVA_OPTIONS",
+];
+
 /// How long Maven may take to download the jars, which have 54 MB, over a slow connection.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(15 * 60);
 
@@ -63,7 +72,10 @@ pub fn available(cache: &Cache) -> Result<()> {
     }
     let maven = run(Command::new("mvn").arg("-v"), Duration::from_secs(60));
     if !maven.is_ok_and(|output| output.status.success()) {
-        bail!("Maven is needed to download Kafka's jars, but it does not run. {HOW_TO_GET_JARS}");
+        bail!(
+            "Maven is needed to download Kafka's jars, but it does not run. {HOW_TO_GET_JARS}{}",
+            obeyed()
+        );
     }
     Ok(())
 }
@@ -93,6 +105,19 @@ fn is_whole(folder: &Path) -> bool {
         .ok()
         .and_then(|text| serde_json::from_slice::<BTreeMap<String, u64>>(&text).ok());
     expected.is_some() && list(folder).ok() == expected
+}
+
+/// What else to try if Maven fails: without the variables that it obeys, if any of them is set.
+fn obeyed() -> String {
+    let is_set = |name: &&str| std::env::var_os(name).is_some();
+    let set: Vec<&str> = OBEYED_BY_MAVEN.into_iter().filter(is_set).collect();
+    match set.as_slice() {
+        [] => String::new(),
+        _ => format!(
+            ". These variables are set, and Maven obeys them: {}. Try again without them",
+            set.join(", ")
+        ),
+    }
 }
 
 /// The first error that Maven printed. What follows is only about Maven itself.
@@ -130,7 +155,8 @@ fn download(folder: &Path) -> Result<()> {
     if !output.status.success() {
         bail!(
             "Maven could not download the jars of Kafka {version}. Check your network connection (and the proxy in ~/.m2/settings.xml) and \
-             try again. Or set KAFKA_HOME to the folder of an unpacked Kafka distribution. Maven printed:\n{}",
+             try again. Or set KAFKA_HOME to the folder of an unpacked Kafka distribution{}. Maven printed:\n{}",
+            obeyed(),
             first_error(&String::from_utf8_lossy(&output.stdout))
         );
     }

@@ -1,6 +1,7 @@
-//! Finds a Java that can run Kafka.
+//! Finds a Java that can run Kafka, and starts it in an environment that we know.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,6 +12,12 @@ use crate::command::run;
 
 /// Kafka 4 needs Java 17.
 const OLDEST: u32 = 17;
+
+/// The variables that our JVMs get from our own environment. Java may be a script that needs them.
+///
+/// They get no others, because others, such as `JAVA_TOOL_OPTIONS` or `CLASSPATH`, may be set for some other JVM. They could
+/// choose another garbage collector or open the port of a debugger, and then Kafka would not start.
+const INHERITED: [&str; 5] = ["PATH", "HOME", "TMPDIR", "JAVA_HOME", "LD_LIBRARY_PATH"];
 
 /// A Java runtime, 17 or later.
 #[derive(Clone, Debug)]
@@ -45,11 +52,28 @@ impl Java {
         Ok(java)
     }
 
+    /// The command `java`.
+    pub fn command(&self) -> Command {
+        command(&self.path)
+    }
+
+    /// The same command in words, for a shell.
+    pub fn words(&self) -> Vec<OsString> {
+        let mut words = vec!["env".into(), "-i".into()];
+        for (name, value) in environment() {
+            let mut word = OsString::from(name);
+            word.push("=");
+            word.push(value);
+            words.push(word);
+        }
+        words.push(self.path.clone().into());
+        words
+    }
+
     fn at(path: PathBuf) -> Result<Self> {
-        let output = run(Command::new(&path).arg("-version"), Duration::from_secs(60))
-            .with_context(
-                || "Java was not found: install Java 17 or later (Debian: openjdk-17-jre-headless)",
-            )?;
+        let output = run(command(&path).arg("-version"), Duration::from_secs(60)).with_context(
+            || "Java was not found: install Java 17 or later (Debian: openjdk-17-jre-headless)",
+        )?;
         let text = String::from_utf8_lossy(&output.stderr);
         match version(&text) {
             Some((major, version)) if major >= OLDEST => Ok(Self {
@@ -66,8 +90,23 @@ impl Java {
     }
 }
 
+fn command(java: &Path) -> Command {
+    let mut command = Command::new(java);
+    command.env_clear().envs(environment());
+    command
+}
+
+/// The environment of our JVMs.
+fn environment() -> Vec<(&'static str, OsString)> {
+    let mut environment = vec![("LANG", "C.UTF-8".into())];
+    for name in INHERITED {
+        environment.extend(std::env::var_os(name).map(|value| (name, value)));
+    }
+    environment
+}
+
 /// Finds the version in the output of `java -version`. Returns its major number and the line that it is in, such as
-/// `openjdk version "17.0.15" 2025-04-15`. Other lines may come first, such as `Picked up JAVA_TOOL_OPTIONS: -Xss1m`.
+/// `openjdk version "17.0.15" 2025-04-15`. Other lines may come first, such as warnings.
 fn version(text: &str) -> Option<(u32, &str)> {
     text.lines().find_map(|line| {
         let quoted = line.split_once(" version \"")?.1;
@@ -88,8 +127,7 @@ mod tests {
         assert_eq!(major(r#"openjdk version "26-ea" 2026-03-17"#), Some(26));
         assert_eq!(major(r#"java version "1.8.0_402""#), Some(1));
         assert_eq!(major("command not found"), None);
-        let picked =
-            "Picked up JAVA_TOOL_OPTIONS: -Da=\"1\"\nopenjdk version \"21.0.1\" 2023-10-17\n";
-        assert_eq!(major(picked), Some(21));
+        let warned = "warning: \"x\" is old\nopenjdk version \"21.0.1\" 2023-10-17\n";
+        assert_eq!(major(warned), Some(21));
     }
 }

@@ -13,6 +13,8 @@ use nix::unistd::Pid;
 #[cfg(not(feature = "testcontainers"))]
 use crate::Docker;
 use crate::command::last_lines;
+#[cfg(not(feature = "testcontainers"))]
+use crate::docker::LABEL;
 use crate::keeper::{Folder, Keeper, LOG, Lifetime, PID_OF_KEEPER, STARTING};
 use crate::ports::{PortTaken, Ports};
 use crate::prepared::{Prepared, define, properties_for};
@@ -53,7 +55,7 @@ impl Process {
             copy_folder(&prepared.template(), &data)?;
             let properties = folder.join("server.properties");
             fs::write(&properties, properties_for(ports, &data))?;
-            let mut java = vec![prepared.java.path.clone().into_os_string()];
+            let mut java = prepared.java.words();
             let options = [
                 "-Xmx256m",
                 "-XX:+UseSerialGC",
@@ -80,14 +82,16 @@ impl Process {
         let name = format!("kafka-lab-private-{}", ports.client);
         // If we end while Docker is still making the container, the container appears only a moment later.
         let after = format!(
-            "for _ in 1 2 3 4 5 6 7 8 9 10; do docker --host '{}' rm -f -v {name} | grep -q . && break; sleep 0.5; done",
+            "export DOCKER_HOST='{}'; for _ in 1 2 3 4 5 6 7 8 9 10; do docker ps -aq --filter \"label={LABEL}=$folder\" | \
+             xargs docker rm -f -v | grep -q . && break; sleep 0.5; done",
             docker.host
         );
         let keeper = Keeper::start(cache, Lifetime::Owned, Folder::Fresh, &after, |folder| {
-            // The label names the folder. By this, a later start recognizes the process that belongs to the folder.
+            // The label names the folder. By this, the keeper recognizes the container, and a later start recognizes the
+            // process that belongs to the folder.
             let mut command = docker.run_command(&name, ports);
             let at = command.len() - 1;
-            let label = format!("kafka-lab={}", folder.display());
+            let label = format!("{LABEL}={}", folder.display());
             command.splice(at..at, ["--label".into(), label.into()]);
             Ok(command)
         })?;

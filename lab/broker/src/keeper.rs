@@ -58,7 +58,7 @@ pub enum Folder<'a> {
 
 impl Keeper {
     /// Makes a folder and starts a command in it. `prepare` fills the folder and returns the command. When the command has
-    /// ended, the keeper runs the shell command `after` and removes the folder.
+    /// ended, the keeper runs the shell command `after`, in which `$folder` is the folder, and removes the folder.
     ///
     /// # Errors
     /// If `prepare` fails, if the named folder is in use, or if there is no `sh`. Then no new folder is left.

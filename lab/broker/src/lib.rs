@@ -1,7 +1,7 @@
 //! Starts a real Kafka, in Docker or in a plain JVM.
 //!
 //! - [`Way`] is where Kafka comes from: from the user's own cluster, from Docker, or from a plain JVM.
-//! - [`shared`] is the Kafka that students work with, on `localhost:9092`.
+//! - [`shared`] is the Kafka that students work with, on `127.0.0.1:9092`.
 //! - [`Broker::start`] starts a private Kafka on a free port. It ends when the value is dropped or its owner ends.
 //! - [`tools`] runs Kafka's own command-line tools on the shared Kafka.
 //! - [`wait`] waits for something to happen, up to a limit.

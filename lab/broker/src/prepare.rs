@@ -4,7 +4,6 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -58,7 +57,7 @@ fn format_data(prepared: &Prepared) -> Result<()> {
     let properties = prepared.folder.join("server.properties");
     fs::write(&properties, properties_for(ports, &prepared.template()))?;
     let logging = define("log4j2.configurationFile", &prepared.tools_logging());
-    let mut format = Command::new(&prepared.java.path);
+    let mut format = prepared.java.command();
     format
         .args([&logging, "-cp", &prepared.class_path])
         .args(["kafka.tools.StorageTool", "format"])

@@ -1,4 +1,4 @@
-//! The shared Kafka: the one that students work with, on `localhost:9092`.
+//! The shared Kafka: the one that students work with, on `127.0.0.1:9092`.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::docker::LABEL;
 use crate::jvm::{Process, reap};
 use crate::keeper::{Folder, Keeper, Lifetime};
 use crate::ports::{PortTaken, on_free_ports};
@@ -52,6 +53,12 @@ pub fn port() -> Result<u16> {
     }
 }
 
+/// The address for clients. It has no name, because `localhost` may also stand for an IPv6 address, on which Kafka does not
+/// listen.
+fn address(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
 impl SharedKafka {
     /// The shared Kafka, if it is running. Does not check whether a cluster in `BOOTSTRAP_SERVERS` is running.
     ///
@@ -62,7 +69,7 @@ impl SharedKafka {
             return Ok(Some(Self::running(servers, Place::Yours)));
         }
         let port = port()?;
-        let bootstrap = format!("localhost:{port}");
+        let bootstrap = address(port);
         if let Some(process) = Process::find(&Cache::open()?.run().join(jvm_folder(port))) {
             return Ok(Some(Self::running(bootstrap, Place::Jvm(process))));
         }
@@ -101,7 +108,8 @@ impl SharedKafka {
         let mut shared = started.map_err(|error| match error.downcast_ref::<PortTaken>() {
             Some(PortTaken(port)) => anyhow!(
                 "Port {port} is taken by another program. If that program is a Kafka that you want to use, set \
-                 BOOTSTRAP_SERVERS=localhost:{port}. Otherwise stop the program, or set KAFKA_LAB_PORT to another port"
+                 BOOTSTRAP_SERVERS={}. Otherwise stop the program, or set KAFKA_LAB_PORT to another port",
+                address(*port)
             ),
             None => error,
         })?;
@@ -129,7 +137,7 @@ impl SharedKafka {
             let folder = Folder::Named(&folder);
             Process::start(&prepared, cache, folder, ports, lifetime, &archive)
         })?;
-        let mut shared = Self::running(format!("localhost:{port}"), Place::Jvm(process));
+        let mut shared = Self::running(address(port), Place::Jvm(process));
         shared.lifetime = lifetime;
         Ok(shared)
     }
@@ -141,12 +149,14 @@ impl SharedKafka {
         lifetime: Lifetime,
     ) -> Result<Self> {
         let container = container()?;
-        // A stopped container of the same name would prevent the start.
-        docker.remove(&container)?;
         let keeper = match lifetime {
             Lifetime::Kept => None,
             Lifetime::Owned => {
-                let after = format!("DOCKER_HOST='{}' docker rm -f -v {container}", docker.host);
+                let after = format!(
+                    "export DOCKER_HOST='{}'; docker ps -aq --filter 'name=^/{container}$' --filter label={LABEL} | \
+                     xargs docker rm -f -v",
+                    docker.host
+                );
                 let nothing = |_: &Path| Ok(["sleep", "86400"].map(Into::into).to_vec());
                 Some(Keeper::start(
                     cache,
@@ -159,10 +169,7 @@ impl SharedKafka {
         };
         let started = docker.up(&container, port);
         let docker = docker.clone();
-        let mut shared = Self::running(
-            format!("localhost:{port}"),
-            Place::Docker { docker, container },
-        );
+        let mut shared = Self::running(address(port), Place::Docker { docker, container });
         shared.keeper = keeper;
         shared.lifetime = lifetime;
         started.map(|()| shared)
@@ -243,6 +250,18 @@ impl std::fmt::Display for SharedKafka {
             }
         }
     }
+}
+
+/// The container that has the name of the lab's, although the lab has not made it, if there is one.
+///
+/// # Errors
+/// If Docker does not answer any more.
+pub fn foreign_container() -> Result<Option<String>> {
+    let name = container()?;
+    Ok(match Docker::find() {
+        Ok(docker) if docker.is_foreign(&name)? => Some(name),
+        _ => None,
+    })
 }
 
 /// The container's name. It is `kafka-broker`, as on the slides. If the port is not 9092, it ends with the port.

@@ -173,7 +173,7 @@ fn in_jvm(java: &Java, class: &str, arguments: &[String]) -> Result<Command> {
     } else {
         class
     };
-    let mut command = Command::new(&java.path);
+    let mut command = java.command();
     command
         .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
         .arg(define(

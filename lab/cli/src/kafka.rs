@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use broker::Lifetime;
-use broker::shared::{Place, SharedKafka};
+use broker::shared::{Place, SharedKafka, foreign_container};
 use cluster::{GroupTable, Kafka, table};
 use common::{CLICKSTREAM, GROUPS, TOPICS};
 use terminal::running;
@@ -90,7 +90,14 @@ pub fn down() -> Result<ExitCode> {
             shared.down()?;
             println!("Kafka is stopped, and its data is deleted.");
         }
-        None => println!("No Kafka is running for the lab."),
+        None => {
+            println!("No Kafka is running for the lab.");
+            if let Some(container) = foreign_container()? {
+                println!(
+                    "The container {container} was not made by this lab, so the lab does not touch it."
+                );
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -46,7 +46,7 @@ struct Arguments {
 enum Command {
     /// Checks that everything the lab needs is installed, and says how to install what is missing
     Doctor,
-    /// Starts Kafka on localhost:9092, and creates the lab's topics
+    /// Starts Kafka on 127.0.0.1:9092, and creates the lab's topics
     Up,
     /// Builds a lab program and runs it in the current folder: your program, or the solution
     Run {

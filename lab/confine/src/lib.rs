@@ -35,6 +35,9 @@ use serde::{Deserialize, Serialize};
 /// The first argument of a supervisor process.
 const MARK: &str = "--supervise-a-confined-program";
 
+/// The language of every program that is judged, in the variable `LANG`. A number has a point in it, not a comma.
+pub const LANGUAGE: &str = "C.UTF-8";
+
 /// What a program may use. It can use nothing else, except the files that the system's libraries need.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Confinement {
@@ -65,7 +68,7 @@ pub fn confined(command: &Command, confinement: &Confinement) -> Result<Command>
         .arg(command.get_program())
         .args(command.get_args())
         .env_clear()
-        .env("LANG", "C.UTF-8");
+        .env("LANG", LANGUAGE);
     for name in ["PATH", "JAVA_HOME"] {
         if let Some(value) = std::env::var_os(name) {
             wrapped.env(name, value);

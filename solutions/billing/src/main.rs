@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{
     BILLING_SERVICE, Error, PAYMENTS, PAYMENTS_DLQ, Payment, SESSION_TIMEOUT_MS, Shutdown,
-    Undelivered, billing_db, bootstrap_servers, require_topics,
+    Undelivered, billing_db, bootstrap_servers, received, require_topics,
 };
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -84,7 +84,7 @@ fn main() -> Result<(), Error> {
 
     let mut batch = Vec::new();
     while !shutdown.requested() {
-        let message = consumer.poll(Duration::from_millis(500)).transpose()?;
+        let message = received(consumer.poll(Duration::from_millis(500)))?;
         let ran_dry = message.is_none();
         batch.extend(message.map(|message| message.detach()));
         if batch.is_empty() || (batch.len() < BATCH_SIZE && !ran_dry) {

@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use common::{CLICKSTREAM, Error, Event, SCALE_GROUP, Shutdown, bootstrap_servers, require_topic};
+use common::{
+    CLICKSTREAM, Error, Event, SCALE_GROUP, Shutdown, bootstrap_servers, received, require_topic,
+};
 use rdkafka::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
@@ -56,10 +58,9 @@ pub fn run(name: &'static str) -> Result<(), Error> {
     consumer.subscribe(&[CLICKSTREAM])?;
 
     while !shutdown.requested() {
-        let Some(message) = consumer.poll(Duration::from_millis(500)) else {
+        let Some(message) = received(consumer.poll(Duration::from_millis(500)))? else {
             continue;
         };
-        let message = message?;
         let event = Event::from_message(&message)?;
         println!(
             "{name}: partition={} offset={} user={}",

@@ -6,7 +6,7 @@ import sqlite3
 
 from confluent_kafka import Consumer, Producer
 
-servers = os.environ.get('BOOTSTRAP_SERVERS', 'localhost:9092')
+servers = os.environ.get('BOOTSTRAP_SERVERS', '127.0.0.1:9092')
 database = sqlite3.connect(os.environ.get('BILLING_DB', 'billing.db'))
 with database:
     database.execute(

@@ -5,7 +5,7 @@ import os
 from confluent_kafka import Consumer, KafkaError
 
 conf = {
-    'bootstrap.servers': os.environ.get('BOOTSTRAP_SERVERS', 'localhost:9092'),
+    'bootstrap.servers': os.environ.get('BOOTSTRAP_SERVERS', '127.0.0.1:9092'),
     'group.id': 'analytics-service',
     'auto.offset.reset': 'earliest',
     'enable.auto.commit': False,

@@ -5,7 +5,7 @@ import os
 from confluent_kafka import Consumer
 
 consumer = Consumer({
-    'bootstrap.servers': os.environ.get('BOOTSTRAP_SERVERS', 'localhost:9092'),
+    'bootstrap.servers': os.environ.get('BOOTSTRAP_SERVERS', '127.0.0.1:9092'),
     'group.id': 'crash-demo-group',
     'auto.offset.reset': 'earliest',
     'session.timeout.ms': 10000,

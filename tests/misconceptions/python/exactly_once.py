@@ -6,7 +6,7 @@ import sys
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-SERVERS = os.environ.get('BOOTSTRAP_SERVERS', 'localhost:9092')
+SERVERS = os.environ.get('BOOTSTRAP_SERVERS', '127.0.0.1:9092')
 stopped = False
 
 

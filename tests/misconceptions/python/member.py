@@ -6,7 +6,7 @@ from confluent_kafka import Consumer
 NAME = 'A'
 
 consumer = Consumer({
-    'bootstrap.servers': os.environ.get('BOOTSTRAP_SERVERS', 'localhost:9092'),
+    'bootstrap.servers': os.environ.get('BOOTSTRAP_SERVERS', '127.0.0.1:9092'),
     'group.id': 'scale-group',
     'auto.offset.reset': 'earliest',
     'session.timeout.ms': 10000,

@@ -7,7 +7,7 @@ import time
 from confluent_kafka import Producer
 
 conf = {
-    'bootstrap.servers': os.environ.get('BOOTSTRAP_SERVERS', 'localhost:9092'),
+    'bootstrap.servers': os.environ.get('BOOTSTRAP_SERVERS', '127.0.0.1:9092'),
     'acks': 'all',
     'retries': 3,
     'linger.ms': 5,

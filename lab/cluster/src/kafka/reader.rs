@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use broker::wait;
+use common::is_about_the_connection;
 use rdkafka::TopicPartitionList;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -74,6 +75,8 @@ impl Reader {
                     Some(Err(KafkaError::PartitionEOF(partition))) => {
                         unread.remove(&partition);
                     }
+                    // librdkafka connects again.
+                    Some(Err(error)) if is_about_the_connection(&error) => return Ok(None),
                     // Others may have come since.
                     Some(message) => {
                         records.extend(Some(Record::from(&message?)).filter(is_wanted));

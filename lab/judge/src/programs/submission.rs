@@ -9,6 +9,9 @@ use confine::Confinement;
 
 use crate::programs::{Built, PROGRAMS, Version, build_command, target, workspace};
 
+/// Variables with options for every JVM that is started.
+const OPTIONS_OF_JVMS: [&str; 3] = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
+
 /// The programs of a submission, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Submission {
@@ -133,14 +136,17 @@ impl Submission {
     /// # Errors
     /// [`Missing`] if the program was not submitted or does not compile; another error if it cannot be confined.
     pub fn command(&self, program: &str, kept: &[PathBuf]) -> Result<Command> {
-        let command = self.plain_command(program)?;
+        let mut command = self.plain_command(program)?;
         match &self.confinement {
             Some(confinement) => {
                 let mut confinement = confinement.clone();
                 confinement.kept.extend_from_slice(kept);
                 confine::confined(&command, &confinement)
             }
-            None => Ok(command),
+            None => {
+                equalize(&mut command);
+                Ok(command)
+            }
         }
     }
 
@@ -163,4 +169,16 @@ impl Submission {
         }
         Ok(Command::new(path))
     }
+}
+
+/// Removes from the environment what would make a program do something else here than when it is graded, where it is confined:
+/// a language in which a number is `49,99`, and options for every JVM.
+fn equalize(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let is_language = name == "LANGUAGE" || name.to_string_lossy().starts_with("LC_");
+        if is_language || OPTIONS_OF_JVMS.iter().any(|option| name == *option) {
+            command.env_remove(name);
+        }
+    }
+    command.env("LANG", confine::LANGUAGE);
 }
