@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use broker::spent::{Waiting, count_as};
 use broker::wait;
 use nix::libc;
 use nix::sys::signal::{Signal, killpg};
@@ -111,6 +112,7 @@ impl Program {
         out: PipeWriter,
         out_reader: Option<PipeReader>,
     ) -> Result<Self> {
+        let _waiting = count_as(Waiting::Program);
         let folder = tempfile::tempdir()?;
         let (err_reader, err) = std::io::pipe()?;
         let child = command
@@ -369,6 +371,7 @@ impl Drop for Program {
             self.transcript.note(Deed::Killed);
         }
         let _ = killpg(self.group, Signal::SIGKILL);
+        let _waiting = count_as(Waiting::Program);
         let _ = self.child.wait();
     }
 }

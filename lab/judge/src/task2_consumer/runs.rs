@@ -69,7 +69,7 @@ fn stalled(lane: &Lane) -> Result<Stalled> {
         } else {
             AUTO_COMMIT
         };
-        wait::up_to(rest, || {
+        wait::pass_unless(rest, || {
             seen = committed(lane)?;
             Ok((sum(&seen) != 0).then_some(()))
         })?;
