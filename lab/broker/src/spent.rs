@@ -44,9 +44,6 @@ impl Waiting {
 pub struct Spent([Duration; Waiting::ALL.len()]);
 
 impl Spent {
-    /// No time at all.
-    const NOTHING: Self = Self([Duration::ZERO; Waiting::ALL.len()]);
-
     /// The time that was spent on this.
     pub fn on(&self, what: Waiting) -> Duration {
         self.0[what as usize]
@@ -75,28 +72,35 @@ impl AddAssign for Spent {
 #[derive(Clone, Copy)]
 struct Count {
     spent: Spent,
-    /// What it waits for now, and since when this has not been counted yet.
     what: Waiting,
+    /// The time since then has not been counted yet.
     since: Instant,
 }
 
-thread_local! {
-    static COUNT: Cell<Count> = Cell::new(Count {
-        spent: Spent::NOTHING,
-        what: Waiting::Other,
-        since: Instant::now(),
-    });
+impl Count {
+    fn begin(now: Instant) -> Self {
+        Self {
+            spent: Spent::default(),
+            what: Waiting::Other,
+            since: now,
+        }
+    }
+
+    /// Counts the time until now. The time from now on is for `what`.
+    fn switch(&mut self, now: Instant, what: Waiting) {
+        self.spent.add(self.what, now - self.since);
+        self.since = now;
+        self.what = what;
+    }
+
+    fn lap(&mut self, now: Instant) -> Spent {
+        self.switch(now, self.what);
+        std::mem::take(&mut self.spent)
+    }
 }
 
-/// Counts the time until now. From now on, the thread waits for `what`.
-fn switch(what: impl FnOnce(Waiting) -> Waiting) -> Count {
-    let mut count = COUNT.get();
-    let now = Instant::now();
-    count.spent.add(count.what, now - count.since);
-    count.since = now;
-    count.what = what(count.what);
-    COUNT.set(count);
-    count
+thread_local! {
+    static COUNT: Cell<Count> = Cell::new(Count::begin(Instant::now()));
 }
 
 /// While this exists, a thread counts its time as one kind of waiting.
@@ -108,22 +112,26 @@ pub struct Counting {
 /// Counts the time of this thread as `what`, until the returned value is dropped. If the thread already counts something more
 /// specific, it goes on with that.
 pub fn count_as(what: Waiting) -> Counting {
-    let before = COUNT.get().what;
-    switch(|now| now.max(what));
+    let mut count = COUNT.get();
+    let before = count.what;
+    count.switch(Instant::now(), before.max(what));
+    COUNT.set(count);
     Counting { before }
 }
 
 impl Drop for Counting {
     fn drop(&mut self) {
-        switch(|_| self.before);
+        let mut count = COUNT.get();
+        count.switch(Instant::now(), self.before);
+        COUNT.set(count);
     }
 }
 
-/// How this thread has spent its time since the last lap. All of this time is in it, so laps add up to the time by the clock.
-/// The first lap of a thread begins when it first counts anything.
+/// How this thread has spent its time since its last lap. All of this time is in it, so laps add up to the time by the clock. A
+/// thread's first lap begins when the thread first counts anything.
 pub fn lap() -> Spent {
-    let mut count = switch(|now| now);
-    let spent = std::mem::take(&mut count.spent);
+    let mut count = COUNT.get();
+    let spent = count.lap(Instant::now());
     COUNT.set(count);
     spent
 }
@@ -131,85 +139,71 @@ pub fn lap() -> Spent {
 #[cfg(test)]
 mod tests {
     use std::panic::catch_unwind;
-    use std::thread::sleep;
 
     use super::*;
 
-    const STEP: Duration = Duration::from_millis(20);
-
-    /// What is spent on each kind, as a number of steps. Sleeping takes longer than asked for on a busy machine, so each kind is
-    /// given its own number of steps, and only the lower bound is sure.
-    fn ensure_spent(spent: Spent, steps: [(Waiting, u32); 2]) {
-        for (what, steps) in steps {
-            assert!(spent.on(what) >= STEP * steps, "{what:?}: {spent:?}");
-        }
-        for what in Waiting::ALL {
-            if steps.iter().all(|(expected, _)| *expected != what) {
-                assert!(spent.on(what) < STEP, "{what:?}: {spent:?}");
-            }
-        }
-    }
-
     #[test]
     fn each_moment_is_counted_once() {
-        lap();
-        let begun = Instant::now();
-        {
-            let _program = count_as(Waiting::Program);
-            sleep(STEP);
-            {
-                let _kafka = count_as(Waiting::Kafka);
-                sleep(STEP * 2);
-            }
-            sleep(STEP);
-        }
-        let least = begun.elapsed();
-        let spent = lap();
-        let most = begun.elapsed();
-        ensure_spent(spent, [(Waiting::Program, 2), (Waiting::Kafka, 2)]);
-        // The first lap ended just before `begun`.
-        assert!(spent.total() >= least, "{spent:?} of {least:?}");
-        assert!(spent.total() < most + STEP, "{spent:?} of {most:?}");
-    }
-
-    #[test]
-    fn the_more_specific_wait_counts() {
-        lap();
-        {
-            let _broker = count_as(Waiting::Broker);
-            let _kafka = count_as(Waiting::Kafka);
-            let _program = count_as(Waiting::Program);
-            sleep(STEP);
-        }
-        sleep(STEP);
-        ensure_spent(lap(), [(Waiting::Broker, 1), (Waiting::Other, 1)]);
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut count = Count::begin(start);
+        count.switch(after(1), Waiting::Program);
+        count.switch(after(3), Waiting::Kafka);
+        count.switch(after(7), Waiting::Program);
+        count.switch(after(15), Waiting::Other);
+        let spent = count.lap(after(31));
+        let seconds = Waiting::ALL.map(|what| spent.on(what).as_secs());
+        assert_eq!(seconds, [1 + 16, 2 + 8, 4, 0, 0, 0]);
+        assert_eq!(spent.total(), Duration::from_secs(31));
     }
 
     #[test]
     fn laps_add_up() {
-        lap();
-        let begun = Instant::now();
+        let start = Instant::now();
+        let mut count = Count::begin(start);
+        count.switch(start, Waiting::Kafka);
         let mut all = Spent::default();
-        for what in Waiting::ALL {
-            let _counting = count_as(what);
-            sleep(STEP / 4);
-            all += lap();
+        for seconds in [2, 3, 7] {
+            all += count.lap(start + Duration::from_secs(seconds));
         }
-        all += lap();
-        let difference = begun.elapsed().abs_diff(all.total());
-        assert!(difference < STEP, "{difference:?}");
+        assert_eq!(all.on(Waiting::Kafka), Duration::from_secs(7));
+        assert_eq!(all.total(), Duration::from_secs(7));
+    }
+
+    #[test]
+    fn a_thread_counts_all_of_its_time() {
+        lap();
+        let first = COUNT.get().since;
+        {
+            let _program = count_as(Waiting::Program);
+            let _kafka = count_as(Waiting::Kafka);
+        }
+        let spent = lap();
+        assert_eq!(spent.total(), COUNT.get().since - first);
+        assert!(spent.on(Waiting::Program) > Duration::ZERO);
+        assert!(spent.on(Waiting::Kafka) > Duration::ZERO);
+    }
+
+    #[test]
+    fn the_more_specific_wait_counts() {
+        let current = || COUNT.get().what;
+        let _kafka = count_as(Waiting::Kafka);
+        {
+            let _program = count_as(Waiting::Program);
+            assert_eq!(current(), Waiting::Kafka);
+            let _broker = count_as(Waiting::Broker);
+            assert_eq!(current(), Waiting::Broker);
+        }
+        assert_eq!(current(), Waiting::Kafka);
     }
 
     #[test]
     fn a_panic_ends_the_wait() {
-        lap();
         let panicked = catch_unwind(|| {
             let _kafka = count_as(Waiting::Kafka);
             panic!("what a program left");
         });
         assert!(panicked.is_err());
-        lap();
-        sleep(STEP);
-        ensure_spent(lap(), [(Waiting::Other, 1), (Waiting::Other, 1)]);
+        assert_eq!(COUNT.get().what, Waiting::Other);
     }
 }

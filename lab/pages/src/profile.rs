@@ -42,7 +42,7 @@ const KINDS: [(Waiting, &str, &str); Waiting::ALL.len()] = [
 ];
 
 /// The width of the longest bar, in the units of the drawing.
-const BAR: f64 = 400.0;
+const BAR: f64 = 200.0;
 
 /// A submission on the page.
 pub struct Profiled<'a> {
@@ -60,12 +60,12 @@ pub fn profile_page(submissions: &[Profiled]) -> String {
         header {
             h1 { "Where the seconds went" }
             p {
-                "The checks of a submission run side by side, in up to four lanes. So its seconds in lanes are more than its \
-                 seconds by the clock."
+                "The checks of a submission run side by side, in up to four lanes. Except for the time by the clock, all times are \
+                 sums over these lanes, so they are longer."
             }
             p {
-                "The first check that looks at a situation includes the time to bring it about. Later checks of the same \
-                 situation take hardly any time."
+                "The first check that looks at a situation includes the time to bring it about. Other checks that look at it \
+                 take hardly any time."
             }
             (legend())
         }
@@ -136,8 +136,9 @@ fn by_submission(submissions: &[Profiled]) -> Markup {
                 thead {
                     tr {
                         th scope="col" { "submission" }
-                        th.points scope="col" { "by the clock" }
-                        th.points scope="col" { "until it had brokers" }
+                        th scope="col" { "as a bar" }
+                        th scope="col" { "by the clock" }
+                        th scope="col" { "waited for brokers" }
                         (columns())
                     }
                 }
@@ -146,9 +147,11 @@ fn by_submission(submissions: &[Profiled]) -> Markup {
                         tr {
                             th scope="row" { (one.report.submission) }
                             @if let Some(Known { report, profile }) = Known::of(one) {
+                                @let spent = profile.total();
+                                td { (bar(&spent, longest)) }
                                 td.points { (format!("{:.1} s", report.seconds)) }
                                 td.points { (seconds(profile.all_brokers().total())) }
-                                (cells(&profile.total(), longest))
+                                (figures(&spent))
                             } @else {
                                 td colspan=(KINDS.len() + 4) { (why_unknown(one)) }
                             }
@@ -176,9 +179,9 @@ fn by_check(profile: &Profile, about: &str) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label={ "Tasks and checks: " (about) } {
             table.seconds {
-                thead { tr { th scope="col" { "task and check" } (columns()) } }
+                thead { tr { th scope="col" { "task and check" } th scope="col" { "as a bar" } (columns()) } }
                 tbody {
-                    tr.whole { th scope="row" { "all" } (figures(&all)) td {} }
+                    tr.whole { th scope="row" { "all" } td {} (figures(&all)) }
                     tr.whole { th scope="row" { "before the tasks" } (cells(&profile.preparation, longest)) }
                     @for task in TASKS { (rows(task, profile, longest)) }
                 }
@@ -187,30 +190,40 @@ fn by_check(profile: &Profile, about: &str) -> Markup {
     }
 }
 
+/// The rows of a task. Checks that took hardly any time share a row, because most checks are such checks.
 fn rows(task: &Task, profile: &Profile, longest: Duration) -> Markup {
+    let (shown, quick): (Vec<_>, Vec<_>) = profile
+        .checks(task)
+        .partition(|(_, spent)| !seconds(spent.total()).is_empty());
+    let mut of_quick = Spent::default();
+    for (_, spent) in &quick {
+        of_quick += *spent;
+    }
     html! {
         tr.whole { th scope="row" { "Task " (task.number) ". " (task.title) } (cells(&profile.task(task), longest)) }
-        tr { th scope="row" { "until it had its broker" } (cells(&profile.broker(task), longest)) }
-        @for (check, spent) in profile.checks(task) {
-            tr { th scope="row" title=(check.title) { code { (check.id) } } (cells(&spent, longest)) }
+        tr { th scope="row" { "until it had a broker" } (cells(&profile.broker(task), longest)) }
+        @for (check, spent) in &shown {
+            tr { th scope="row" title=(check.title) { code { (check.id) } } (cells(spent, longest)) }
+        }
+        @if !quick.is_empty() {
+            tr { th scope="row" { (quick.len()) " checks in less than 0.05 s each" } (cells(&of_quick, longest)) }
         }
     }
 }
 
-/// The heads of the columns that [`cells`] fills.
+/// The heads of the columns that [`figures`] fills.
 fn columns() -> Markup {
     html! {
         th.points scope="col" { "in lanes" }
         @for (at, (_, name, _)) in KINDS.iter().enumerate() { th.points scope="col" { (swatch(at)) (name) } }
-        th scope="col" { "as a bar" }
     }
 }
 
-/// A row's figures and its bar. The bar of `longest` has the full width.
+/// A row's bar and its figures. The bar of `longest` has the full width.
 fn cells(spent: &Spent, longest: Duration) -> Markup {
     html! {
-        (figures(spent))
         td { (bar(spent, longest)) }
+        (figures(spent))
     }
 }
 
@@ -263,10 +276,8 @@ mod tests {
     }
 
     fn profile() -> Profile {
-        let mut profile = Profile {
-            preparation: spent(Waiting::Build, 4_000),
-            ..Profile::default()
-        };
+        let mut profile = Profile::default();
+        profile.preparation = spent(Waiting::Build, 4_000);
         profile.add_broker(1, spent(Waiting::Broker, 1_500));
         profile.add_check("producer.ends", spent(Waiting::Program, 2_500));
         profile
