@@ -79,3 +79,44 @@ impl Profile {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use broker::spent::Waiting;
+
+    use super::*;
+    use crate::tasks::TASKS;
+
+    fn spent(what: Waiting, seconds: u64) -> Spent {
+        let mut spent = Spent::default();
+        spent.add(what, Duration::from_secs(seconds));
+        spent
+    }
+
+    #[test]
+    fn tasks_and_preparation_add_up_to_all() {
+        let mut profile = Profile {
+            preparation: spent(Waiting::Build, 1),
+            ..Profile::default()
+        };
+        for task in TASKS {
+            // A task may have two lanes.
+            profile.add_broker(task.number, spent(Waiting::Broker, 2));
+            profile.add_broker(task.number, spent(Waiting::Broker, 4));
+            for check in task.checks {
+                profile.add_check(check.id, spent(Waiting::Program, 8));
+            }
+        }
+        let mut all = profile.preparation;
+        for task in TASKS {
+            assert_eq!(profile.broker(task).total(), Duration::from_secs(6));
+            all += profile.task(task);
+        }
+        assert_eq!(profile.total(), all);
+        let mut twice = profile.clone();
+        twice.add(&profile);
+        assert_eq!(twice.total().total(), all.total() * 2);
+    }
+}
