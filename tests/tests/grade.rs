@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use broker::wait;
 use judge::programs::{Version, workspace};
-use judge::{Program, Report, all_checks};
+use judge::{Program, Report, TASKS, all_checks};
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 
-use crate::command_line::CommandLine;
+use crate::command_line::{CommandLine, text};
 use crate::{busy_trial, programs, trial};
 
 /// The longest wait for a result or for the grader's end, on a busy machine.
@@ -32,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
         ),
         trial("grade::what_is_no_submission_is_a_verdict", no_submission),
         busy_trial("grade::nobody_can_take_what_others_built", 2, theft),
+        busy_trial("grade::the_profile_adds_up", 2, profile),
     ]
 }
 
@@ -258,6 +259,129 @@ fn theft() -> Result<()> {
         "{scores:?}\n{printed}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    Ok(())
+}
+
+/// Two submissions: one with a single program, and one without any. Then the same class again, and a page that cannot be
+/// written.
+fn profile() -> Result<()> {
+    let class = TempDir::new()?;
+    let (crash, empty) = (class.path().join("crash"), class.path().join("empty"));
+    fs::create_dir(&crash)?;
+    fs::create_dir(&empty)?;
+    let program = "consumer_crash";
+    let solution = programs(Version::Solution)?.remove(program);
+    fs::copy(solution.context(program)?, crash.join(program))?;
+    let lab = CommandLine::new()?;
+    let grade = |out: &Path, page: &Path| {
+        let mut command = lab.command("grade");
+        command.arg("--out").arg(out).arg("--profile").arg(page);
+        command.args([&crash, &empty]);
+        command
+    };
+
+    let never = class.path().join("never");
+    let refused = lab.refused(&mut grade(&never, &class.path().join("nowhere/page.html")))?;
+    ensure!(refused.contains("Does its folder exist"), "{refused}");
+    ensure!(!never.exists(), "something was graded");
+
+    let (out, page) = (class.path().join("out"), class.path().join("page.html"));
+    text(&grade(&out, &page).output()?)?;
+    let html = fs::read_to_string(&page)?;
+    let tables: Vec<Vec<Row>> = html.split("<table").skip(1).map(rows).collect();
+    let [submissions, together, of_crash, _] = &tables[..] else {
+        bail!("the page has {} tables", tables.len());
+    };
+    for row in submissions {
+        let [clock, brokers, lanes, kinds @ ..] = &row.figures[..] else {
+            bail!("{row:?}");
+        };
+        ensure_sum(row, *lanes, kinds)?;
+        ensure!(*brokers > 0.0 && *lanes > *clock - 1.0, "{row:?}");
+    }
+    for table in [together, of_crash] {
+        ensure_rows_add_up(table)?;
+    }
+    let (of_class, of_one) = (&together[0], &of_crash[0]);
+    ensure!(of_class.figures[0] > of_one.figures[0], "{of_class:?}");
+    let after_fifteen = of_crash
+        .iter()
+        .find(|row| row.head == "crash.after_fifteen");
+    let waited = after_fifteen.context("the check is missing")?.figures[3];
+    ensure!(waited > 0.0, "nobody waited for the program");
+
+    text(&grade(&out, &page).output()?)?;
+    let html = fs::read_to_string(&page)?;
+    let kept = html.matches("graded in an earlier run").count();
+    ensure!(kept == 2, "{kept} submissions have no profile");
+    Ok(())
+}
+
+/// A row of a table on the page: its head, and its figures in seconds.
+#[derive(Debug)]
+struct Row {
+    head: String,
+    figures: Vec<f64>,
+    /// Whether the rows below it are parts of it.
+    is_whole: bool,
+}
+
+/// The rows of a table, without its head.
+fn rows(table: &str) -> Vec<Row> {
+    let body = table.split("<tbody>").nth(1).unwrap_or_default();
+    let body = body.split("</table>").next().unwrap_or_default();
+    let row = |row: &str| {
+        let head = row.split("</th>").next().unwrap_or_default();
+        let head = head.trim_end_matches("</code>").rsplit('>').next();
+        let cells = row.split("<td class=\"points\">").skip(1);
+        let figure = |cell: &str| {
+            let figure = cell.split(" s</td>").next().map(str::parse);
+            // An empty cell stands for no time.
+            figure.and_then(Result::ok).unwrap_or(0.0)
+        };
+        Row {
+            head: head.unwrap_or_default().to_string(),
+            figures: cells.map(figure).collect(),
+            is_whole: row.starts_with(" class=\"whole\""),
+        }
+    };
+    body.split("<tr").skip(1).map(row).collect()
+}
+
+/// The figures are rounded to tenths of a second.
+fn ensure_sum(row: &Row, whole: f64, parts: &[f64]) -> Result<()> {
+    const ROUNDED: f64 = 0.051;
+    let most = parts.iter().fold(ROUNDED, |most, _| most + ROUNDED);
+    let sum: f64 = parts.iter().sum();
+    ensure!(
+        (whole - sum).abs() <= most,
+        "the parts add up to {sum}: {row:?}"
+    );
+    Ok(())
+}
+
+/// In each row, the kinds of waiting add up to its time. The parts of each task add up to the task, and these to the first row.
+fn ensure_rows_add_up(table: &[Row]) -> Result<()> {
+    let time = |row: &Row| row.figures[0];
+    for row in table {
+        ensure!(row.figures.len() == 7, "{row:?}");
+        ensure_sum(row, time(row), &row.figures[1..])?;
+    }
+    let (all, others) = table.split_first().context("the table is empty")?;
+    let wholes: Vec<f64> = others.iter().filter(|row| row.is_whole).map(time).collect();
+    ensure!(wholes.len() == 1 + TASKS.len(), "{table:?}");
+    ensure_sum(all, time(all), &wholes)?;
+    for task in others.chunk_by(|_, next| !next.is_whole) {
+        if let [whole, parts @ ..] = task
+            && !parts.is_empty()
+        {
+            ensure_sum(
+                whole,
+                time(whole),
+                &parts.iter().map(time).collect::<Vec<_>>(),
+            )?;
+        }
+    }
     Ok(())
 }
 

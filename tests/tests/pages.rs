@@ -8,7 +8,7 @@ use judge::holes::{FILES, filled};
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 
-use crate::command_line::CommandLine;
+use crate::command_line::{CommandLine, text};
 use crate::{browser, busy_trial, trial};
 
 /// A test's name, how many things it does at the same time, and its function.
@@ -18,6 +18,7 @@ const TESTS: &[Test] = &[
     ("pages::the_demo_as_it_happened", 2, demo),
     ("pages::a_review_and_a_class", 4, review),
     ("pages::a_failed_check", 2, check),
+    ("pages::where_the_seconds_went", 2, profile),
 ];
 
 pub fn trials() -> Vec<Trial> {
@@ -122,6 +123,29 @@ fn check() -> Result<()> {
         !text.contains("<b>not"),
         "the page does not escape what a program prints"
     );
+    browser::look(&[page])
+}
+
+/// An empty folder, and a file that is not a submission.
+fn profile() -> Result<()> {
+    let class = TempDir::new()?;
+    let (empty, garbage) = (class.path().join("empty"), class.path().join("garbage.zip"));
+    fs::create_dir(&empty)?;
+    fs::write(&garbage, "this is no archive")?;
+    let page = class.path().join("profile.html");
+    let output = CommandLine::new()?
+        .command("grade --profile")
+        .args([&page, &empty, &garbage])
+        .output()?;
+    text(&output)?;
+    ensure_says(
+        &fs::read_to_string(&page)?,
+        &[
+            "until it had a broker",
+            "Task 6. Exactly once",
+            "none of its programs was judged",
+        ],
+    )?;
     browser::look(&[page])
 }
 

@@ -4,7 +4,7 @@
 //! - [`shared`] is the Kafka that students work with, on `127.0.0.1:9092`.
 //! - [`Broker::start`] starts a private Kafka on a free port. It ends when the value is dropped or its owner ends.
 //! - [`tools`] runs Kafka's own command-line tools on the shared Kafka.
-//! - [`wait`] waits for something to happen, up to a limit.
+//! - [`wait`] waits for something to happen, up to a limit, and [`spent`] counts the time that goes into it.
 
 mod broker;
 mod cache;
@@ -21,6 +21,7 @@ mod prepared;
 mod private_container;
 mod request_log;
 pub mod shared;
+pub mod spent;
 pub mod tools;
 mod version;
 pub mod wait;

@@ -1,10 +1,13 @@
-//! Waits until something is seen. Every wait has a time limit and ends on Ctrl-C.
+//! Waits until something is seen. Every wait has a time limit and ends on Ctrl-C. Unless the caller counts its time as something
+//! else, it is counted as time that a program takes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+
+use crate::spent::{Waiting, count_as};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -59,6 +62,7 @@ pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Result<Option
 /// # Errors
 /// If `look` fails, or on Ctrl-C. The message does not say what we waited for.
 pub fn up_to<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
+    let _counting = count_as(Waiting::Program);
     let start = Instant::now();
     loop {
         if let Some(seen) = look()? {
@@ -79,12 +83,25 @@ pub fn up_to<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) ->
 /// # Errors
 /// On Ctrl-C.
 pub fn pass(period: Duration) -> Result<()> {
+    let _counting = count_as(Waiting::Check);
     let end = Instant::now() + period;
     while Instant::now() < end {
         check_interrupt()?;
         sleep(PAUSE);
     }
     Ok(())
+}
+
+/// Waits like [`pass`], but only until `look` sees that it happens after all. Returns what it saw.
+///
+/// # Errors
+/// If `look` fails, or on Ctrl-C.
+pub fn pass_unless<T>(
+    period: Duration,
+    look: impl FnMut() -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    let _counting = count_as(Waiting::Check);
+    up_to(period, look)
 }
 
 /// Calls `look` again and again, for as long as what it sees keeps changing.
@@ -98,6 +115,7 @@ pub fn while_it_changes<T: PartialEq>(
     most: Duration,
     mut look: impl FnMut() -> Result<(T, Duration)>,
 ) -> Result<()> {
+    let _counting = count_as(Waiting::Program);
     let start = Instant::now();
     let mut changed = start;
     let mut last = None;
@@ -123,6 +141,7 @@ pub fn closely<T>(
     limit: Duration,
     mut look: impl FnMut() -> Result<Option<T>>,
 ) -> Result<Option<T>> {
+    let _counting = count_as(Waiting::Program);
     let end = Instant::now() + limit;
     loop {
         if let Some(seen) = look()? {

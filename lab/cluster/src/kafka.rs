@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Error, Result, anyhow};
+use broker::spent::{Waiting, count_as};
 use common::Undelivered;
 use parking_lot::{Mutex, MutexGuard};
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -126,6 +127,7 @@ impl Kafka {
 
     /// Asks the brokers over Kafka's wire protocol.
     fn ask<T>(&self, question: impl FnOnce(&mut Brokers) -> Result<T>) -> Result<T> {
+        let _waiting = count_as(Waiting::Kafka);
         let mut brokers = self.brokers.lock();
         question(&mut brokers).map_err(|error| {
             if error.is::<std::io::Error>() {

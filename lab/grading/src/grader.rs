@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use broker::spent::{Waiting, count_as, lap};
 use broker::{Cache, run, wait};
 use confine::Confinement;
-use judge::{Pool, Report, Submission, TASKS, Task, judge};
+use judge::{Pool, Report, Submission, TASKS, Task, judge_and_profile};
 use parking_lot::Mutex;
 
 use crate::intake::{Intake, Kind};
@@ -37,16 +38,20 @@ impl Grader {
         self.pristine().map(drop)
     }
 
-    /// Judges a submission; the report calls it `name`.
+    /// Judges a submission; the report calls it `name`, and says where the time went.
     ///
     /// # Errors
     /// When something of ours fails, so that nothing can be said about the submission, and on Ctrl-C.
     pub fn grade(&self, name: &str, intake: &Intake) -> Result<Report> {
         let start = Instant::now();
+        lap();
         // It contains only the submission's own files, because programs may read it.
         let folder = Cache::open()?.scratch()?;
         let (submission, python) = match intake.kind {
-            Kind::Workspace => (self.pristine()?.build(intake, folder.path())?, None),
+            Kind::Workspace => {
+                let _building = count_as(Waiting::Build);
+                (self.pristine()?.build(intake, folder.path())?, None)
+            }
             Kind::Programs => {
                 intake.write(folder.path())?;
                 let python = Python::for_scripts(intake.scripts())?;
@@ -63,9 +68,13 @@ impl Grader {
             None => submission,
         };
         let tasks: Vec<&Task> = TASKS.iter().collect();
-        let judged = judge(&self.pool, &submission, &tasks, |_| {});
+        let preparation = lap();
+        let (judged, mut profile) = judge_and_profile(&self.pool, &submission, &tasks);
         wait::check_interrupt()?;
-        Ok(Report::new(name, start.elapsed(), judged))
+        let mut report = Report::new(name, start.elapsed(), judged);
+        profile.preparation = preparation;
+        report.profile = Some(profile);
+        Ok(report)
     }
 
     fn pristine(&self) -> Result<Arc<Pristine>> {

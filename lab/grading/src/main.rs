@@ -46,6 +46,9 @@ enum Command {
         /// that has a result there is graded again only if it or the lab has changed, or if something could not be judged
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// Also writes a page that shows where the seconds went: by submission, task, check, and what was waited for
+        #[arg(long, value_name = "FILE", conflicts_with = "prepare")]
+        profile: Option<PathBuf>,
         /// Prints one JSON object for each submission, one per line
         #[arg(long)]
         json: bool,
@@ -97,9 +100,10 @@ fn run(command: Command) -> Result<ExitCode> {
             submissions,
             jobs,
             out,
+            profile,
             json,
             ..
-        } => grade::grade_class(submissions, jobs.into(), out, json),
+        } => grade::grade_class(submissions, jobs.into(), out, profile.as_deref(), json),
         Command::Review {
             submissions,
             out,

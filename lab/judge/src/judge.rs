@@ -4,11 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use anyhow::Result;
+use broker::spent::{Waiting, count_as, lap};
 use parking_lot::Mutex;
 
 use crate::bench::lane::Lane;
 use crate::bench::pool::Pool;
 use crate::history::recorded::Recorded;
+use crate::profile::Profile;
 use crate::programs::submission::Submission;
 use crate::tasks::{Task, all_checks};
 use crate::verdict::check::{Check, Verdict};
@@ -51,7 +53,16 @@ pub fn judge(
     tasks: &[&Task],
     on_verdict: impl Fn(&Judged) + Sync,
 ) -> Vec<Judged> {
-    judge_tasks(pool, submission, tasks, on_verdict, None)
+    judge_tasks(pool, submission, tasks, on_verdict, None).0
+}
+
+/// Judges as [`judge`] does. Also returns where the time went.
+pub fn judge_and_profile(
+    pool: &Pool,
+    submission: &Submission,
+    tasks: &[&Task],
+) -> (Vec<Judged>, Profile) {
+    judge_tasks(pool, submission, tasks, |_| {}, None)
 }
 
 /// Judges as [`judge`] does. Also returns a record of all that happened, for each task.
@@ -62,7 +73,7 @@ pub fn judge_and_record(
     on_verdict: impl Fn(&Judged) + Sync,
 ) -> (Vec<Judged>, Vec<Recorded>) {
     let recorded = Mutex::new(Vec::new());
-    let judged = judge_tasks(pool, submission, tasks, on_verdict, Some(&recorded));
+    let (judged, _) = judge_tasks(pool, submission, tasks, on_verdict, Some(&recorded));
     (judged, recorded.into_inner())
 }
 
@@ -72,27 +83,32 @@ fn judge_tasks(
     tasks: &[&Task],
     on_verdict: impl Fn(&Judged) + Sync,
     recorded: Option<&Mutex<Vec<Recorded>>>,
-) -> Vec<Judged> {
+) -> (Vec<Judged>, Profile) {
     let judged = Mutex::new(Vec::new());
+    let profile = Mutex::new(Profile::default());
     let mut waiting: Vec<Wing> = tasks.iter().flat_map(|task| Wing::of(task)).collect();
     // The longest wing is last in the list, and so it is taken first.
     waiting.sort_by_key(|wing| wing.seconds);
     let waiting = Mutex::new(waiting);
     // A thread takes a wing and its broker under one lock, so that the longest wing's broker is the first to start.
     let next = || {
+        let _waiting = count_as(Waiting::Broker);
         let mut waiting = waiting.lock();
         Some((waiting.pop()?, Lane::open(pool, submission)))
     };
     thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
             scope.spawn(|| {
+                lap();
                 while let Some((wing, lane)) = next() {
                     let task = wing.task;
+                    profile.lock().add_broker(task.number, lap());
                     let mut record = recorded.map(|_| Recorded::new(task.number));
                     for check in wing.checks {
                         let row = judge_check(task, check, &lane, record.as_mut());
                         on_verdict(&row);
                         judged.lock().push(row);
+                        profile.lock().add_check(check.id, lap());
                     }
                     if let (Some(recorded), Some(mut record)) = (recorded, record) {
                         if let Ok(lane) = &lane {
@@ -108,7 +124,7 @@ fn judge_tasks(
     });
     let mut judged = judged.into_inner();
     judged.sort_by_key(|row| all_checks().position(|check| check.id == row.id));
-    judged
+    (judged, profile.into_inner())
 }
 
 /// Judges one check on the task's lane. If the lane could not be opened, the check is not judged. What the check saw is added

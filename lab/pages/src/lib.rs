@@ -5,6 +5,7 @@
 //! - [`report_page`] shows the verdicts on a submission, and what happened when a check failed.
 //! - `review_page` also shows the submission beside the starter and the solution, hole by hole.
 //! - `class_page` shows a class: the scores, which submissions fail the same checks, and a table of all verdicts.
+//! - `profile_page` shows where the seconds of grading went.
 
 #[cfg(feature = "review")]
 mod class;
@@ -16,6 +17,8 @@ mod figure;
 #[cfg(feature = "review")]
 mod highlight;
 mod page;
+#[cfg(feature = "review")]
+mod profile;
 mod report;
 #[cfg(feature = "review")]
 mod review;
@@ -27,6 +30,8 @@ mod verdicts;
 pub use class::class_page;
 #[cfg(feature = "review")]
 pub use compare::Versions;
+#[cfg(feature = "review")]
+pub use profile::{Profiled, profile_page};
 pub use report::report_page;
 #[cfg(feature = "review")]
 pub use review::{Review, review_page};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use broker::spent::{Waiting, count_as};
 use broker::wait;
 use rdkafka::admin::ResourceSpecifier;
 use rdkafka::error::RDKafkaErrorCode;
@@ -46,6 +47,7 @@ impl Kafka {
     /// # Errors
     /// If the cluster does not answer.
     pub fn groups(&self) -> Result<Vec<String>> {
+        let _waiting = count_as(Waiting::Kafka);
         let groups = self.admin()?.inner().fetch_group_list(None, ANSWER_LIMIT)?;
         let names = groups.groups().iter().map(|group| group.name().to_string());
         Ok(names.collect())
@@ -167,6 +169,7 @@ impl Kafka {
     /// # Errors
     /// If the group still has members after `limit`, or if the cluster does not answer or refuses.
     pub fn delete_group(&self, group: &str, limit: Duration) -> Result<()> {
+        let _waiting = count_as(Waiting::Kafka);
         self.known.forget_answers();
         let admin = self.admin()?;
         let what =

@@ -1,6 +1,7 @@
 //! The records of a cluster: reading them and publishing them.
 
 use anyhow::{Result, anyhow, bail};
+use broker::spent::{Waiting, count_as};
 use common::Undelivered;
 use rdkafka::producer::{BaseRecord, Producer};
 
@@ -53,6 +54,7 @@ impl Kafka {
         from: &[i64],
         to: &[i64],
     ) -> Result<Vec<Record>> {
+        let _waiting = count_as(Waiting::Kafka);
         let mut readers = self.readers.lock();
         let mut reader = match readers.remove(&isolation) {
             Some(reader) => reader,
@@ -79,6 +81,7 @@ impl Kafka {
     /// # Errors
     /// If the cluster does not answer, or refuses a record.
     pub fn send(&self, topic: &str, partition: Option<i32>, payloads: &[Payload]) -> Result<()> {
+        let _waiting = count_as(Waiting::Kafka);
         let producer = self.producer()?;
         for payload in payloads {
             let mut record = BaseRecord::<[u8], [u8]>::to(topic);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use broker::spent::{Waiting, count_as};
 use broker::wait;
 use rdkafka::admin::{AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode;
@@ -25,6 +26,7 @@ impl Kafka {
     /// # Errors
     /// If the cluster does not answer within 8 s, or reports a problem with the topic.
     pub fn partitions(&self, topic: &str) -> Result<Option<i32>> {
+        let _waiting = count_as(Waiting::Kafka);
         let admin = self.admin()?;
         let metadata = admin.inner().fetch_metadata(Some(topic), REACH_LIMIT);
         let metadata = metadata.map_err(|_| self.no_answer())?;
@@ -43,6 +45,7 @@ impl Kafka {
     /// # Errors
     /// If the cluster does not answer.
     pub fn topics(&self) -> Result<Vec<String>> {
+        let _waiting = count_as(Waiting::Kafka);
         let metadata = self.admin()?.inner().fetch_metadata(None, ANSWER_LIMIT)?;
         let names = metadata.topics().iter().map(|topic| topic.name());
         Ok(names
@@ -57,6 +60,7 @@ impl Kafka {
     /// # Errors
     /// If the cluster does not answer or refuses.
     pub fn create_topics(&self, topics: &[(&str, i32)]) -> Result<()> {
+        let _waiting = count_as(Waiting::Kafka);
         let replication = || TopicReplication::Fixed(DEFAULT_OF_CLUSTER);
         let new: Vec<NewTopic> = topics
             .iter()
@@ -86,6 +90,7 @@ impl Kafka {
     /// # Errors
     /// If the cluster does not answer or refuses.
     pub fn set_topic_config(&self, topic: &str, name: &str, value: &str) -> Result<()> {
+        let _waiting = count_as(Waiting::Kafka);
         self.altered().insert(topic.to_string());
         let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
         let results = pollster::block_on(self.admin()?.alter_configs([&change], &admin_options()))?;
@@ -106,6 +111,7 @@ impl Kafka {
         if topics.is_empty() {
             return Ok(());
         }
+        let _waiting = count_as(Waiting::Kafka);
         self.known.forget_topics();
         for result in pollster::block_on(self.admin()?.delete_topics(topics, &admin_options()))? {
             match result {

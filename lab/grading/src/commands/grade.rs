@@ -1,13 +1,16 @@
 //! `cargo lab grade`: judges submissions that nobody has read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use console::style;
 use grading::{Class, Graded, Grader, Summary};
 use judge::Report;
-use terminal::{ProgressBar, Usage, exit_code, not_judged, print_verdicts, sign};
+use pages::{Profiled, profile_page};
+use terminal::{
+    ProgressBar, Usage, ensure_writable, exit_code, not_judged, print_verdicts, sign, write_page,
+};
 
 /// Fetches and builds everything that grading needs.
 pub fn prepare() -> Result<ExitCode> {
@@ -17,14 +20,17 @@ pub fn prepare() -> Result<ExitCode> {
 }
 
 /// Grades submissions, `jobs` of them at a time, and prints their reports. If there is a folder `out`, keeps the results there.
+/// If there is a file `profile`, writes there where the seconds went.
 pub fn grade_class(
     submissions: Vec<PathBuf>,
     jobs: usize,
     out: Option<PathBuf>,
+    profile: Option<&Path>,
     json: bool,
 ) -> Result<ExitCode> {
     let class = Class::new(submissions, out.clone(), jobs);
     let class = class.map_err(|error| Usage(format!("{error:#}")))?;
+    ensure_writable(profile)?;
     print_gaps();
     let is_class = class.len() > 1;
     let bar = ProgressBar::new(class.len(), "graded");
@@ -39,7 +45,11 @@ pub fn grade_class(
         bar.one_more();
     });
     bar.clear();
-    let reports: Vec<Report> = graded?.into_iter().map(|graded| graded.report).collect();
+    let graded = graded?;
+    if let Some(file) = profile {
+        write_page(file, &profile_of(&graded))?;
+    }
+    let reports: Vec<Report> = graded.into_iter().map(|graded| graded.report).collect();
     if !json {
         match &reports[..] {
             [one] => print_verdicts(&one.checks),
@@ -50,6 +60,15 @@ pub fn grade_class(
         }
     }
     Ok(exit_code(&reports))
+}
+
+/// The page that shows where the seconds went.
+fn profile_of(graded: &[Graded]) -> String {
+    let submissions = graded.iter().map(|graded| Profiled {
+        report: &graded.report,
+        kept: graded.kept,
+    });
+    profile_page(&submissions.collect::<Vec<_>>())
 }
 
 /// Says which parts of the confinement cannot be enforced on this machine. To be called before anything is graded.

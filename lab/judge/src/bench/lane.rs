@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
+use broker::spent::{Waiting, count_as};
 use broker::wait;
 use common::{CLICKSTREAM, Event, TOPICS};
 
@@ -116,6 +117,7 @@ impl<'a> Lane<'a> {
     /// # Errors
     /// When the broker refuses.
     pub fn begin_anew(&self) -> Result<()> {
+        let _waiting = count_as(Waiting::Broker);
         self.kafka().begin_anew(TOPICS)?;
         if let Some(database) = self.database.get() {
             database.clear()?;
@@ -150,6 +152,7 @@ impl<'a> Lane<'a> {
     /// # Errors
     /// On Ctrl-C.
     pub fn drain(&self) -> Result<()> {
+        let _waiting = count_as(Waiting::Kafka);
         wait::up_to(DRAIN_LIMIT, || Ok(self.bench.gate.is_idle().then_some(()))).map(drop)
     }
 
@@ -330,6 +333,7 @@ impl<'a> Lane<'a> {
     }
 
     fn read_log(&self) -> Result<()> {
+        let _waiting = count_as(Waiting::Kafka);
         let mut log = self.log.borrow_mut();
         let broker = &self.bench.broker;
         let (new, end) = broker.requests(log.end, Logged::concerns_programs)?;
@@ -369,6 +373,20 @@ impl<'a> Lane<'a> {
         Ok(requests)
     }
 
+    /// Waits until `look` finds something that the broker logs. It logs a request only after it has answered it, so a little
+    /// late. Returns `None` if `look` has found nothing after `limit`.
+    ///
+    /// # Errors
+    /// If `look` fails, or on Ctrl-C.
+    pub fn logged_within<T>(
+        &self,
+        limit: Duration,
+        look: impl FnMut() -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        let _waiting = count_as(Waiting::Kafka);
+        wait::up_to(limit, look)
+    }
+
     /// As [`Lane::group_requests`], of a program that has ended. Waits for what it sent last, and until the broker may have logged
     /// it: that happens after the answer, so a little late.
     ///
@@ -377,7 +395,7 @@ impl<'a> Lane<'a> {
     pub fn last_requests(&self, kind: &str, group: &str) -> Result<Vec<Logged>> {
         self.drain()?;
         let mut requests = Vec::new();
-        wait::up_to(LOGGED, || {
+        self.logged_within(LOGGED, || {
             requests = self.group_requests(kind, group)?;
             Ok((!requests.is_empty()).then_some(()))
         })?;

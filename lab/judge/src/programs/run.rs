@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use broker::spent::{Waiting, count_as};
 use broker::wait;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
@@ -130,6 +131,7 @@ impl Program {
         out: PipeWriter,
         out_reader: Option<PipeReader>,
     ) -> Result<Self> {
+        let _waiting = count_as(Waiting::Program);
         let folder = tempfile::tempdir()?;
         let (err_reader, err) = std::io::pipe()?;
         let child = command
@@ -388,6 +390,7 @@ impl Drop for Program {
             self.transcript.note(Deed::Killed);
         }
         let _ = killpg(self.group, Signal::SIGKILL);
+        let _waiting = count_as(Waiting::Program);
         let _ = self.child.wait();
     }
 }

@@ -13,7 +13,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::Result;
-use broker::wait;
+use broker::spent::{Waiting, count_as};
 use common::CLICKSTREAM;
 use serde_json::Value;
 
@@ -178,6 +178,7 @@ fn published(lane: &Lane) -> Result<Published> {
     let mut producer = lane.start("producer")?;
     let came = wait_for_first_record(lane, &mut producer, WORK_LIMIT)?;
     if came {
+        let _held = count_as(Waiting::Check);
         producer.end_within(HELD)?;
     }
     let waited = producer.is_running()? && lane.is_holding();
@@ -193,9 +194,8 @@ fn published(lane: &Lane) -> Result<Published> {
     // A program that has already ended printed all its lines before the broker acknowledged anything.
     let early = delivered(if waited { &by_then } else { &lines }).len();
     let records = lane.kafka().records(CLICKSTREAM)?;
-    // The broker logs a request only after it has answered it, so the entry appears a little late.
     let mut acks = BTreeSet::new();
-    wait::up_to(LOGGED, || {
+    lane.logged_within(LOGGED, || {
         let requests = lane.requests_of_programs("PRODUCE")?;
         acks.extend(requests.iter().filter_map(Logged::acks));
         Ok((records.is_empty() || !acks.is_empty()).then_some(()))
@@ -255,6 +255,7 @@ fn refused(lane: &Lane) -> Result<Refused> {
     lane.hold(RequestKind::Produce);
     let mut producer = lane.start("producer")?;
     if wait_for_first_record(lane, &mut producer, limit)? {
+        let _held = count_as(Waiting::Check);
         producer.end_within(if before.waited { HELD_AGAIN } else { HELD })?;
     }
     let waited = producer.is_running()?;
@@ -267,7 +268,7 @@ fn refused(lane: &Lane) -> Result<Refused> {
         let is_refused = |one: &&Logged| one.produced().any(|part| part.error_code != 0);
         anyhow::Ok(requests.iter().filter(is_refused).count())
     };
-    wait::up_to(LOGGED, || Ok((refused()? > 0).then_some(())))?;
+    lane.logged_within(LOGGED, || Ok((refused()? > 0).then_some(())))?;
     Ok(Refused {
         failed,
         refused: refused()?,

@@ -78,7 +78,7 @@ fn stalled(lane: &Lane) -> Result<Stalled> {
         } else {
             AUTO_COMMIT
         };
-        wait::up_to(rest, || {
+        wait::pass_unless(rest, || {
             seen = committed(lane)?;
             let is_decided = sum(&seen) != 0 || !program.blocks_in_print()?;
             Ok(is_decided.then_some(()))

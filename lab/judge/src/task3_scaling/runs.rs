@@ -196,14 +196,13 @@ fn stop(lane: &Lane, member: &mut Program) -> Result<Stopped> {
     let before = leaves(lane)?;
     let _ = member.interrupt();
     let status = member.end_within(STOP_LIMIT)?;
-    // The broker logs a request after it has answered it, so a little late.
     let limit = if status.is_some() {
         lane.drain()?;
         LOGGED
     } else {
         Duration::ZERO
     };
-    let left = wait::up_to(limit, || Ok((leaves(lane)? > before).then_some(())))?;
+    let left = lane.logged_within(limit, || Ok((leaves(lane)? > before).then_some(())))?;
     Ok(Stopped {
         status,
         left: left.is_some(),

@@ -362,7 +362,7 @@ fn unacknowledged(lane: &Lane) -> Result<Unacknowledged> {
     desk.wait_while_it_charges(&mut program, AUTO_COMMIT, || {
         Ok(lane.is_holding() || has_passed(&desk.snapshot()?))
     })?;
-    wait::up_to(HELD, || {
+    wait::pass_unless(HELD, || {
         let is_over = !lane.is_holding() || has_passed(&desk.snapshot()?);
         Ok(is_over.then_some(()))
     })?;

@@ -4,6 +4,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use broker::spent::{Waiting, count_as};
 use broker::wait;
 use common::PURCHASE_EXTRACTOR;
 
@@ -263,6 +264,7 @@ fn what_comes_first(
 /// does not.
 fn settled(lane: &Lane, awaited: &Awaited) -> Result<Snapshot> {
     let mut last = None;
+    let _waiting = count_as(Waiting::Kafka);
     wait::up_to(MARKERS, || {
         let now = Snapshot::of(lane, awaited)?;
         let agrees = now.agrees();

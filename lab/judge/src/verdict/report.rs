@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::history::Moment;
+use crate::profile::Profile;
 use crate::verdict::check::{Check, Verdict};
 
 /// The outcome of one check, or of all checks together.
@@ -100,6 +101,9 @@ pub struct Report {
     /// How long judging took, in seconds, from the submission's source to its verdict.
     pub seconds: f64,
     pub checks: Vec<Judged>,
+    /// Where these seconds went, if the submission was judged in this process and somebody may ask for it.
+    #[serde(skip)]
+    pub profile: Option<Profile>,
 }
 
 impl Report {
@@ -120,6 +124,7 @@ impl Report {
             outcome,
             seconds: took.as_secs_f64(),
             checks,
+            profile: None,
         }
     }
 
