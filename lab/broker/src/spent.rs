@@ -4,6 +4,7 @@
 //! counted so far. This costs two looks at the clock for each wait.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
@@ -107,6 +108,8 @@ thread_local! {
 #[must_use = "time is counted until this is dropped"]
 pub struct Counting {
     before: Waiting,
+    /// It must be dropped by the thread whose time it counts.
+    of_this_thread: PhantomData<*const ()>,
 }
 
 /// Counts the time of this thread as `what`, until the returned value is dropped. If the thread already counts something more
@@ -116,7 +119,10 @@ pub fn count_as(what: Waiting) -> Counting {
     let before = count.what;
     count.switch(Instant::now(), before.max(what));
     COUNT.set(count);
-    Counting { before }
+    Counting {
+        before,
+        of_this_thread: PhantomData,
+    }
 }
 
 impl Drop for Counting {
@@ -180,8 +186,6 @@ mod tests {
         }
         let spent = lap();
         assert_eq!(spent.total(), COUNT.get().since - first);
-        assert!(spent.on(Waiting::Program) > Duration::ZERO);
-        assert!(spent.on(Waiting::Kafka) > Duration::ZERO);
     }
 
     #[test]

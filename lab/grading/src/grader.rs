@@ -44,6 +44,7 @@ impl Grader {
     /// When something of ours fails, so that nothing can be said about the submission, and on Ctrl-C.
     pub fn grade(&self, name: &str, intake: &Intake) -> Result<Report> {
         let start = Instant::now();
+        // What this thread has done for other submissions does not count.
         lap();
         // It contains only the submission's own files, because programs may read it.
         let folder = Cache::open()?.scratch()?;

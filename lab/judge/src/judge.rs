@@ -99,6 +99,7 @@ fn judge_tasks(
     thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
             scope.spawn(|| {
+                // What this thread has done before belongs to no task.
                 lap();
                 while let Some((wing, lane)) = next() {
                     let task = wing.task;

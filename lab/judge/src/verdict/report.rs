@@ -101,7 +101,7 @@ pub struct Report {
     /// How long judging took, in seconds, from the submission's source to its verdict.
     pub seconds: f64,
     pub checks: Vec<Judged>,
-    /// Where these seconds went, if the submission was judged in this process and somebody may ask for it.
+    /// Where these seconds went; `None` unless the grader judged the submission in this run.
     #[serde(skip)]
     pub profile: Option<Profile>,
 }
