@@ -4,14 +4,14 @@ use std::io::Write;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use broker::run;
+use broker::{Docker, Way, run};
 use libtest_mimic::Trial;
 
 use crate::command_line::{CommandLine, LIMIT, text};
 use crate::trial;
 
 pub fn trials() -> Vec<Trial> {
-    vec![
+    let mut trials = vec![
         trial("commands::the_slides_commands_work", slides_commands),
         trial("commands::a_taken_port_is_named", taken_port),
         trial("commands::an_unwritable_cache_is_named", unwritable_cache),
@@ -27,7 +27,14 @@ pub fn trials() -> Vec<Trial> {
             "commands::what_is_not_built_yet_is_built_and_started",
             extras,
         ),
-    ]
+    ];
+    if matches!(Way::for_private(), Ok(Way::Docker(_))) {
+        trials.push(trial(
+            "commands::a_container_of_somebody_else_is_left_alone",
+            foreign_container,
+        ));
+    }
+    trials
 }
 
 fn has(text: &str, words: &str) -> Result<()> {
@@ -129,6 +136,24 @@ fn taken_port() -> Result<()> {
     let said = lab.refused(&mut lab.command("up"))?;
     has(&said, &format!("Port {} is taken", lab.port()))?;
     has(&said, "KAFKA_LAB_PORT")
+}
+
+/// Somebody else's container has the name that the lab's would have.
+fn foreign_container() -> Result<()> {
+    let lab = CommandLine::new()?;
+    let name = format!("kafka-broker-{}", lab.port());
+    let docker = Docker::find()?;
+    let run_docker = |words: &[&str]| run(docker.command().args(words), LIMIT);
+    let id = text(&run_docker(&["create", "--name", &name, broker::image()])?)?;
+    let refused = lab.refused(&mut lab.command("up"));
+    let stopped = lab.run("down");
+    let removed = run_docker(&["rm", id.trim()])?;
+    ensure!(removed.status.success(), "{name} has been removed");
+    has(&refused?, &format!("docker rm -f {name}"))?;
+    has(
+        &stopped?,
+        &format!("The container {name} was not made by this lab"),
+    )
 }
 
 fn unwritable_cache() -> Result<()> {

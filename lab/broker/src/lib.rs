@@ -35,5 +35,5 @@ pub use java::Java;
 pub use keeper::Lifetime;
 pub use ports::free_port;
 pub use request_log::Request;
-pub use version::DEFAULT as DEFAULT_VERSION;
+pub use version::{DEFAULT as DEFAULT_VERSION, image};
 pub use way::Way;

@@ -298,7 +298,7 @@ fn purchases(lane: &Lane) -> Result<Verdict> {
                 seen.len()
             )
         }),
-        "Print only purchases that have an amount, and no other events with amounts.",
+        "Print only purchases that have an amount, and no other events with amounts. Use a decimal point, not a comma: `$49.99`.",
     ))
 }
 
