@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Versions: Kafka 4.4.0.
 # Guess before looking: kafka-topics --delete --topic orders.eu deletes only orders.eu if a topic has just that name.
+#   (We wrote it as a user's expectation; we suspected that both topics go.)
 # Seen: --topic is a regular expression, also where a topic has exactly the name that was given. The dot matches the
 #   hyphen, so orders-eu goes as well, without a question or a word of output, exit status 0. With orders\.eu only
 #   orders.eu goes.

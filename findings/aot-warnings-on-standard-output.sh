@@ -2,6 +2,7 @@
 # Versions: Kafka 4.4.0 tools, Java 25 (JAVA25_HOME, or the first one below /usr/lib/jvm).
 # Guess before looking: with an AOT cache (JEP 483, 514) kafka-get-offsets prints the same as without, only sooner; a
 #   cache that no longer fits the jars leaves a warning on standard error.
+#   (We wrote it as a user's expectation; we knew of warnings in a broker's log.)
 # Seen: the one line of result comes after the JVM's own lines, all on *standard output*: a run that writes the cache
 #   prints dozens of warnings, and a run with a cache whose jar files have another timestamp prints [warning][aot] and
 #   [error][aot] lines. Nothing of this goes to standard error, the exit status is 0, and the result is right. Even with

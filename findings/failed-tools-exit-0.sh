@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Versions: the command-line tools of Kafka 4.4.0.
 # Guess before looking: a tool that could not do its work exits with a status other than 0.
+#   (We wrote it as a user's expectation; we knew of two cases and suspected more.)
 # Seen: kafka-topics, kafka-get-offsets and kafka-transactions exit with 1 for a topic or an id that does not exist.
 #   The status is 0 for a console producer whose record was refused as too large, for kafka-delete-records of a
 #   partition that does not exist, for kafka-consumer-groups (--describe, --delete, --delete-offsets) and

@@ -2,6 +2,7 @@
 # Versions: Kafka 4.4.0.
 # Guess before looking: kafka-get-offsets --time with a moment after the last record prints the end of the partition, or
 #   -1; --time -3 (the record with the largest timestamp) on a topic with LogAppendTime prints the last offset, 9 of 10.
+#   (We wrote it as a user's expectation of the first; we half suspected an empty answer.)
 # Seen: the first prints nothing at all, with exit status 0; kafka-consumer-groups --reset-offsets --to-datetime with
 #   the same moment takes the end, 10. The second prints 0, the first of the records that the broker stamped alike.
 # Why it matters: a script that looks for where a day begins gets an empty answer when the topic was quiet since, and

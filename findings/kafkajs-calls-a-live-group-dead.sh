@@ -2,6 +2,7 @@
 # Versions: Kafka 4.4.0, kafkajs 2.2.4, confluent-kafka (Python) 2.16.1 as the group's member.
 # Guess before looking: kafkajs' describeGroups reports an error for a group of the new protocol (KIP-848), and its
 #   setOffsets refuses to move the offsets of a group that has a member.
+#   (We wrote it as a user's expectation; we suspected Dead, and that the offsets move: wrongly.)
 # Seen: describeGroups says state Dead, no members, error code 0, for a group with a live member. setOffsets refuses a
 #   classic group with members, but for this group it returns without an error, and the committed offset does not move:
 #   it stays 5 instead of 1. deleteGroups is refused by the broker: NON_EMPTY_GROUP.

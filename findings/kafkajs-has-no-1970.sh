@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Versions: Kafka 4.4.0, kafkajs 2.2.4.
 # Guess before looking: kafkajs stores a record with timestamp: 0 as a record of January 1, 1970.
+#   (We wrote it as a user's expectation; we suspected that the number 0 is taken for no value.)
 # Seen: the number 0 becomes the current time. The string '0' stays 0, and so does the number 1.
 # Why it matters: a tool that copies records, or replays data without a time of its own, gets today's date for these
 #   records only: retention, offsets by time and windows then take them for new ones.

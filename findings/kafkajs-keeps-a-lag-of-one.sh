@@ -2,6 +2,7 @@
 # Versions: Kafka 4.4.0, kafkajs 2.2.4, confluent-kafka (Python) 2.16.1, Java's console consumer 4.4.0.
 # Guess before looking: a group that has read a committed transaction to its end has a lag of 0 with every client,
 #   because the client also passes the transaction's control record.
+#   (We wrote it as a user's expectation; we suspected a lag of 1 with librdkafka, wrongly.)
 # Seen: 10 records in one transaction end the partition at offset 11. Java and confluent-kafka commit 11, a lag of 0.
 #   kafkajs commits the last record's offset plus one, 10: a lag of 1 for as long as nothing else is written.
 # Why it matters: a check that waits for lag 0, or an alarm on a lag that does not shrink, never comes to rest for a

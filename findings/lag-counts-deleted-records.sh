@@ -2,6 +2,7 @@
 # Versions: Kafka 4.4.0.
 # Guess before looking: 100 records, the group at offset 10, the first 50 deleted: kafka-consumer-groups shows a lag of
 #   50, the records that the group can still read.
+#   (We wrote it as a user's expectation; we suspected that deleted records count.)
 # Seen: it shows 90, the end minus the committed offset. The group's next consumer reads 50 records.
 # Why it matters: after retention or kafka-delete-records has overtaken a slow group, the lag hides both facts: how many
 #   records are left to read, and that 40 were lost unread.

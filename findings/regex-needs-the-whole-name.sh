@@ -2,6 +2,7 @@
 # Versions: Kafka 4.4.0, confluent-kafka (Python) 2.16.1 with its own librdkafka.
 # Guess before looking: a consumer that subscribes to the pattern ^click reads the topic clickstream with either
 #   group protocol.
+#   (We wrote it as a user's expectation; we suspected that the broker wants the whole name.)
 # Seen: with group.protocol=classic the client matches the pattern, and a match at the start is enough: 5 of 5 records.
 #   With group.protocol=consumer the broker matches it (RE2/J), and the pattern must cover the whole name: 0 of 5, and no
 #   error. ^click.* reads 5 with both.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Versions: Kafka 4.4.0, confluent-kafka (Python) 2.16.1, kafka-python 3.0.12, aiokafka 0.14.0, kafkajs 2.2.4.
 # Guess before looking: an empty key is a key like any other: every client sends all its records to one partition.
+#   (We wrote it as a user's expectation; librdkafka's documentation says otherwise.)
 # Seen: kafka-python, aiokafka and kafkajs do. librdkafka's default partitioner (consistent_random) treats an empty key
 #   as no key and spreads the records; its partitioners consistent, murmur2_random and fnv1a_random do not.
 # Why it matters: where an empty string stands for "no user" or "no tenant", those records keep their order with one
