@@ -3,7 +3,7 @@
 # Guess before looking: a consumer that subscribes to the pattern ^click reads the topic clickstream with either
 #   group protocol.
 #   (We wrote it as a user's expectation; we suspected that the broker wants the whole name.)
-# Seen: with group.protocol=classic the client matches the pattern, and a match at the start is enough: 5 of 5 records.
+# Seen: with group.protocol=classic the client matches the pattern, and a match at the start is enough: 5 of 5 read.
 #   With group.protocol=consumer the broker matches it (RE2/J), and the pattern must cover the whole name: 0 of 5, and no
 #   error. ^click.* reads 5 with both.
 # Why it matters: the move to the new group protocol is one setting. A program with such a pattern then reads nothing
