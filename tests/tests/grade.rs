@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use broker::wait;
 use judge::programs::{Version, workspace};
-use judge::{Program, Report, TASKS, all_checks};
+use judge::{Outcome, Program, Report, TASKS, all_checks};
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 
@@ -33,7 +33,34 @@ pub fn trials() -> Vec<Trial> {
         trial("grade::what_is_no_submission_is_a_verdict", no_submission),
         busy_trial("grade::nobody_can_take_what_others_built", 2, theft),
         busy_trial("grade::the_profile_adds_up", 2, profile),
+        trial("grade::a_build_meanwhile_changes_nothing", replaced),
     ]
+}
+
+/// Cargo replaces the grader's executable while the grader is running.
+fn replaced() -> Result<()> {
+    let folder = TempDir::new()?;
+    let submission = folder.path().join("student");
+    fs::create_dir(&submission)?;
+    let crash = &programs(Version::Solution)?["consumer_crash"];
+    fs::copy(crash, submission.join("consumer_crash"))?;
+    let grade = format!("grade --json {}", submission.display());
+    let command = CommandLine::new()?.command(&grade);
+    let copy = folder.path().join("lab-grading");
+    fs::copy(command.get_program(), &copy)?;
+    let mut own = Command::new(&copy);
+    own.args(command.get_args());
+    let mut grader = Program::run("grade", &mut own)?;
+    fs::remove_file(&copy)?;
+    grader.wait_for_end(LIMIT)?;
+    let printed = grader.texts().join("\n");
+    let report: Report = serde_json::from_str(&printed).with_context(|| printed.clone())?;
+    let crash = report.checks.iter().filter(|check| check.task == 4);
+    ensure!(
+        crash.clone().count() > 0 && crash.clone().all(|check| check.outcome == Outcome::Passed),
+        "{printed}"
+    );
+    Ok(())
 }
 
 fn killed() -> Result<()> {

@@ -41,7 +41,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::sync::Semaphore;
 
 /// How many tests run at the same time, unless `--test-threads` says otherwise.
-const SIDE_BY_SIDE: usize = 14;
+const SIDE_BY_SIDE: usize = 12;
 
 /// Every running test takes seats: one for each thing that it does at a time. So a test that grades a class or uses a
 /// browser counts as several tests.

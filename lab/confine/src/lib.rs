@@ -26,7 +26,7 @@ mod sockets;
 mod sockets;
 mod supervisor;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -61,7 +61,7 @@ pub struct Confinement {
 /// # Errors
 /// If the path of this executable is unknown.
 pub fn confined(command: &Command, confinement: &Confinement) -> Result<Command> {
-    let mut wrapped = Command::new(std::env::current_exe()?);
+    let mut wrapped = Command::new(own_executable()?);
     wrapped
         .arg(MARK)
         .arg(serde_json::to_string(confinement)?)
@@ -76,6 +76,19 @@ pub fn confined(command: &Command, confinement: &Confinement) -> Result<Command>
     }
     wrapped.envs(confinement.variables.iter().cloned());
     Ok(wrapped)
+}
+
+/// A path that leads to the executable of this process. On Linux, it does so even when a build has replaced the file.
+///
+/// # Errors
+/// If the system does not say where the executable is.
+pub fn own_executable() -> std::io::Result<PathBuf> {
+    let own = Path::new("/proc/self/exe");
+    if own.exists() {
+        Ok(own.to_path_buf())
+    } else {
+        std::env::current_exe()
+    }
 }
 
 /// If this process was started as a supervisor, runs the confined program and does not return.

@@ -156,7 +156,7 @@ pub fn digest(intake: &Result<Intake>) -> String {
 /// Identifies this build of the lab, because a change to it may change any result.
 fn digest_of_this_build() -> String {
     let mut digest = Digest::default();
-    let executable = std::env::current_exe().and_then(|path| path.metadata());
+    let executable = confine::own_executable().and_then(|path| path.metadata());
     if let Ok((length, modified)) = executable.and_then(|file| Ok((file.len(), file.modified()?))) {
         let modified = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
         digest
