@@ -8,6 +8,7 @@ mod attacks;
 mod bank;
 mod browser;
 mod check;
+mod clients;
 mod command_line;
 mod commands;
 mod connections;
@@ -63,13 +64,16 @@ fn main() -> ExitCode {
     if !arguments.include_ignored && !arguments.ignored {
         println!(
             "Each check judges one program that it must fail. `cargo test -- --include-ignored` judges all wrong programs \
-             by all checks."
+             by all checks, and right programs in other clients."
         );
     }
     if let Some(missing) = browser::missing() {
         println!(
             "Browser for the tests: NONE, so the tests of pages are skipped. Each of them {missing}."
         );
+    }
+    for missing in clients::missing() {
+        println!("Programs in other clients: {missing}.");
     }
     // Ctrl-C ends every wait. Then each test stops what it has started.
     if let Err(error) = ctrlc::set_handler(wait::interrupt) {
@@ -97,6 +101,7 @@ fn main() -> ExitCode {
         pages::trials(),
         versions::trials(),
         bank::trials(),
+        clients::trials(),
     ];
     let code = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code();
     POOL.clear();

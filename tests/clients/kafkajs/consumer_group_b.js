@@ -1,0 +1,5 @@
+// Task 3, the member B.
+
+import { runMember } from './member.js';
+
+await runMember('B');
