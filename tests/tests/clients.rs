@@ -33,16 +33,55 @@ struct Client {
 /// A tool that a build needs: its executable, and how to install it.
 type Tool = (&'static str, &'static str);
 
+const CC: Tool = (
+    "cc",
+    "needs a C compiler (Debian: `apt-get install build-essential`)",
+);
+const GO: Tool = (
+    "go",
+    "needs Go 1.26 or later (its downloads page, or the package `golang` of a recent Debian)",
+);
+const JAVA: Tool = (
+    "javac",
+    "needs a JDK, 17 or later (Debian: `apt-get install openjdk-17-jdk-headless`)",
+);
+const MAVEN: Tool = ("mvn", "needs Maven (Debian: `apt-get install maven`)");
 const NODE: Tool = (
     "npm",
-    "needs Node 20 and npm (Debian: `apt-get install npm`)",
+    "needs Node 20 or later and npm (Debian: `apt-get install npm`)",
+);
+const PYTHON: Tool = (
+    "python3",
+    "needs Python 3 with venv and pip (Debian: `apt-get install python3-venv`)",
 );
 
-const CLIENTS: &[Client] = &[Client {
-    folder: "kafkajs",
-    pinned: ("package.json", "\"kafkajs\": \""),
-    needs: &[NODE],
-}];
+const CLIENTS: &[Client] = &[
+    Client {
+        folder: "aiokafka",
+        pinned: ("requirements.txt", "aiokafka=="),
+        needs: &[PYTHON],
+    },
+    Client {
+        folder: "franz-go",
+        pinned: ("go.mod", "github.com/twmb/franz-go v"),
+        needs: &[GO, CC],
+    },
+    Client {
+        folder: "java-kafka-clients",
+        pinned: ("pom.xml", "<kafka.version>"),
+        needs: &[JAVA, MAVEN],
+    },
+    Client {
+        folder: "kafka-python",
+        pinned: ("requirements.txt", "kafka-python=="),
+        needs: &[PYTHON],
+    },
+    Client {
+        folder: "kafkajs",
+        pinned: ("package.json", "\"kafkajs\": \""),
+        needs: &[NODE],
+    },
+];
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
