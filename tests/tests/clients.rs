@@ -1,7 +1,7 @@
 //! Right programs in other clients and languages get all points: the judge looks only at what a program does.
 //!
-//! Each folder of `tests/clients` has the programs of one client, and a script that builds them. Only `--include-ignored`
-//! builds and judges them, because their packages have to be downloaded.
+//! Each folder of `tests/clients` has the programs of one client, and a script that builds them. Only
+//! `--include-ignored` builds and judges them, because their packages have to be downloaded.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,7 +39,7 @@ const CC: Tool = (
 );
 const GO: Tool = (
     "go",
-    "needs Go 1.26 or later (its downloads page, or the package `golang` of a recent Debian)",
+    "needs Go 1.26 or later (see Go's own page of downloads; Debian: `apt-get install golang`, if it is that new)",
 );
 const JAVA: Tool = (
     "javac",
@@ -191,21 +191,20 @@ fn every_folder_is_judged() -> Result<()> {
     Ok(())
 }
 
-/// docs/clients.md has a row for each client, which begins with its name, its version, and the tasks.
+/// The first table in docs/clients.md has a row for each client, which begins with its folder and its version.
 fn table_is_kept() -> Result<()> {
     let page = fs::read_to_string(workspace().join("docs/clients.md"))?;
+    let (_, table) = page
+        .split_once("| client | version |")
+        .context("docs/clients.md has no table of clients and versions")?;
+    let table = table.lines().skip(2).take_while(|line| !line.is_empty());
     let mut rows = BTreeMap::new();
-    for line in page
-        .lines()
-        .filter(|line| line.contains("](../tests/clients/"))
-    {
+    for line in table {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let [_, link, version, ..] = cells[..] else {
+        let [_, client, version, ..] = cells[..] else {
             bail!("this row is too short: {line}");
         };
-        let folder = link.split_once("](../tests/clients/").map(|(_, rest)| rest);
-        let folder = folder.map(|folder| folder.trim_end_matches(')'));
-        rows.insert(folder.unwrap_or_default().to_string(), version.to_string());
+        rows.insert(client.to_string(), version.to_string());
     }
     let mut pinned = BTreeMap::new();
     for client in CLIENTS {

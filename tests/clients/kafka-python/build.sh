@@ -10,6 +10,10 @@ cp ./*.py "$out"
 
 # -u: a line is written when it is printed, not when a buffer is full.
 for program in producer consumer consumer_group_a consumer_group_b consumer_crash billing exactly_once; do
-    printf '#!/bin/sh\nhere=$(dirname "$0")\nexec "$here/environment/bin/python" -u "$here/%s.py"\n' "$program" >"$out/$program"
+    cat >"$out/$program" <<END
+#!/bin/sh
+here=\$(dirname "\$0")
+exec "\$here/environment/bin/python" -u "\$here/$program.py"
+END
     chmod +x "$out/$program"
 done
