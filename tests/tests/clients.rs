@@ -1,7 +1,7 @@
 //! Right programs in other clients and languages get all points: the judge looks only at what a program does.
 //!
-//! Each folder of `tests/clients` has the programs of one client, and a script that builds them. Only `--include-ignored`
-//! builds and judges them, because their packages have to be downloaded.
+//! Each folder of `tests/clients` has the programs of one client, and a script that builds them. Only
+//! `--include-ignored` builds and judges them, because their packages have to be downloaded.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,16 +33,55 @@ struct Client {
 /// A tool that a build needs: its executable, and how to install it.
 type Tool = (&'static str, &'static str);
 
+const CC: Tool = (
+    "cc",
+    "needs a C compiler (Debian: `apt-get install build-essential`)",
+);
+const GO: Tool = (
+    "go",
+    "needs Go 1.26 or later (see Go's own page of downloads; Debian: `apt-get install golang`, if it is that new)",
+);
+const JAVA: Tool = (
+    "javac",
+    "needs a JDK, 17 or later (Debian: `apt-get install openjdk-17-jdk-headless`)",
+);
+const MAVEN: Tool = ("mvn", "needs Maven (Debian: `apt-get install maven`)");
 const NODE: Tool = (
     "npm",
-    "needs Node 20 and npm (Debian: `apt-get install npm`)",
+    "needs Node 20 or later and npm (Debian: `apt-get install npm`)",
+);
+const PYTHON: Tool = (
+    "python3",
+    "needs Python 3 with venv and pip (Debian: `apt-get install python3-venv`)",
 );
 
-const CLIENTS: &[Client] = &[Client {
-    folder: "kafkajs",
-    pinned: ("package.json", "\"kafkajs\": \""),
-    needs: &[NODE],
-}];
+const CLIENTS: &[Client] = &[
+    Client {
+        folder: "aiokafka",
+        pinned: ("requirements.txt", "aiokafka=="),
+        needs: &[PYTHON],
+    },
+    Client {
+        folder: "franz-go",
+        pinned: ("go.mod", "github.com/twmb/franz-go v"),
+        needs: &[GO, CC],
+    },
+    Client {
+        folder: "java-kafka-clients",
+        pinned: ("pom.xml", "<kafka.version>"),
+        needs: &[JAVA, MAVEN],
+    },
+    Client {
+        folder: "kafka-python",
+        pinned: ("requirements.txt", "kafka-python=="),
+        needs: &[PYTHON],
+    },
+    Client {
+        folder: "kafkajs",
+        pinned: ("package.json", "\"kafkajs\": \""),
+        needs: &[NODE],
+    },
+];
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
@@ -152,21 +191,20 @@ fn every_folder_is_judged() -> Result<()> {
     Ok(())
 }
 
-/// docs/clients.md has a row for each client, which begins with its name and its version.
+/// The first table in docs/clients.md has a row for each client, which begins with its folder and its version.
 fn table_is_kept() -> Result<()> {
     let page = fs::read_to_string(workspace().join("docs/clients.md"))?;
+    let (_, table) = page
+        .split_once("| client | version |")
+        .context("docs/clients.md has no table of clients and versions")?;
+    let table = table.lines().skip(2).take_while(|line| !line.is_empty());
     let mut rows = BTreeMap::new();
-    for line in page
-        .lines()
-        .filter(|line| line.contains("](../tests/clients/"))
-    {
+    for line in table {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let [_, link, version, ..] = cells[..] else {
+        let [_, client, version, ..] = cells[..] else {
             bail!("this row is too short: {line}");
         };
-        let folder = link.split_once("](../tests/clients/").map(|(_, rest)| rest);
-        let folder = folder.map(|folder| folder.trim_end_matches(')'));
-        rows.insert(folder.unwrap_or_default().to_string(), version.to_string());
+        rows.insert(client.to_string(), version.to_string());
     }
     let mut pinned = BTreeMap::new();
     for client in CLIENTS {

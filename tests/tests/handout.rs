@@ -34,6 +34,7 @@ fn no_solutions() -> Result<()> {
         "lab/grading",
         "tests/misconceptions",
         "tests/attacks",
+        "tests/clients",
         "docs/misconceptions.md",
     ] {
         ensure!(

@@ -37,7 +37,7 @@ const GRADING: &str = "lab/grading";
 const SECTIONS: &[&str] = &["## What must be installed", "## Tasks"];
 
 /// The pages in `docs` that are handed out together with the task sheets.
-const PAGES: &[&str] = &["commands.md", "contract.md", "history.md"];
+const PAGES: &[&str] = &["clients.md", "commands.md", "contract.md", "history.md"];
 
 /// Files in the handout folder, and where they are in the new repository.
 const HANDOUT: &[(&str, &str)] = &[

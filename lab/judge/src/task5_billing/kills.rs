@@ -232,13 +232,21 @@ impl Desk<'_, '_> {
         })
     }
 
+    /// Waits until the program has joined its group, and has done what the last kill left undone. A program with a single
+    /// thread would otherwise stop in that work when it can no longer write or print, and would never fetch the next batch.
+    fn settle(&self, program: &mut Program) -> Result<()> {
+        self.wait_until_joined(program)?;
+        self.finish(program).map(drop)
+    }
+
     /// Publishes a batch, and kills the program at this instant. Returns whether it came about, or `None` if the program has no
     /// such instant, because its prints never block.
     fn kill_at_write(&mut self, write: Write) -> Result<Option<bool>> {
         let lane = self.lane;
         match write {
             Write::Locked => {
-                let mut program = self.start_and_join()?;
+                let mut program = lane.start("billing")?;
+                self.settle(&mut program)?;
                 let lock = lane.database()?.lock(LOCK_LIMIT)?;
                 lane.note("nobody can write to the database");
                 let has_batch = self.hand_out_a_batch(&mut program)?;
@@ -257,7 +265,7 @@ impl Desk<'_, '_> {
             }
             Write::Stalled => {
                 let mut program = lane.start_to_stall("billing")?;
-                self.wait_until_joined(&mut program)?;
+                self.settle(&mut program)?;
                 lane.stall(&mut program)?;
                 let is_there = self.hand_out_a_batch(&mut program)?;
                 let blocks = program.blocks_in_print()?;
@@ -270,7 +278,8 @@ impl Desk<'_, '_> {
     /// Pauses a program that has a batch and cannot write. Another instance charges the batch; then the first one goes on.
     fn pause_past_session(&mut self) -> Result<Paused> {
         let lane = self.lane;
-        let mut first = self.start_and_join()?;
+        let mut first = lane.start("billing")?;
+        self.settle(&mut first)?;
         let lock = lane.database()?.lock(LOCK_LIMIT)?;
         lane.note("nobody can write to the database");
         let is_there = self.hand_out_a_batch(&mut first)?;

@@ -1,0 +1,4 @@
+"""Task 3, the member B."""
+import member
+
+member.run('B')

@@ -1,0 +1,4 @@
+"""Task 3, the member A."""
+import member
+
+member.run('A')

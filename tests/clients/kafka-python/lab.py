@@ -1,0 +1,22 @@
+"""What all programs share."""
+import os
+import signal
+
+SERVERS = os.environ.get('BOOTSTRAP_SERVERS', '127.0.0.1:9092')
+
+
+class Shutdown:
+    """Notes that someone pressed Ctrl-C, or that the system sent SIGTERM."""
+
+    def __init__(self):
+        self.requested = False
+        signal.signal(signal.SIGINT, self.request)
+        signal.signal(signal.SIGTERM, self.request)
+
+    def request(self, *_):
+        self.requested = True
+
+
+def records_in(polled):
+    """The records that `poll` returned, of all partitions."""
+    return [record for records in polled.values() for record in records]
