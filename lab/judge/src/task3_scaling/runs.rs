@@ -354,13 +354,14 @@ fn wait_until_it_works(member: &mut Program) -> Result<()> {
     Ok(())
 }
 
-/// Waits until a member prints a line with this word, if it does.
+/// Waits until a member prints a line with this word and a number, if it does. Lines without a number do not count: with the
+/// newer group protocol, a member is first assigned no partition, and others only once they are free.
 fn wait_until_it_prints(member: &mut Program, word: &str) {
     let _ = member.wait_for(word, PRINT_LIMIT, |lines| {
-        let mut lines = lines.iter();
-        lines
-            .find_map(|line| numbers_beside(&line.text, word))
-            .map(drop)
+        let mut numbers = lines
+            .iter()
+            .filter_map(|line| numbers_beside(&line.text, word));
+        numbers.find(|numbers| !numbers.is_empty()).map(drop)
     });
 }
 
