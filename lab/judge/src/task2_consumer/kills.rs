@@ -28,9 +28,12 @@ pub struct Killed {
 
 /// What a kill led to.
 pub struct Effect {
-    /// By how many events the committed offsets had moved, and how many events the program had counted.
+    /// By how many events the committed offsets had moved since the last batch was published, and how many events the program
+    /// had counted since then.
     pub moved: i64,
     pub counted: i64,
+    /// How many events were committed in the whole run and not counted in it.
+    ahead: i64,
     /// The next run.
     pub next: LaterRun,
 }
@@ -47,7 +50,7 @@ fn killed(lane: &Lane) -> Result<Killed> {
         kills.next(lane, hold)
     })?;
     if kills.last.is_some() {
-        end_by_kill(lane, kills.recover(lane)?)?;
+        end_by_kill(lane, kills.recover(lane)?.0)?;
     }
     Ok(Killed {
         swept,
@@ -59,37 +62,46 @@ fn killed(lane: &Lane) -> Result<Killed> {
 /// The kills so far.
 #[derive(Default)]
 struct Kills {
-    /// The last one, with how far the committed offsets had moved, and how many events were counted.
-    last: Option<(Kill, i64, i64)>,
+    last: Option<Last>,
     wrong: Option<(Option<Kill>, Effect)>,
     last_lines: String,
 }
 
+/// The last kill, with the numbers of its [`Effect`].
+struct Last {
+    kill: Kill,
+    moved: i64,
+    counted: i64,
+    ahead: i64,
+}
+
 impl Kills {
-    /// Starts the next run, and judges what it makes of the last kill.
-    fn recover(&mut self, lane: &Lane) -> Result<Program> {
+    /// Starts the next run, and judges what it makes of the last kill. Returns how many events were committed before that run.
+    fn recover(&mut self, lane: &Lane) -> Result<(Program, i64)> {
         let (program, next) = read_on(lane, BATCH)?;
+        let before_run = sum(&next.before);
         let last = self.last.take();
-        let kill = last.map(|(kill, ..)| kill);
-        let (moved, counted) = last.map_or((0, 0), |(_, moved, counted)| (moved, counted));
+        let kill = last.as_ref().map(|last| last.kill);
+        let number = |of: fn(&Last) -> i64| last.as_ref().map_or(0, of);
         let effect = Effect {
-            moved,
-            counted,
+            moved: number(|last| last.moved),
+            counted: number(|last| last.counted),
+            ahead: number(|last| last.ahead),
             next,
         };
         if !effect.is_right(kill) {
             self.wrong = Some((kill, effect));
         }
-        Ok(program)
+        Ok((program, before_run))
     }
 
     fn next(&mut self, lane: &Lane, hold: &Hold) -> Result<Attempt> {
-        let mut program = self.recover(lane)?;
+        let (mut program, before_run) = self.recover(lane)?;
         if self.wrong.is_some() {
             end_by_kill(lane, program)?;
             return Ok(ControlFlow::Break(()));
         }
-        let (before, counted) = (sum(&committed(lane)?), counted(&program));
+        let (before, counted_before) = (sum(&committed(lane)?), counted(&program));
         lane.hold_at(*hold);
         lane.publish(&random_events(0, BATCH))?;
         program.until(COMMIT_LIMIT, || {
@@ -97,9 +109,13 @@ impl Kills {
         })?;
         self.last_lines = program.last_lines();
         let kill = lane.kill_at(&mut program, hold)?;
-        let moved = sum(&committed(lane)?) - before;
-        let counted = self::counted(&program) - counted;
-        self.last = kill.map(|kill| (kill, moved, counted));
+        let (after, counted) = (sum(&committed(lane)?), counted(&program));
+        self.last = kill.map(|kill| Last {
+            kill,
+            moved: after - before,
+            counted: counted - counted_before,
+            ahead: after - before_run - counted,
+        });
         end_by_kill(lane, program)?;
         Ok(ControlFlow::Continue(kill))
     }
@@ -110,9 +126,10 @@ impl Effect {
     fn is_right(&self, kill: Option<Kill>) -> bool {
         let is_before_first = |kill: Kill| kill.part == Part::Request && kill.number == 1;
         let is_early = kill.is_some_and(is_before_first) && self.moved != 0;
-        // A program that commits each event on its own counts a batch only when it is complete.
+        // A program that commits each event on its own counts a batch only when it is complete. One that commits only some
+        // partitions of a batch may catch up with earlier batches of the run.
         let batch = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        let is_lost = self.moved >= batch && self.counted < self.moved;
+        let is_lost = self.moved >= batch && self.ahead > 0;
         !is_early && !is_lost && self.next.read_what_it_found()
     }
 }
