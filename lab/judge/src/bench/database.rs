@@ -41,6 +41,15 @@ pub struct Database {
     folder: PathBuf,
 }
 
+/// The write-ahead log of a database at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// In bytes.
+    pub length: u64,
+    /// How many bytes each further page takes.
+    pub frame: u64,
+}
+
 /// A lock on the database: nobody can write to it until this is dropped.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "closing the files unlocks them")] Vec<File>);
@@ -103,9 +112,10 @@ impl Database {
         const IN_INDEX: u64 = 8;
         let counter = |path: PathBuf, at| {
             let mut four = [0; 4];
-            let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-            let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
-            file.ok()?.read_exact_at(&mut four, at).ok()?;
+            open_in_place(&path)
+                .ok()?
+                .read_exact_at(&mut four, at)
+                .ok()?;
             Some(four)
         };
         [
@@ -194,6 +204,21 @@ impl Database {
         self.shared_memory().exists()
     }
 
+    /// The write-ahead log; `None` if there is none, or if it is empty. A page is stored behind a header of 24 bytes (SQLite:
+    /// Database File Format, 4.1).
+    pub fn log(&self) -> Option<Log> {
+        const PAGE_SIZE: u64 = 8;
+        const FRAME_HEADER: u64 = 24;
+        let path = self.folder.join("billing.db-wal");
+        let mut four = [0; 4];
+        let file = open_in_place(&path).ok()?;
+        file.read_exact_at(&mut four, PAGE_SIZE).ok()?;
+        Some(Log {
+            length: file.metadata().ok()?.len(),
+            frame: u64::from(u32::from_be_bytes(four)) + FRAME_HEADER,
+        })
+    }
+
     fn shared_memory(&self) -> PathBuf {
         self.folder.join("billing.db-shm")
     }
@@ -216,6 +241,12 @@ impl Database {
         }
         Ok(files)
     }
+}
+
+/// Opens a file to read it, but no link to another one, and without waiting for anybody.
+fn open_in_place(path: &Path) -> std::io::Result<File> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 /// Locks one byte for writing, unless somebody else has locked it. The lock belongs to the open file, not to the

@@ -15,6 +15,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::programs::file_limit::limit_files;
 use crate::programs::output::{Line, Stream, fill};
 use crate::programs::transcript::{Deed, Transcript};
 
@@ -329,14 +330,23 @@ impl Program {
         self.signal(Signal::SIGCONT)
     }
 
-    /// From now on, the program gives way to all other processes (nice 19), so that we are not too late when we watch it. If
-    /// the system refuses, nothing changes.
+    /// From now on, the program gives way to other processes (nice 5), so that we are not too late when we watch it. It does not
+    /// give way altogether: on a busy machine, it would never have its turn. If the system refuses, nothing changes.
     pub fn give_way(&self) {
-        const LEAST: libc::c_int = 19;
+        const LESS: libc::c_int = 5;
         if let Ok(group) = libc::id_t::try_from(self.group.as_raw()) {
             // SAFETY: the call takes numbers only.
-            unsafe { libc::setpriority(libc::PRIO_PGRP, group, LEAST) };
+            unsafe { libc::setpriority(libc::PRIO_PGRP, group, LESS) };
         }
+    }
+
+    /// From now on, the program ends in the middle of a write that goes beyond this many bytes of a file. Returns `false`, and
+    /// changes nothing, if that cannot be done with this program or on this system.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn limit_files(&self, bytes: u64) -> Result<bool> {
+        limit_files(self.group, bytes)
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {

@@ -27,6 +27,9 @@ const REQUESTS: &[(RequestKind, &[Part])] = &[
     (RequestKind::OffsetCommit, BOTH),
 ];
 
+/// In how many pages of its write-ahead log a program is killed. A payment takes about two for each table.
+const MOST_PAGES: usize = 8;
+
 /// How long to wait for one transaction.
 const STEP_LIMIT: Duration = Duration::from_millis(300);
 
@@ -40,8 +43,8 @@ pub struct Survived {
     /// The kills around its writes to the database: how many came about, and how many were wanted.
     pub writes: usize,
     pub of_writes: usize,
-    /// When it was that a payment was first seen not to be charged once, if that was after a kill around a request. Nothing was
-    /// tried after it.
+    /// When it was that a payment was first seen not to be charged once, if that was after a kill around a request or in the log
+    /// of the database. Nothing was tried after it.
     pub wrong: Option<String>,
     pub paused: Paused,
     /// Whether the program commits when nothing disturbs it. If not, another check says so, and little can be held back.
@@ -138,8 +141,19 @@ pub fn survived_kills(lane: &Lane, rounds: usize) -> Result<Survived> {
         if wrong.is_some() {
             break;
         }
-        for write in [Between, Locked, First, Stalled, Between, Locked] {
-            if let Some(is_there) = desk.kill_at_write(write)? {
+        let in_log = desk.kill_in_log(&mut wrong)?;
+        writes += in_log;
+        of_writes += in_log;
+        if wrong.is_some() {
+            break;
+        }
+        let others: &[Write] = if in_log > 0 {
+            &[Locked, Stalled, Locked]
+        } else {
+            &[Between, Locked, First, Stalled, Between, Locked]
+        };
+        for write in others {
+            if let Some(is_there) = desk.kill_at_write(*write)? {
                 writes += usize::from(is_there);
                 of_writes += 1;
             }
@@ -234,9 +248,46 @@ impl Desk<'_, '_> {
 
     /// Waits until the program has joined its group, and has done what the last kill left undone. A program with a single
     /// thread would otherwise stop in that work when it can no longer write or print, and would never fetch the next batch.
-    fn settle(&self, program: &mut Program) -> Result<()> {
+    fn settle(&self, program: &mut Program) -> Result<Snapshot> {
         self.wait_until_joined(program)?;
-        self.finish(program).map(drop)
+        self.finish(program)
+    }
+
+    /// Gives the program one payment after the other, and ends it while it writes the first page for it into its write-ahead log,
+    /// then the second, and so on, until something is wrong. Returns how many times it has ended there: 0 if it has no such log,
+    /// or does not end this way.
+    fn kill_in_log(&mut self, wrong: &mut Option<String>) -> Result<usize> {
+        let lane = self.lane;
+        let database = lane.database()?;
+        let mut kills = 0;
+        while database.has_log() && kills < MOST_PAGES {
+            let mut program = lane.start("billing")?;
+            let snapshot = self.settle(&mut program)?;
+            if !self.bill(&snapshot).is_right() {
+                *wrong = Some(format!(
+                    "killed in page {kills} that it added to the log of its database"
+                ));
+                self.kill(program)?;
+                break;
+            }
+            let before = kills;
+            if let Some(log) = database.log()
+                && program.limit_files(log.length + kills as u64 * log.frame)?
+            {
+                lane.note(format!(
+                    "it will end in page {} that it adds to the log of its database",
+                    kills + 1
+                ));
+                self.publish(1, None)?;
+                self.finish(&mut program)?;
+                kills += usize::from(!program.is_running()?);
+            }
+            self.kill(program)?;
+            if kills == before {
+                break;
+            }
+        }
+        Ok(kills)
     }
 
     /// Publishes a batch, and kills the program at this instant. Returns whether it came about, or `None` if the program has no
