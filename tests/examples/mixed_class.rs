@@ -1,13 +1,15 @@
 //! Makes a class of 60 submissions, to measure how long grading takes: solutions, starters, misconceptions, the slides'
 //! programs in Python, and attacks.
 //!
-//!     cargo run --package tests --example mixed_class -- FOLDER
+//!     cargo run --package tests --example mixed_class -- FOLDER [RIGHT WRONG]
+//!
+//! With two numbers, the class has so many solutions and so many misconceptions, and nothing else.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bank::bank;
 use judge::programs::{PROGRAMS, workspace};
 
@@ -17,9 +19,12 @@ const STARTERS: usize = 8;
 const IN_PYTHON: usize = 4;
 
 fn main() -> Result<()> {
-    let folder = std::env::args_os()
-        .nth(1)
-        .context("usage: mixed_class FOLDER")?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (folder, numbers) = match arguments.as_slice() {
+        [folder] => (folder, None),
+        [folder, right, wrong] => (folder, Some((right.parse()?, wrong.parse()?))),
+        _ => bail!("usage: mixed_class FOLDER [RIGHT WRONG]"),
+    };
     let folder = PathBuf::from(folder);
     fs::create_dir(&folder).with_context(|| {
         format!(
@@ -27,9 +32,23 @@ fn main() -> Result<()> {
             folder.display()
         )
     })?;
-    for number in 1..=SOLUTIONS {
-        solution(&folder.join(format!("solution{number:02}")))?;
+    match numbers {
+        Some((right, wrong)) => {
+            solutions(&folder, right)?;
+            misconceptions(&folder, wrong)?;
+        }
+        None => of_all_kinds(&folder)?,
     }
+    println!(
+        "{} submissions in {}",
+        fs::read_dir(&folder)?.count(),
+        folder.display()
+    );
+    Ok(())
+}
+
+fn of_all_kinds(folder: &Path) -> Result<()> {
+    solutions(folder, SOLUTIONS)?;
     for number in 1..=STARTERS {
         starter(&folder.join(format!("starter{number:02}")))?;
     }
@@ -49,24 +68,27 @@ fn main() -> Result<()> {
             _ => {}
         }
     }
+    misconceptions(folder, ALL - fs::read_dir(folder)?.count())
+}
+
+fn solutions(folder: &Path, count: usize) -> Result<()> {
+    (1..=count).try_for_each(|number| solution(&folder.join(format!("solution{number:02}"))))
+}
+
+/// So many misconceptions, from all over the bank.
+fn misconceptions(folder: &Path, count: usize) -> Result<()> {
     let wrong: Vec<_> = bank()?
         .into_iter()
         .filter(|entry| entry.is_misconception())
         .collect();
-    let places = ALL - SOLUTIONS - STARTERS - IN_PYTHON - attacks.len();
-    for place in 0..places {
-        // Take entries from all parts of the bank, at equal distances.
-        let entry = &wrong[place * wrong.len() / places];
+    for place in 0..count {
+        // Entries from all parts of the bank, at equal distances.
+        let entry = &wrong[place * wrong.len() / count];
         let own = folder.join(format!("wrong_{}_{}", entry.of, entry.name));
         solution(&own)?;
         let (path, text) = entry.file()?;
         fs::write(own.join(path), text)?;
     }
-    println!(
-        "{} submissions in {}",
-        fs::read_dir(&folder)?.count(),
-        folder.display()
-    );
     Ok(())
 }
 
