@@ -26,11 +26,14 @@ pub const TWO_MEMBERS: &[usize] = &[1, 2];
 /// How long a rebalance may take. Members hear of it with their heartbeat, every 3 s.
 const REBALANCE_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long a member may take to print what Kafka already knows.
+/// How long a member may take to print what Kafka already knows, or from one line to the next while it has events.
 const PRINT_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long a member may take to commit what it has processed: 5 s by the contract, and longer on a busy machine.
+/// How long a member may take from one commit to the next while it has events: 5 s by the contract, and longer on a busy machine.
 const COMMIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// The longest wait for all lines, or for all commits, of a member.
+const MOST_TIME: Duration = Duration::from_secs(60);
 
 /// How long we look for events that are read twice, after each was read once.
 const TWICE_LIMIT: Duration = Duration::from_millis(500);
@@ -221,16 +224,12 @@ fn b_joins(lane: &Lane, alone: &Alone) -> Result<(Members, Joined)> {
     // With a cooperative assignor (KIP-429) a member goes on working during a rebalance, and its commit may then be refused.
     // So A finishes first; only a program that works too long, or never commits, is still busy when B comes.
     let ends = lane.kafka().ends(CLICKSTREAM)?;
-    let mut committed = Vec::new();
     let limit = if alone.shares == ONE_MEMBER {
         COMMIT_LIMIT
     } else {
         Duration::ZERO
     };
-    a.until(limit, || {
-        committed = lane.kafka().committed(SCALE_GROUP, CLICKSTREAM)?;
-        Ok(is_past(&committed, &ends))
-    })?;
+    let committed = wait_while_it_commits(lane, &mut a, &ends, limit)?;
 
     let b_is_started = Instant::now();
     let mut b = lane.start("consumer_group_b")?;
@@ -328,15 +327,38 @@ fn b_goes_on(lane: &Lane, b: &mut Program, shares: Vec<usize>) -> Result<AloneAg
     if alone.is_shown() {
         publish(lane)?;
         alone.ends = lane.kafka().ends(CLICKSTREAM)?;
-        let read = |b: &Program| new_positions(b, &before).len();
-        wait::up_to(PRINT_LIMIT, || Ok((read(b) >= EVENTS).then_some(())))?;
-        alone.read = read(b);
-        b.until(COMMIT_LIMIT, || {
-            alone.committed = lane.kafka().committed(SCALE_GROUP, CLICKSTREAM)?;
-            Ok(is_past(&alone.committed, &alone.ends))
+        wait::while_it_changes(MOST_TIME, || {
+            alone.read = new_positions(b, &before).len();
+            let is_over = alone.read >= EVENTS || !b.is_running()?;
+            Ok((
+                alone.read,
+                if is_over { Duration::ZERO } else { PRINT_LIMIT },
+            ))
         })?;
+        alone.committed = wait_while_it_commits(lane, b, &alone.ends, COMMIT_LIMIT)?;
     }
     Ok(alone)
+}
+
+/// Waits until the committed offsets are past these ends; or until the program has ended, or has committed nothing new for this
+/// long. Returns the committed offsets.
+fn wait_while_it_commits(
+    lane: &Lane,
+    program: &mut Program,
+    ends: &[i64],
+    limit: Duration,
+) -> Result<Vec<Option<i64>>> {
+    let mut committed = Vec::new();
+    wait::while_it_changes(MOST_TIME, || {
+        let has_ended = !program.is_running()?;
+        committed = lane.kafka().committed(SCALE_GROUP, CLICKSTREAM)?;
+        let is_over = has_ended || is_past(&committed, ends);
+        Ok((
+            committed.clone(),
+            if is_over { Duration::ZERO } else { limit },
+        ))
+    })?;
+    Ok(committed)
 }
 
 fn publish(lane: &Lane) -> Result<()> {
