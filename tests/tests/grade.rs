@@ -197,11 +197,16 @@ fn report(folder: &Path) -> Result<Report> {
     serde_json::from_slice(&text).with_context(|| folder.display().to_string())
 }
 
-/// The submission is an archive as macOS makes it, of a workspace that contains build results.
+/// The submission is an archive as macOS makes it, of a workspace that contains build results. A learning platform has put it
+/// into a folder, and a file of its own beside that.
 fn sources() -> Result<()> {
     let class = TempDir::new()?;
-    let student = class.path().join("student.zip");
-    let mut zip = zip::ZipWriter::new(fs::File::create(&student)?);
+    let student = class.path().join("student");
+    let grades = class.path().join("grades.csv");
+    fs::create_dir(&student)?;
+    fs::write(&grades, "")?;
+    let archive = fs::File::create(student.join("lab.zip"))?;
+    let mut zip = zip::ZipWriter::new(archive);
     let mut add = |path: &str, bytes: &[u8]| -> Result<()> {
         zip.start_file(path, zip::write::SimpleFileOptions::default())?;
         Ok(zip.write_all(bytes)?)
@@ -222,12 +227,12 @@ fn sources() -> Result<()> {
     zip.finish()?;
     let output = CommandLine::new()?
         .command("grade --json")
-        .arg(&student)
+        .args([&student, &grades])
         .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
     ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
+        output.status.success() && said.contains("not submissions") && said.contains("grades.csv"),
+        "{said}"
     );
     let report: Report = serde_json::from_slice(&output.stdout)?;
     ensure!(report.score == 12, "{report:?}");

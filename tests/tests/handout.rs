@@ -9,12 +9,13 @@ use judge::programs::{cargo, workspace};
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 
-use crate::command_line::CommandLine;
+use crate::command_line::{CommandLine, text};
 use crate::{busy_trial, trial};
 
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("handout::holds_no_solutions", no_solutions),
+        trial("handout::keeps_its_line_ends_on_windows", line_ends),
         busy_trial("handout::judges_the_students_own_programs", 2, judges),
         trial("handout::gradescope_archive_holds_the_two_scripts", archive),
     ]
@@ -71,6 +72,27 @@ fn no_solutions() -> Result<()> {
         !again.status.success(),
         "a second export wrote over the first one"
     );
+    Ok(())
+}
+
+/// Git for Windows changes line ends when it checks out files, and then no shell script runs in WSL or in a container.
+fn line_ends() -> Result<()> {
+    let folder = exported()?;
+    let checkout = TempDir::new()?;
+    let script = "cd \"$0\" && git init -q && git add -A &&
+        git -c user.name=lab -c user.email=lab@localhost commit -qm handout &&
+        git -c core.autocrlf=true clone -q . \"$1\"";
+    let mut git = Command::new("sh");
+    git.args(["-c", script])
+        .args([folder.path(), checkout.path()]);
+    text(&git.output()?)?;
+    for script in [
+        "lab/broker/kafka/keep.sh",
+        "lab/broker/kafka/bin/kafka-topics",
+    ] {
+        let bytes = fs::read(checkout.path().join(script))?;
+        ensure!(!bytes.contains(&b'\r'), "{script} has line ends of Windows");
+    }
     Ok(())
 }
 

@@ -1,8 +1,5 @@
-//! Kafka in Docker: finds the Docker daemon, and runs the shared Kafka's container that compose.yaml describes.
+//! Kafka in Docker: runs the shared Kafka's container that compose.yaml describes, and describes private brokers.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -10,13 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::command::{last_lines, run};
+use crate::docker_daemon;
 use crate::ports::{PortTaken, Ports};
 use crate::version::{image, version};
 use crate::wait;
-
-/// How long the daemon may take to answer. Usually it answers within a millisecond, on a busy machine later. If it hangs, we
-/// must not wait for it long, because a JVM may do instead.
-const PROBE_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long a short `docker` command may take.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
@@ -41,32 +35,12 @@ pub struct Docker {
 }
 
 impl Docker {
-    /// Finds the daemon at `DOCKER_HOST`, or at one of the usual sockets if that variable is not set.
+    /// Finds a daemon that answers.
     ///
     /// # Errors
-    /// If no daemon answers within three seconds. The message says what to do.
+    /// If there is none, or if there is no `docker` command. The message says what to do.
     pub fn find() -> Result<Self> {
-        let hosts = match std::env::var("DOCKER_HOST") {
-            Ok(host) if !host.is_empty() => vec![host],
-            _ => {
-                let home = std::env::var("HOME").unwrap_or_default();
-                vec![
-                    "unix:///var/run/docker.sock".to_string(),
-                    format!("unix://{home}/.docker/run/docker.sock"),
-                ]
-            }
-        };
-        let mut reasons = Vec::new();
-        for host in hosts {
-            match ping(&host) {
-                Ok(()) => return Ok(Self { host }),
-                Err(error) => reasons.push(format!("{host}: {error:#}")),
-            }
-        }
-        bail!(
-            "no daemon answers ({}). To use Kafka in Docker, install Docker and start it",
-            reasons.join("; ")
-        );
+        docker_daemon::find().map(|host| Self { host })
     }
 
     /// Creates and starts the shared Kafka's container `name`, and waits until Kafka is ready on `port`.
@@ -314,32 +288,4 @@ pub fn compose_command() -> Result<Command> {
     Err(anyhow!(
         "Docker answers, but Docker Compose is missing: install its plugin (Debian: docker-compose)"
     ))
-}
-
-/// Asks the daemon whether it is there, with its HTTP request `/_ping`.
-fn ping(host: &str) -> Result<()> {
-    if let Some(path) = host.strip_prefix("unix://") {
-        let stream = UnixStream::connect(path)?;
-        stream.set_read_timeout(Some(PROBE_LIMIT))?;
-        stream.set_write_timeout(Some(PROBE_LIMIT))?;
-        return ask_ping(stream);
-    }
-    if let Some(address) = host.strip_prefix("tcp://") {
-        let stream = TcpStream::connect_timeout(&address.parse()?, PROBE_LIMIT)?;
-        stream.set_read_timeout(Some(PROBE_LIMIT))?;
-        return ask_ping(stream);
-    }
-    bail!("the address must begin with unix:// or tcp://")
-}
-
-fn ask_ping(mut stream: impl Read + Write) -> Result<()> {
-    stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")?;
-    let mut status = [0; 12];
-    stream
-        .read_exact(&mut status)
-        .context("the daemon does not answer")?;
-    if &status[9..] != b"200" {
-        bail!("the daemon answers {}", String::from_utf8_lossy(&status));
-    }
-    Ok(())
 }

@@ -10,6 +10,7 @@ mod broker;
 mod cache;
 mod command;
 mod docker;
+mod docker_daemon;
 mod jars;
 mod java;
 mod jvm;

@@ -107,8 +107,15 @@ fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
 fn set_folder_variables(program: &mut Command, folder: &Path) {
     program.env("HOME", folder).env("TMPDIR", folder);
     // A JVM reads only its own variable. By default, it also takes a quarter of the machine's memory.
-    let of_jvm = format!("-Djava.io.tmpdir={} -Xmx512m", folder.display());
+    let of_jvm = format!("{} -Xmx512m", folder_option(folder));
     program.env("JAVA_TOOL_OPTIONS", of_jvm);
+}
+
+/// The JVM's option for its temporary files, quoted as the JVM expects in a variable. There, spaces separate options, and nothing
+/// inside double quotes is special, except a double quote.
+fn folder_option(folder: &Path) -> String {
+    let folder = folder.display().to_string().replace('"', r#""'"'""#);
+    format!(r#"-Djava.io.tmpdir="{folder}""#)
 }
 
 /// Everything that confines the program from the inside. The supervisor prepares it, and the program's process enters it.
@@ -387,3 +394,16 @@ mod system {
 }
 
 use system::{become_subreaper, close_on_exec, descendants, end_with, tasks_of_user, used};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_may_have_any_name_in_the_options_of_a_jvm() {
+        let option = |folder| folder_option(Path::new(folder));
+        assert_eq!(option("/tmp/x"), r#"-Djava.io.tmpdir="/tmp/x""#);
+        assert_eq!(option("/my files"), r#"-Djava.io.tmpdir="/my files""#);
+        assert_eq!(option(r#"/5" x"#), r#"-Djava.io.tmpdir="/5"'"'" x""#);
+    }
+}

@@ -12,12 +12,15 @@ use parking_lot::Mutex;
 
 use crate::grader::Grader;
 use crate::intake::{Intake, name_of};
+use crate::platform_files::is_of_platform;
 use crate::results::{Results, digest};
 use crate::uniform_report::{not_judged, nothing_submitted};
 
 /// Submissions to grade.
 pub struct Class {
     submissions: Vec<Submitted>,
+    /// The files among the submissions that are not submissions, by name.
+    pub skipped: Vec<String>,
     /// The folder for the results, if they are kept.
     out: Option<PathBuf>,
     /// How many are graded at a time.
@@ -66,16 +69,23 @@ type Judge<'a> = &'a (dyn Fn(&str, &Intake) -> Result<Report> + Sync);
 type Done<'a> = &'a (dyn Fn(&Graded) + Sync);
 
 impl Class {
-    /// These submissions, `jobs` of them at a time. If there is a folder `out`, the results are kept there.
+    /// These submissions, `jobs` of them at a time. If there is a folder `out`, the results are kept there. Among several
+    /// submissions, the files that a learning platform has added are skipped.
     ///
     /// # Errors
-    /// When a submission does not exist, or two have the same name.
+    /// When a submission does not exist, when two have the same name, or when all of them are skipped.
     pub fn new(sources: Vec<PathBuf>, out: Option<PathBuf>, jobs: usize) -> Result<Self> {
         let mut names = BTreeSet::new();
         let mut submissions = Vec::new();
+        let mut skipped = Vec::new();
+        let is_class = sources.len() > 1;
         for source in sources {
             if !source.exists() {
                 bail!("there is no file or folder {}", source.display());
+            }
+            if is_class && is_of_platform(&source) {
+                skipped.push(source.display().to_string());
+                continue;
             }
             let name = name_of(&source)?;
             if !names.insert(name.clone()) {
@@ -86,8 +96,12 @@ impl Class {
             }
             submissions.push(Submitted { name, source });
         }
+        if submissions.is_empty() {
+            bail!("none of these is a submission: {}", skipped.join(", "));
+        }
         Ok(Self {
             submissions,
+            skipped,
             out,
             jobs,
         })
@@ -268,6 +282,19 @@ mod tests {
         let class = Class::new(vec![file], None, 1).unwrap();
         let page = page(&class, &|_, _| bail!("nothing to judge"));
         assert!(page.contains("student.txt is neither a folder nor an archive"));
+    }
+
+    #[test]
+    fn files_of_a_platform_among_submissions_are_skipped_and_named() {
+        let (folder, submission, _) = class_of_one("print('there')\n");
+        let grades = folder.path().join("grades.csv");
+        fs::write(&grades, "").unwrap();
+        let class = Class::new(vec![grades.clone(), submission], None, 1).unwrap();
+        assert_eq!((class.len(), class.skipped.len()), (1, 1));
+        assert!(class.skipped[0].ends_with("grades.csv"));
+        let error = Class::new(vec![grades.clone(), grades], None, 1).err();
+        let error = error.unwrap().to_string();
+        assert!(error.contains("none of these is a submission"), "{error}");
     }
 
     #[test]

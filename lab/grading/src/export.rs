@@ -11,6 +11,7 @@ use walkdir::WalkDir;
 /// Files and folders that are copied to the new repository unchanged, in addition to the programs.
 const COPIED: &[&str] = &[
     ".cargo",
+    ".gitattributes",
     ".gitignore",
     "Cargo.lock",
     "LICENSE-APACHE",

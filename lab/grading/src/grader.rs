@@ -57,7 +57,8 @@ impl Grader {
                 intake.write(folder.path())?;
                 let python = Python::for_scripts(intake.scripts())?;
                 // If none of the programs exists, each is judged as not submitted.
-                let programs = Submission::in_folder(folder.path()).unwrap_or_default();
+                let programs = folder.path().join(&intake.folder);
+                let programs = Submission::in_folder(&programs).unwrap_or_default();
                 (programs, python)
             }
         };

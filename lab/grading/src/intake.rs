@@ -1,29 +1,23 @@
 //! The files that are taken from a submission. Everything else is ignored.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use flate2::read::GzDecoder;
 use judge::programs::PROGRAMS;
-use walkdir::WalkDir;
 
 use crate::digest::Digest;
+use crate::programs_folder::{Programs, is_source, programs_folder};
+use crate::submitted_files::{SubmittedFiles, Taken, archive_name, is_other_archive};
 
-/// The most that a submission may contain: bytes and files.
-const MOST_BYTES: u64 = 256 << 20;
-const MOST_FILES: usize = 5_000;
+/// How many archives may be inside one another: a platform may pack a class whose submissions are archives of archives.
+const MOST_NESTED: usize = 3;
 
-/// Folders that tools create, and that nobody submits on purpose: build results, the history of git, and what macOS adds to
-/// archives.
-const OF_TOOLS: &[&str] = &["target", ".git", "__MACOSX"];
-
-/// How the name of an archive ends.
-const ARCHIVES: &[&str] = &[".zip", ".tar.gz", ".tgz", ".tar"];
+/// How many files are named that do not belong to any program.
+const NAMED: usize = 5;
 
 /// The name of a submission: that of its folder, or that of its archive without the ending.
 ///
@@ -38,8 +32,7 @@ pub fn name_of(source: &Path) -> Result<String> {
         )
     })?;
     let name = name.to_string_lossy();
-    let ending = ARCHIVES.iter().find(|ending| name.ends_with(**ending));
-    Ok(name[..name.len() - ending.map_or(0, |ending| ending.len())].to_string())
+    Ok(archive_name(&name).unwrap_or(&name).to_string())
 }
 
 /// The kind of a submission.
@@ -56,46 +49,76 @@ pub enum Kind {
 #[derive(Clone, Debug, Default)]
 pub struct Intake {
     pub kind: Kind,
+    /// The folder in which the programs are.
+    pub folder: PathBuf,
     files: BTreeMap<PathBuf, Taken>,
     /// Which files were left out that the student may have wanted to submit, and why: links, and paths that lead out of the
     /// submission.
     pub left_out: Vec<String>,
 }
 
-#[derive(Clone, Debug)]
-struct Taken {
-    bytes: Vec<u8>,
-    executable: bool,
-}
-
-/// The files that have been read so far, and their size in bytes.
-#[derive(Default)]
-struct Reading {
-    files: BTreeMap<PathBuf, Taken>,
-    left_out: Vec<String>,
-    bytes: u64,
-}
-
 impl Intake {
-    /// Reads a submission: a folder, or an archive (`.zip`, `.tar`, `.tar.gz`, `.tgz`).
+    /// Reads a submission: a folder, or an archive. If it contains no programs, but archives, these are unpacked.
     ///
     /// # Errors
-    /// When it cannot be read, is too large, or is neither a folder nor an archive.
+    /// When it cannot be read, is too large, or is neither a folder nor an archive; when it contains files, but no programs; and
+    /// when there are programs in several of its folders.
     pub fn read(source: &Path) -> Result<Self> {
-        let name = source.file_name().unwrap_or_default().to_string_lossy();
-        let mut reading = Reading::default();
-        let read = if source.is_dir() {
-            reading.folder(source)
-        } else if ARCHIVES.iter().any(|ending| name.ends_with(ending)) {
-            reading.archive(source, &name)
-        } else {
-            bail!(
-                "{name} is neither a folder nor an archive ({})",
-                ARCHIVES.join(", ")
-            );
-        };
-        read.with_context(|| format!("{name} cannot be read"))?;
-        Ok(reading.sorted())
+        let mut submitted = SubmittedFiles::read(source)?;
+        for _ in 0..MOST_NESTED {
+            if folder_of(&submitted) != Programs::Nowhere || !submitted.unpack_archives()? {
+                break;
+            }
+        }
+        match folder_of(&submitted) {
+            Programs::In(folder) => Ok(Self::of_programs(submitted, folder)),
+            // Then each program counts as not submitted.
+            Programs::Nowhere if submitted.files.is_empty() => Ok(Self {
+                left_out: submitted.left_out,
+                ..Self::default()
+            }),
+            Programs::Nowhere => bail!(no_programs(&submitted)),
+            Programs::InSeveral(folders) => bail!(
+                "there are programs in several folders: {}. Submit one folder that contains all your programs. (Is this a \
+                 whole class? Then each submission must be named: `cargo lab grade class/*`)",
+                list(folders.iter())
+            ),
+        }
+    }
+
+    /// The files that count. If there is a workspace, these are only the sources of its programs. Otherwise, these are all files,
+    /// because a program in one folder may need files in another.
+    fn of_programs(submitted: SubmittedFiles, folder: PathBuf) -> Self {
+        let SubmittedFiles {
+            files, left_out, ..
+        } = submitted;
+        let sources: BTreeMap<PathBuf, Taken> = files
+            .iter()
+            .filter_map(|(path, taken)| Some((path.strip_prefix(&folder).ok()?, taken)))
+            .filter(|(path, _)| is_source(path))
+            .map(|(path, taken)| (path.to_path_buf(), taken.clone()))
+            .collect();
+        if !sources.is_empty() {
+            return Self {
+                kind: Kind::Workspace,
+                folder: PathBuf::new(),
+                files: sources,
+                left_out,
+            };
+        }
+        let mut files = files;
+        for program in PROGRAMS {
+            // An archive that was made on Windows does not say that a file is executable.
+            if let Some(taken) = files.get_mut(&folder.join(program)) {
+                taken.executable = true;
+            }
+        }
+        Self {
+            kind: Kind::Programs,
+            folder,
+            files,
+            left_out,
+        }
     }
 
     /// Writes the files to a folder.
@@ -156,147 +179,39 @@ impl Intake {
     }
 }
 
-fn is_of_tools(path: &Path) -> bool {
-    path.components()
-        .any(|part| OF_TOOLS.iter().any(|name| part.as_os_str() == *name))
+fn folder_of(submitted: &SubmittedFiles) -> Programs {
+    programs_folder(submitted.files.keys().map(PathBuf::as_path))
 }
 
-impl Reading {
-    fn folder(&mut self, folder: &Path) -> Result<()> {
-        let root = folder.canonicalize()?;
-        // Folders of tools are not even walked through, because they may be very large.
-        let entries = WalkDir::new(&root)
-            .into_iter()
-            .filter_entry(|entry| entry.depth() == 0 || !is_of_tools(entry.file_name().as_ref()));
-        for entry in entries {
-            let entry = entry?;
-            let path = entry.path().strip_prefix(&root)?;
-            if entry.path_is_symlink() {
-                self.left_out.push(format!("{} is a link", path.display()));
-            } else if entry.file_type().is_file() {
-                let metadata = entry.metadata()?;
-                let executable = metadata.permissions().mode() & 0o111 != 0;
-                self.take(path, File::open(entry.path())?, executable)?;
-            }
-        }
-        Ok(())
+/// What to say about a submission that contains none of the programs.
+fn no_programs(submitted: &SubmittedFiles) -> String {
+    let mut message = format!(
+        "none of the programs is in the submission. A program is a source such as producer/src/main.rs, an executable such as \
+         producer, or a script such as producer.py. The submission contains {}",
+        list(submitted.files.keys())
+    );
+    let is_other = |path: &&PathBuf| is_other_archive(&path.to_string_lossy());
+    if let Some(archive) = submitted.files.keys().find(is_other) {
+        message += &format!(
+            ". {} cannot be unpacked: submit a .zip or .tar.gz archive instead",
+            archive.display()
+        );
     }
+    message
+}
 
-    fn archive(&mut self, file: &Path, name: &str) -> Result<()> {
-        let bytes = BufReader::new(File::open(file)?);
-        if name.ends_with(".zip") {
-            self.zip(bytes)
-        } else if name.ends_with(".tar") {
-            self.tar(bytes)
-        } else {
-            self.tar(GzDecoder::new(bytes))
-        }
-    }
-
-    fn zip(&mut self, file: BufReader<File>) -> Result<()> {
-        let mut archive = zip::ZipArchive::new(file)?;
-        for number in 0..archive.len() {
-            let entry = archive.by_index(number)?;
-            let mode = entry.unix_mode().unwrap_or(0o644);
-            let path = PathBuf::from(entry.name()?.into_owned());
-            if entry.is_symlink() {
-                self.left_out.push(format!("{} is a link", path.display()));
-            } else if entry.is_file() {
-                self.take(&path, entry, mode & 0o111 != 0)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn tar(&mut self, file: impl Read) -> Result<()> {
-        let mut archive = tar::Archive::new(file);
-        for entry in archive.entries()? {
-            let entry = entry?;
-            let path = entry.path()?.into_owned();
-            let kind = entry.header().entry_type();
-            let mode = entry.header().mode().unwrap_or(0o644);
-            if kind.is_file() {
-                self.take(&path, entry, mode & 0o111 != 0)?;
-            } else if !kind.is_dir() {
-                self.left_out
-                    .push(format!("{} is not a plain file", path.display()));
-            }
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, path: &Path, file: impl Read, executable: bool) -> Result<()> {
-        let plain = path
-            .components()
-            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if !plain {
-            self.left_out
-                .push(format!("{} leads out of the submission", path.display()));
-            return Ok(());
-        }
-        if is_of_tools(path) {
-            return Ok(());
-        }
-        let mut bytes = Vec::new();
-        file.take(MOST_BYTES - self.bytes + 1)
-            .read_to_end(&mut bytes)
-            .with_context(|| path.display().to_string())?;
-        self.bytes += bytes.len() as u64;
-        if self.bytes > MOST_BYTES || self.files.len() >= MOST_FILES {
-            bail!(
-                "the submission is larger than {} MB or has more than {MOST_FILES} files",
-                MOST_BYTES >> 20
-            );
-        }
-        let path = path.components().collect();
-        self.files.insert(path, Taken { bytes, executable });
-        Ok(())
-    }
-
-    /// The files that count. If there is a workspace, these are only the sources of its programs. If everything is in one
-    /// folder, as in many archives, paths begin in that folder.
-    fn sorted(mut self) -> Intake {
-        if let Some(folder) = self.only_folder() {
-            let files = std::mem::take(&mut self.files).into_iter();
-            self.files = files
-                .filter_map(|(path, taken)| {
-                    Some((path.strip_prefix(&folder).ok()?.to_path_buf(), taken))
-                })
-                .collect();
-        }
-        let is_source = |path: &Path| {
-            PROGRAMS
-                .iter()
-                .any(|program| path.starts_with(Path::new(program).join("src")))
-                && path.extension().is_some_and(|extension| extension == "rs")
-        };
-        let kind = if self.files.keys().any(|path| is_source(path)) {
-            self.files.retain(|path, _| is_source(path));
-            Kind::Workspace
-        } else {
-            Kind::Programs
-        };
-        Intake {
-            kind,
-            files: self.files,
-            left_out: self.left_out,
-        }
-    }
-
-    fn only_folder(&self) -> Option<PathBuf> {
-        let first = |path: &Path| {
-            path.components()
-                .next()
-                .map(|part| PathBuf::from(part.as_os_str()))
-        };
-        let folder = first(self.files.keys().next()?)?;
-        let is_program = PROGRAMS.iter().any(|program| folder == Path::new(program));
-        let holds_all = self
-            .files
-            .keys()
-            .all(|path| path.components().count() > 1 && path.starts_with(&folder));
-        (holds_all && !is_program).then_some(folder)
-    }
+/// The first of these paths, and how many more there are.
+fn list<'a>(paths: impl ExactSizeIterator<Item = &'a PathBuf>) -> String {
+    let more = paths.len().saturating_sub(NAMED);
+    let named: Vec<String> = paths
+        .take(NAMED)
+        .map(|path| path.display().to_string())
+        .collect();
+    let rest = match more {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    named.join(", ") + &rest
 }
 
 #[cfg(test)]
@@ -357,5 +272,52 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = Intake::read(file.path()).unwrap_err().to_string();
         assert!(error.contains("neither a folder nor an archive"), "{error}");
+    }
+
+    /// What is read from a folder with these empty files.
+    fn read(files: &[&str]) -> Result<Intake> {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        Intake::read(folder.path())
+    }
+
+    #[test]
+    fn a_workspace_is_found_beside_other_files() {
+        let files = [
+            ".DS_Store",
+            "report.pdf",
+            "kafka-lab/README.md",
+            "kafka-lab/producer/src/main.rs",
+        ];
+        let intake = read(&files).unwrap();
+        assert_eq!(intake.kind, Kind::Workspace);
+        let paths: Vec<&PathBuf> = intake.files.keys().collect();
+        assert_eq!(paths, [Path::new("producer/src/main.rs")]);
+    }
+
+    #[test]
+    fn programs_keep_the_files_beside_their_folder_and_are_executable() {
+        let intake = read(&["app/bin/producer", "app/lib/all.jar"]).unwrap();
+        assert_eq!(intake.kind, Kind::Programs);
+        assert_eq!(intake.folder, Path::new("app/bin"));
+        let executable = |path: &str| intake.files[Path::new(path)].executable;
+        assert!(executable("app/bin/producer") && !executable("app/lib/all.jar"));
+    }
+
+    #[test]
+    fn a_student_is_told_why_no_programs_were_found() {
+        let error = |files: &[&str]| read(files).unwrap_err().to_string();
+        let none = error(&["kafka.rar", "Producer.py"]);
+        assert!(none.contains("Producer.py, kafka.rar"), "{none}");
+        assert!(none.contains("kafka.rar cannot be unpacked"), "{none}");
+        let several = error(&["old/producer.py", "new/producer.py"]);
+        assert!(several.contains("several folders: new, old."), "{several}");
+        let many: Vec<String> = (0..7).map(|number| format!("{number}.pdf")).collect();
+        let many = error(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(many.contains("4.pdf, and 2 more"), "{many}");
     }
 }

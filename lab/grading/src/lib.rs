@@ -16,10 +16,13 @@ pub mod formats;
 mod grader;
 mod gradescope_package;
 mod intake;
+mod platform_files;
 mod pristine;
+mod programs_folder;
 mod python;
 mod results;
 mod review;
+mod submitted_files;
 mod summary;
 mod uniform_report;
 

@@ -68,7 +68,7 @@ fn sources(intake: &Intake) -> Result<Vec<Versions>> {
 fn scripts(intake: &Intake) -> Vec<Versions> {
     let of_program = |program: &&str| {
         let names = [program.to_string(), format!("{program}.py")];
-        names.map(|name| (name.clone(), intake.text(Path::new(&name))))
+        names.map(|name| (name.clone(), intake.text(&intake.folder.join(name))))
     };
     let texts = PROGRAMS.iter().flat_map(of_program);
     let shown = texts.filter_map(|(path, text)| Some((path, text?)));

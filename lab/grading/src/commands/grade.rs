@@ -31,6 +31,7 @@ pub fn grade_class(
     let class = Class::new(submissions, out.clone(), jobs);
     let class = class.map_err(|error| Usage(format!("{error:#}")))?;
     ensure_writable(profile)?;
+    print_skipped(&class);
     print_gaps();
     let is_class = class.len() > 1;
     let bar = ProgressBar::new(class.len(), "graded");
@@ -69,6 +70,16 @@ fn profile_of(graded: &[Graded]) -> String {
         kept: graded.kept,
     });
     profile_page(&submissions.collect::<Vec<_>>())
+}
+
+/// Names the files that are not graded, so that an instructor can see that no student is missing.
+fn print_skipped(class: &Class) {
+    if !class.skipped.is_empty() {
+        eprintln!(
+            "Skipped, because these are not submissions: {}.",
+            class.skipped.join(", ")
+        );
+    }
 }
 
 /// Says which parts of the confinement cannot be enforced on this machine. To be called before anything is graded.
