@@ -1,5 +1,7 @@
 //! Judging one submission.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use parking_lot::Mutex;
 use crate::intake::{Intake, Kind};
 use crate::pristine::Pristine;
 use crate::python::Python;
+use crate::readable::readable_here;
 
 /// How long a program that does nothing may take when it is confined.
 const TRIAL_LIMIT: Duration = Duration::from_secs(30);
@@ -48,6 +51,10 @@ impl Grader {
         lap();
         // It contains only the submission's own files, because programs may read it.
         let folder = Cache::open()?.scratch()?;
+        if confine::are_outsiders() {
+            // They can then enter it, but not see which other folders there are.
+            fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711))?;
+        }
         let (submission, python) = match intake.kind {
             Kind::Workspace => {
                 let _building = count_as(Waiting::Build);
@@ -61,7 +68,7 @@ impl Grader {
                 (programs, python)
             }
         };
-        let confinement = confinement(folder.path(), python.as_ref());
+        let confinement = confinement(folder.path(), python.as_ref())?;
         try_out(&confinement)?;
         let submission = submission.confined(confinement);
         let submission = match python {
@@ -105,7 +112,7 @@ fn try_out(confinement: &Confinement) -> Result<()> {
 }
 
 /// What the programs in this folder may read.
-fn confinement(folder: &Path, python: Option<&Python>) -> Confinement {
+fn confinement(folder: &Path, python: Option<&Python>) -> Result<Confinement> {
     let mut readable = vec![folder.to_path_buf()];
     let mut variables = Vec::new();
     if let Some(python) = python {
@@ -113,11 +120,11 @@ fn confinement(folder: &Path, python: Option<&Python>) -> Confinement {
         let user_base = python.user_base.display().to_string();
         variables.push(("PYTHONUSERBASE".to_string(), user_base));
     }
-    readable.extend(std::env::var_os("JAVA_HOME").map(Into::into));
-    Confinement {
+    readable.extend(readable_here()?);
+    Ok(Confinement {
         readable,
         variables,
         as_nobody: true,
         ..Confinement::default()
-    }
+    })
 }

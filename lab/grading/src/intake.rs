@@ -104,12 +104,14 @@ impl Intake {
     /// When they cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         for (path, taken) in &self.files {
+            // An archive that was made on Windows does not say that its programs are executables.
+            let executable = taken.executable || is_program(path);
             let path = folder.join(path);
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }
             fs::write(&path, &taken.bytes)?;
-            let mode = if taken.executable { 0o755 } else { 0o644 };
+            let mode = if executable { 0o755 } else { 0o644 };
             fs::set_permissions(&path, PermissionsExt::from_mode(mode))?;
         }
         Ok(())
@@ -154,6 +156,10 @@ impl Intake {
         }
         digest.hex()
     }
+}
+
+fn is_program(path: &Path) -> bool {
+    PROGRAMS.iter().any(|program| path == Path::new(program))
 }
 
 fn is_of_tools(path: &Path) -> bool {
@@ -290,12 +296,11 @@ impl Reading {
                 .map(|part| PathBuf::from(part.as_os_str()))
         };
         let folder = first(self.files.keys().next()?)?;
-        let is_program = PROGRAMS.iter().any(|program| folder == Path::new(program));
         let holds_all = self
             .files
             .keys()
             .all(|path| path.components().count() > 1 && path.starts_with(&folder));
-        (holds_all && !is_program).then_some(folder)
+        (holds_all && !is_program(&folder)).then_some(folder)
     }
 }
 

@@ -18,6 +18,7 @@ mod gradescope_package;
 mod intake;
 mod pristine;
 mod python;
+mod readable;
 mod results;
 mod review;
 mod summary;
