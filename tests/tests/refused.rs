@@ -22,7 +22,7 @@ pub fn trials() -> Vec<Trial> {
     )]
 }
 
-/// Task 1 is an executable for macOS, and task 4 a script whose interpreter is not where the system's are.
+/// Task 1 is an executable for macOS, task 2 imports a module that nobody has, and task 4 is a script whose interpreter is not where the system's are.
 fn cannot_start() -> Result<()> {
     let folder = TempDir::new()?;
     let (student, tools) = (folder.path().join("student"), folder.path().join("tools"));
@@ -36,6 +36,8 @@ fn cannot_start() -> Result<()> {
     let script = format!("#!{}/sh\nexec \"${{0%/*}}/right\"\n", tools.display());
     write_executable(&student.join("consumer_crash"), script.as_bytes())?;
     write_executable(&student.join("producer"), b"\xcf\xfa\xed\xfe of macOS\n")?;
+    fs::write(student.join("consumer.py"), "import kafka_of_nobody\n")?;
+    fs::write(student.join("notes.py"), "import another_of_nobody\n")?;
 
     let lab = CommandLine::new()?;
     let mut grade = lab.command("grade --json");
@@ -45,7 +47,7 @@ fn cannot_start() -> Result<()> {
         ensure_not_judged(&report, task, words)?;
     }
     ensure!(
-        of_task(&report, 2).all(|row| row.outcome == Outcome::Failed),
+        of_task(&report, 3).all(|row| row.outcome == Outcome::Failed),
         "what was not submitted is judged: {report:?}"
     );
 

@@ -55,26 +55,18 @@ impl Grader {
             // They can then enter it, but not see which other folders there are.
             fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711))?;
         }
-        let (submission, python) = match intake.kind {
+        let submission = match intake.kind {
             Kind::Workspace => {
                 let _building = count_as(Waiting::Build);
-                (self.pristine()?.build(intake, folder.path())?, None)
+                self.pristine()?.build(intake, folder.path())?
             }
             Kind::Programs => {
                 intake.write(folder.path())?;
-                let python = Python::for_scripts(intake.scripts())?;
                 // If none of the programs exists, each is judged as not submitted.
-                let programs = Submission::in_folder(folder.path()).unwrap_or_default();
-                (programs, python)
+                Submission::in_folder(folder.path()).unwrap_or_default()
             }
         };
-        let confinement = confinement(folder.path(), python.as_ref())?;
-        try_out(&confinement)?;
-        let submission = submission.confined(confinement);
-        let submission = match python {
-            Some(python) => submission.with_python(python.executable),
-            None => submission,
-        };
+        let submission = confined(submission, folder.path())?;
         let tasks: Vec<&Task> = TASKS.iter().collect();
         let preparation = lap();
         let (judged, mut profile) = judge_and_profile(&self.pool, &submission, &tasks);
@@ -93,6 +85,37 @@ impl Grader {
         let new = Arc::new(Pristine::prepare()?);
         *pristine = Some(new.clone());
         Ok(new)
+    }
+}
+
+/// The same submission, in this folder. Its programs run confined. A script that this machine cannot run will not be judged.
+fn confined(submission: Submission, folder: &Path) -> Result<Submission> {
+    let scripts = submission.scripts();
+    let python = match scripts[..] {
+        [] => None,
+        _ => Some(Python::find()),
+    };
+    let confinement = confinement(
+        folder,
+        python.as_ref().and_then(|python| python.as_ref().ok()),
+    )?;
+    try_out(&confinement)?;
+    let submission = submission.confined(confinement.clone());
+    match python {
+        None => Ok(submission),
+        Some(Err(error)) => {
+            wait::check_interrupt()?;
+            let why = format!("{error:#}");
+            let without = |rest: Submission, script: &String| rest.without(script, why.clone());
+            Ok(scripts.iter().fold(submission, without))
+        }
+        Some(Ok(python)) => {
+            let lacking = python.lacks(folder, &scripts, &confinement)?;
+            let without =
+                |rest: Submission, (program, why): (String, String)| rest.without(&program, why);
+            let submission = lacking.into_iter().fold(submission, without);
+            Ok(submission.with_python(python.executable))
+        }
     }
 }
 
