@@ -24,6 +24,7 @@ mod outcomes;
 mod packages;
 mod pages;
 mod partitions;
+mod refused;
 mod starters;
 mod versions;
 mod watch;
@@ -97,6 +98,7 @@ fn main() -> ExitCode {
         attacks::trials(),
         formats::trials(),
         grade::trials(),
+        refused::trials(),
         handout::trials(),
         pages::trials(),
         versions::trials(),

@@ -1,6 +1,6 @@
 //! Restricts files and network with Landlock: the kernel denies everything that is not allowed. This takes no privileges.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Result, anyhow};
@@ -94,6 +94,14 @@ pub fn rules(confinement: &Confinement, own: &[PathBuf]) -> Result<Rules> {
         .add_rules(ports.map(|port| {
             Ok::<_, landlock::RulesetError>(NetPort::new(*port, AccessNet::ConnectTcp))
         }))?)
+}
+
+/// Whether [`rules`] let a program read this file, whose path leads through no links.
+pub fn opens(confinement: &Confinement, own: &[PathBuf], file: &Path) -> bool {
+    let system = SYSTEM.iter().map(PathBuf::from);
+    let given = [&confinement.readable, &confinement.writable, own].into_iter();
+    let mut open = system.chain(given.flatten().cloned());
+    open.any(|path| path.canonicalize().is_ok_and(|path| file.starts_with(path)))
 }
 
 /// Puts the rules in force for this process and for every process that it starts.

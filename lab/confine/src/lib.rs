@@ -19,6 +19,7 @@ mod landlock;
 #[path = "no_landlock.rs"]
 mod landlock;
 mod limits;
+mod obstacles;
 #[cfg(target_os = "linux")]
 mod sockets;
 #[cfg(not(target_os = "linux"))]
@@ -26,11 +27,20 @@ mod sockets;
 mod sockets;
 mod supervisor;
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use anyhow::Result;
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, geteuid, getpgid};
 use serde::{Deserialize, Serialize};
+
+pub use obstacles::READABLE;
+
+/// The signal that ends a supervisor that could not start its program. A program cannot feign this: if the signal ends the
+/// program, its supervisor exits with a status. It cannot send a signal to its supervisor either.
+const NOT_STARTED: Signal = Signal::SIGUSR2;
 
 /// The first argument of a supervisor process.
 const MARK: &str = "--supervise-a-confined-program";
@@ -76,6 +86,28 @@ pub fn confined(command: &Command, confinement: &Confinement) -> Result<Command>
     }
     wrapped.envs(confinement.variables.iter().cloned());
     Ok(wrapped)
+}
+
+/// Whether this command is one that [`confined`] has made.
+pub fn is_confined(command: &Command) -> bool {
+    command.get_args().next().is_some_and(|word| word == MARK)
+}
+
+/// Whether a supervisor, which must have been started as the leader of a process group, has started its program.
+pub fn has_started(supervisor: Pid) -> bool {
+    // It leaves its group to the program.
+    getpgid(Some(supervisor)) != Ok(supervisor)
+}
+
+/// Whether a supervisor has ended in this way because its program could not be started. It is not the program's fault; the
+/// supervisor has said why on standard error.
+pub fn could_not_start(status: ExitStatus) -> bool {
+    status.signal() == Some(NOT_STARTED as i32)
+}
+
+/// Whether programs run as a user who can enter a folder only if everybody can.
+pub fn are_outsiders() -> bool {
+    geteuid().is_root() && !landlock::is_available()
 }
 
 /// A path that leads to the executable of this process. On Linux, it does so even when a build has replaced the file.

@@ -9,20 +9,21 @@ use std::process::{Command, exit};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, kill, raise, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, Uid, getpgid, getppid, setpgid};
 
 use crate::limits::{self, Use};
-use crate::{Confinement, identity, landlock, sockets};
+use crate::obstacles::obstacle;
+use crate::{Confinement, NOT_STARTED, READABLE, identity, landlock, sockets};
 
 /// How often the supervisor checks the limits.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The exit status if the program could not be started, as in shells.
-const NOT_STARTED: i32 = 127;
+/// The exit status if nobody is left to whom it could say anything.
+const ABANDONED: i32 = 127;
 
 /// The signals that ask a process to end. Ctrl-C sends the first one.
 const STOP_SIGNALS: [Signal; 2] = [Signal::SIGINT, Signal::SIGTERM];
@@ -38,11 +39,13 @@ pub fn supervise(mut words: impl Iterator<Item = OsString>) -> ! {
     })();
     match ended {
         Ok(WaitStatus::Exited(_, code)) => exit(code),
+        Ok(WaitStatus::Signaled(_, NOT_STARTED, _)) => exit(128 + NOT_STARTED as i32),
         Ok(WaitStatus::Signaled(_, deadly, _)) => end_by(deadly),
-        Ok(_) => exit(NOT_STARTED),
+        Ok(_) => exit(ABANDONED),
         Err(error) => {
-            eprintln!("the program could not be run in confinement: {error:#}");
-            exit(NOT_STARTED)
+            // `eprintln!` would panic if nobody reads standard error any more.
+            let _ = writeln!(stderr(), "{error:#}");
+            end_by(NOT_STARTED)
         }
     }
 }
@@ -71,15 +74,16 @@ fn ports_of_brokers() -> Vec<u16> {
 ///    before anything else.
 /// 2. [`become_subreaper`]. From here on, no process that the program starts can escape from us.
 /// 3. [`identity::give`]. The program's folders get its user as owner. Only root can do this, and we are still root.
-/// 4. [`Walls::prepare`]. It opens files, takes memory, and starts and joins a thread. Between fork and exec, none of this
+/// 4. [`obstacle`]. What would keep the program from starting is said in words, and nothing is started.
+/// 5. [`Walls::prepare`]. It opens files, takes memory, and starts and joins a thread. Between fork and exec, none of this
 ///    would be safe, and some of it would no longer be allowed.
-/// 5. [`ignore_stop_signals`]. From here on, Ctrl-C cannot end us while a program is running that we must clean up after.
-/// 6. [`start`]. It forks, and the new process goes through [`Walls::enter`] before it becomes the program. At the fork,
+/// 6. [`ignore_stop_signals`]. From here on, Ctrl-C cannot end us while a program is running that we must clean up after.
+/// 7. [`start`]. It forks, and the new process goes through [`Walls::enter`] before it becomes the program. At the fork,
 ///    this process has one thread, so the new process finds no lock held by another thread.
-/// 7. [`leave_group_to_program`]. The program inherits our process group at the fork. So we leave the group after that, and
+/// 8. [`leave_group_to_program`]. The program inherits our process group at the fork. So we leave the group after that, and
 ///    only the program stays in it.
-/// 8. [`watch`], in a thread of its own. Step 6 needs a process with only one thread, so this thread starts after it.
-/// 9. [`wait_for`], and then [`end_all`]. Whatever the program left running has become our child, so we can still end it.
+/// 9. [`watch`], in a thread of its own. Step 7 needs a process with only one thread, so this thread starts after it.
+/// 10. [`wait_for`], and then [`end_all`]. Whatever the program left running has become our child, so we can still end it.
 fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
     let parent = getppid();
     become_subreaper()?;
@@ -92,6 +96,11 @@ fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
         for folder in &own {
             identity::give(folder, user)?;
         }
+    }
+    let closes_files = landlock::is_available();
+    let is_open = |file: &Path| !closes_files || landlock::opens(confinement, &own, file);
+    if let Some(obstacle) = obstacle(program, is_open, user.is_some() && !closes_files) {
+        bail!(obstacle);
     }
     let walls = Walls::prepare(confinement, &own, user)?;
     ignore_stop_signals()?;
@@ -202,10 +211,12 @@ fn start(program: &mut Command, mut walls: Walls) -> Result<Pid> {
                 .map_err(|error| Error::other(format!("{error:#}")))
         });
     }
-    let name = program.get_program().to_string_lossy().into_owned();
-    let child = program
-        .spawn()
-        .with_context(|| format!("{name} could not be started"))?;
+    let child = program.spawn().with_context(|| {
+        format!(
+            "the system refuses to start it. Is it an executable for this machine? Does it need a file that confined programs \
+             may not read, and that {READABLE} should name?"
+        )
+    })?;
     Ok(Pid::from_raw(child.id().cast_signed()))
 }
 
@@ -237,7 +248,7 @@ fn watch(parent: Pid, own: &[PathBuf]) {
             for folder in own {
                 let _ = fs::remove_dir_all(folder);
             }
-            exit(NOT_STARTED);
+            exit(ABANDONED);
         }
         if let Some(limit) = limits::exceeded(used(), own, start) {
             end_all();

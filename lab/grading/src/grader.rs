@@ -1,5 +1,7 @@
 //! Judging one submission.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use parking_lot::Mutex;
 use crate::intake::{Intake, Kind};
 use crate::pristine::Pristine;
 use crate::python::Python;
+use crate::readable::readable_here;
 
 /// How long a program that does nothing may take when it is confined.
 const TRIAL_LIMIT: Duration = Duration::from_secs(30);
@@ -48,27 +51,23 @@ impl Grader {
         lap();
         // It contains only the submission's own files, because programs may read it.
         let folder = Cache::open()?.scratch()?;
-        let (submission, python) = match intake.kind {
+        if confine::are_outsiders() {
+            // They can then enter it, but not see which other folders there are.
+            fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711))?;
+        }
+        let programs = folder.path().join(&intake.folder);
+        let submission = match intake.kind {
             Kind::Workspace => {
                 let _building = count_as(Waiting::Build);
-                (self.pristine()?.build(intake, folder.path())?, None)
+                self.pristine()?.build(intake, folder.path())?
             }
             Kind::Programs => {
                 intake.write(folder.path())?;
-                let python = Python::for_scripts(intake.scripts())?;
                 // If none of the programs exists, each is judged as not submitted.
-                let programs = folder.path().join(&intake.folder);
-                let programs = Submission::in_folder(&programs).unwrap_or_default();
-                (programs, python)
+                Submission::in_folder(&programs).unwrap_or_default()
             }
         };
-        let confinement = confinement(folder.path(), python.as_ref());
-        try_out(&confinement)?;
-        let submission = submission.confined(confinement);
-        let submission = match python {
-            Some(python) => submission.with_python(python.executable),
-            None => submission,
-        };
+        let submission = confined(submission, folder.path(), &programs)?;
         let tasks: Vec<&Task> = TASKS.iter().collect();
         let preparation = lap();
         let (judged, mut profile) = judge_and_profile(&self.pool, &submission, &tasks);
@@ -90,6 +89,37 @@ impl Grader {
     }
 }
 
+/// The same submission, in this folder, with its programs in that one. They run confined. A script that this machine cannot run will not be judged.
+fn confined(submission: Submission, folder: &Path, programs: &Path) -> Result<Submission> {
+    let scripts = submission.scripts();
+    let python = match scripts[..] {
+        [] => None,
+        _ => Some(Python::find()),
+    };
+    let confinement = confinement(
+        folder,
+        python.as_ref().and_then(|python| python.as_ref().ok()),
+    )?;
+    try_out(&confinement)?;
+    let submission = submission.confined(confinement.clone());
+    match python {
+        None => Ok(submission),
+        Some(Err(error)) => {
+            wait::check_interrupt()?;
+            let why = format!("{error:#}");
+            let without = |rest: Submission, script: &String| rest.without(script, why.clone());
+            Ok(scripts.iter().fold(submission, without))
+        }
+        Some(Ok(python)) => {
+            let lacking = python.lacks(programs, &scripts, &confinement)?;
+            let without =
+                |rest: Submission, (program, why): (String, String)| rest.without(&program, why);
+            let submission = lacking.into_iter().fold(submission, without);
+            Ok(submission.with_python(python.executable))
+        }
+    }
+}
+
 /// Checks that programs can be confined on this machine. If they cannot, it is not the submission's fault.
 fn try_out(confinement: &Confinement) -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -106,7 +136,7 @@ fn try_out(confinement: &Confinement) -> Result<()> {
 }
 
 /// What the programs in this folder may read.
-fn confinement(folder: &Path, python: Option<&Python>) -> Confinement {
+fn confinement(folder: &Path, python: Option<&Python>) -> Result<Confinement> {
     let mut readable = vec![folder.to_path_buf()];
     let mut variables = Vec::new();
     if let Some(python) = python {
@@ -114,11 +144,11 @@ fn confinement(folder: &Path, python: Option<&Python>) -> Confinement {
         let user_base = python.user_base.display().to_string();
         variables.push(("PYTHONUSERBASE".to_string(), user_base));
     }
-    readable.extend(std::env::var_os("JAVA_HOME").map(Into::into));
-    Confinement {
+    readable.extend(readable_here()?);
+    Ok(Confinement {
         readable,
         variables,
         as_nobody: true,
         ..Confinement::default()
-    }
+    })
 }

@@ -158,14 +158,6 @@ impl Intake {
         String::from_utf8(self.files.get(path)?.bytes.clone()).ok()
     }
 
-    /// The texts of the Python scripts.
-    pub fn scripts(&self) -> impl Iterator<Item = String> {
-        let paths = self.files.keys();
-        let scripts =
-            paths.filter(|path| path.extension().is_some_and(|extension| extension == "py"));
-        scripts.map(|path| self.text(path).unwrap_or_default())
-    }
-
     /// The digest of all files: their paths, contents and executable bits.
     pub fn digest(&self) -> String {
         let mut digest = Digest::default();

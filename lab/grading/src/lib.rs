@@ -20,6 +20,7 @@ mod platform_files;
 mod pristine;
 mod programs_folder;
 mod python;
+mod readable;
 mod results;
 mod review;
 mod submitted_files;

@@ -25,6 +25,9 @@ const LAST_LINES: usize = 5;
 /// The longest wait for a line of a program that keeps printing other lines.
 const MOST_TIME: Duration = Duration::from_secs(30);
 
+/// How long a supervisor may take to start its program. It usually takes milliseconds.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
 /// The environment variable that gives a lab program the address of the cluster.
 pub const BOOTSTRAP_SERVERS: &str = "BOOTSTRAP_SERVERS";
 
@@ -149,7 +152,7 @@ impl Program {
         let (out, err) = (Stream::read(out_reader), Stream::read(Some(err_reader)));
         let transcript = Transcript::new(name, out.shared(), err.shared());
         transcript.note(Deed::Started);
-        Ok(Self {
+        let mut program = Self {
             child,
             group,
             out,
@@ -158,7 +161,40 @@ impl Program {
             stalled: None,
             to_fill: None,
             _folder: folder,
-        })
+        };
+        if confine::is_confined(command) {
+            program.wait_for_supervisor()?;
+        }
+        Ok(program)
+    }
+
+    /// Waits until the supervisor of a confined program has started it.
+    ///
+    /// # Errors
+    /// When it cannot start it. That is not the program's fault. The message says why.
+    fn wait_for_supervisor(&mut self) -> Result<()> {
+        let started = wait::closely(START_LIMIT, || {
+            if confine::has_started(self.group) {
+                return Ok(Some(()));
+            }
+            let status = self.try_wait()?;
+            Ok(status.map(drop))
+        })?;
+        let name = self.transcript.name.clone();
+        let Some(()) = started else {
+            bail!(
+                "{name} was not started within {} s. Is this machine overloaded?",
+                START_LIMIT.as_secs()
+            );
+        };
+        // A program that has ended already was started, unless its supervisor says otherwise.
+        let status = self.try_wait()?;
+        if status.is_some_and(confine::could_not_start) {
+            wait::up_to(START_LIMIT, || Ok(self.err.is_complete().then_some(())))?;
+            let said: Vec<String> = self.errors().into_iter().map(|line| line.text).collect();
+            bail!("{name} could not be started: {}", said.join(" "));
+        }
+        Ok(())
     }
 
     /// The transcript of this run. It grows while the program runs.

@@ -26,6 +26,8 @@ enum Found {
     File(PathBuf),
     /// The compiler's errors.
     DoesNotCompile(String),
+    /// Why this machine cannot run it, which is not its fault.
+    NotHere(String),
 }
 
 /// Why a program cannot be started.
@@ -73,6 +75,21 @@ impl Submission {
     pub fn confined(mut self, confinement: Confinement) -> Self {
         self.confinement = Some(confinement);
         self
+    }
+
+    /// Returns the same submission. What depends on this program cannot be judged, because this machine cannot run it.
+    #[must_use]
+    pub fn without(mut self, program: &str, why: String) -> Self {
+        self.programs
+            .insert(program.to_string(), Found::NotHere(why));
+        self
+    }
+
+    /// The programs that are Python scripts.
+    pub fn scripts(&self) -> Vec<String> {
+        let is_script = |found: &Found| matches!(found, Found::File(path) if is_script(path));
+        let scripts = self.programs.iter().filter(|(_, found)| is_script(found));
+        scripts.map(|(program, _)| program.clone()).collect()
     }
 
     /// Returns the submission in a folder. It contains executables named after the programs, such as `producer`, or Python
@@ -150,18 +167,17 @@ impl Submission {
         }
     }
 
-    fn plain_command(&self, program: &str) -> Result<Command, Missing> {
+    fn plain_command(&self, program: &str) -> Result<Command> {
         let path = match self.programs.get(program) {
-            None => return Err(Missing::NotSubmitted(program.to_string())),
-            Some(Found::DoesNotCompile(message)) => {
-                return Err(Missing::DoesNotCompile {
-                    program: program.to_string(),
-                    message: message.clone(),
-                });
-            }
+            None => bail!(Missing::NotSubmitted(program.to_string())),
+            Some(Found::DoesNotCompile(message)) => bail!(Missing::DoesNotCompile {
+                program: program.to_string(),
+                message: message.clone(),
+            }),
+            Some(Found::NotHere(why)) => bail!(why.clone()),
             Some(Found::File(path)) => path,
         };
-        if path.extension().is_some_and(|extension| extension == "py") {
+        if is_script(path) {
             let python = self.python.as_deref().unwrap_or(Path::new("python3"));
             let mut command = Command::new(python);
             command.arg("-u").arg(path);
@@ -169,6 +185,10 @@ impl Submission {
         }
         Ok(Command::new(path))
     }
+}
+
+fn is_script(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "py")
 }
 
 /// Removes from the environment what would make a program do something else here than when it is graded, where it is confined:
