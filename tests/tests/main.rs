@@ -25,6 +25,7 @@ mod packages;
 mod pages;
 mod partitions;
 mod starters;
+mod told_once;
 mod versions;
 mod watch;
 
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         holes::trials(),
         packages::trials(),
         starters::trials(),
+        told_once::trials(),
         outcomes::trials(),
         misuse::trials(),
         commands::trials(),

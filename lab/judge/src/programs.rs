@@ -2,6 +2,7 @@
 
 pub mod holes;
 pub mod output;
+mod paths;
 pub mod run;
 pub mod submission;
 pub mod transcript;
