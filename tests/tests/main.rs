@@ -26,6 +26,7 @@ mod pages;
 mod partitions;
 mod refused;
 mod starters;
+mod told_once;
 mod versions;
 mod watch;
 
@@ -87,6 +88,7 @@ fn main() -> ExitCode {
         holes::trials(),
         packages::trials(),
         starters::trials(),
+        told_once::trials(),
         outcomes::trials(),
         misuse::trials(),
         commands::trials(),

@@ -108,7 +108,11 @@ impl Pristine {
             fs::copy(&*path, &own)?;
             *path = own;
         }
-        Ok(Submission::from_build(&programs, &built))
+        let folders = [
+            self.scratch.path().join("workspace"),
+            self.scratch.path().to_path_buf(),
+        ];
+        Ok(Submission::from_build(&programs, &built, &folders))
     }
 
     /// Replaces all programs by programs that do nothing. A program that is not submitted is still a member of the workspace, so

@@ -14,6 +14,7 @@ use crate::profile::Profile;
 use crate::programs::submission::Submission;
 use crate::tasks::{Task, all_checks};
 use crate::verdict::check::{Check, Verdict};
+use crate::verdict::ended_at_once::ended_at_once;
 use crate::verdict::report::Judged;
 
 /// How many wings of a submission are judged at the same time, each on its own broker. They spend most of their time waiting.
@@ -94,7 +95,9 @@ fn judge_tasks(
     let next = || {
         let _waiting = count_as(Waiting::Broker);
         let mut waiting = waiting.lock();
-        Some((waiting.pop()?, Lane::open(pool, submission)))
+        let wing = waiting.pop()?;
+        let lane = open_lane(pool, submission, wing.task);
+        Some((wing, lane))
     };
     thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
@@ -106,7 +109,8 @@ fn judge_tasks(
                     profile.lock().add_broker(task.number, lap());
                     let mut record = recorded.map(|_| Recorded::new(task.number));
                     for check in wing.checks {
-                        let row = judge_check(task, check, &lane, record.as_mut());
+                        let mut row = judge_check(task, check, &lane, record.as_mut());
+                        row.saw = submission.with_short_paths(&row.saw);
                         on_verdict(&row);
                         judged.lock().push(row);
                         profile.lock().add_check(check.id, lap());
@@ -128,22 +132,39 @@ fn judge_tasks(
     (judged, profile.into_inner())
 }
 
-/// Judges one check on the task's lane. If the lane could not be opened, the check is not judged. What the check saw is added
+/// Opens a lane for checks of this task. The error is the verdict on all of them if there is no lane, or if they need none,
+/// because there is no program to judge or this machine cannot run it.
+fn open_lane<'a>(
+    pool: &'a Pool,
+    submission: &'a Submission,
+    task: &Task,
+) -> Result<Lane<'a>, Verdict> {
+    if let Some(missing) = submission.missing(task.programs) {
+        return Err(Verdict::NoProgram(missing));
+    }
+    if let Some(why) = submission.not_here(task.programs) {
+        return Err(Verdict::NotJudged {
+            why: why.to_string(),
+        });
+    }
+    Lane::open(pool, submission).map_err(|error| Verdict::NotJudged {
+        why: format!("{error:#}"),
+    })
+}
+
+/// Judges one check on the task's lane, or gives it the verdict that all checks have without a lane. What the check saw is added
 /// to `record`.
 fn judge_check(
     task: &Task,
     check: &Check,
-    lane: &Result<Lane>,
+    lane: &Result<Lane, Verdict>,
     record: Option<&mut Recorded>,
 ) -> Judged {
     let lane = match lane {
         Ok(lane) => lane,
-        Err(error) => {
-            let why = format!("{error:#}");
-            return Judged::new(check, task.bonus, Verdict::NotJudged { why }, Vec::new());
-        }
+        Err(verdict) => return Judged::new(check, task.bonus, verdict.clone(), Vec::new()),
     };
-    let verdict = verdict_of(check, lane);
+    let mut verdict = verdict_of(check, lane);
     // Reports show what happened only for checks that failed; a record has all of it.
     let is_reported = matches!(verdict, Verdict::Failed { .. });
     let mut seen = Vec::new();
@@ -157,6 +178,10 @@ fn judge_check(
     }
     if !is_reported {
         seen.clear();
+    } else if lane.is_worked_with().is_ok_and(|worked| !worked)
+        && let Some(none) = ended_at_once(&seen)
+    {
+        verdict = Verdict::NoProgram(none);
     }
     Judged::new(check, task.bonus, verdict, seen)
 }

@@ -3,6 +3,7 @@
 mod file_limit;
 pub mod holes;
 pub mod output;
+mod paths;
 pub mod run;
 pub mod submission;
 pub mod transcript;

@@ -1,2 +1,4 @@
+pub mod cause;
 pub mod check;
+pub mod ended_at_once;
 pub mod report;

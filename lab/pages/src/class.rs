@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::page::page;
-use crate::verdicts::sign;
+use crate::verdict_in_words::sign;
 
 /// The page of a class. Each submission has a page of its own, in a folder with the submission's name; `review` is the file name
 /// of that page.

@@ -24,6 +24,8 @@ mod report;
 mod review;
 mod scale;
 mod timeline;
+mod told_once;
+mod verdict_in_words;
 mod verdicts;
 
 #[cfg(feature = "review")]

@@ -4,7 +4,9 @@ use judge::{Judged, Report, TASKS, Task};
 use maud::{Markup, html};
 
 use crate::page::page;
-use crate::verdicts::{sign, verdicts, what_happened};
+use crate::told_once::Reasons;
+use crate::verdict_in_words::sign;
+use crate::verdicts::{verdicts, what_happened};
 
 /// The page of a report, without code.
 pub fn report_page(report: &Report) -> String {
@@ -20,6 +22,7 @@ pub fn page_with_code(
     code: impl Fn(&Task) -> Option<Markup>,
 ) -> String {
     let (mark, word) = sign(report.outcome);
+    let reasons = Reasons::of(report);
     let body = html! {
         header {
             (before)
@@ -37,9 +40,10 @@ pub fn page_with_code(
                 }
             }
         }
+        (reasons.boxes())
         @for task in TASKS {
             @let rows = of_task(report, task);
-            @if !rows.is_empty() { (section(task, &rows, code(task))) }
+            @if !rows.is_empty() { (section(task, &rows, &reasons, code(task))) }
         }
     };
     let title = format!(
@@ -49,12 +53,12 @@ pub fn page_with_code(
     page(&title, &body)
 }
 
-fn section(task: &Task, rows: &[&Judged], code: Option<Markup>) -> Markup {
+fn section(task: &Task, rows: &[&Judged], reasons: &Reasons, code: Option<Markup>) -> Markup {
     html! {
         section id=(format!("task-{}", task.number)) {
             h2 { "Task " (task.number) ". " (task.title) " " span.quiet { (points(rows)) } }
             div.beside {
-                (verdicts(rows, task.title))
+                (verdicts(rows, reasons, task.title))
                 @if let Some(code) = code { div.files { (code) } }
             }
             (what_happened(rows))

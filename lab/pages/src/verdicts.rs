@@ -4,22 +4,18 @@ use judge::{Judged, Outcome};
 use maud::{Markup, html};
 
 use crate::timeline::timeline;
+use crate::told_once::Reasons;
+use crate::verdict_in_words::{parts, sign};
 
-/// A sign and a word for a verdict.
-pub fn sign(outcome: Outcome) -> (&'static str, &'static str) {
-    match outcome {
-        Outcome::Passed => ("✓", "passed"),
-        Outcome::Failed => ("✗", "failed"),
-        Outcome::NotJudged => ("?", "not judged"),
-    }
-}
-
-/// The verdicts on a task; `about` is its title. Checks that passed are folded away.
-pub fn verdicts(rows: &[&Judged], about: &str) -> Markup {
-    let passed: Vec<_> = rows.iter().filter(|row| row.passed()).collect();
+/// The verdicts on a task; `about` is its title. Checks that passed are folded away, and those whose reason is told in a box are
+/// only counted.
+pub fn verdicts(rows: &[&Judged], reasons: &Reasons, about: &str) -> Markup {
+    let (passed, others): (Vec<&Judged>, Vec<&Judged>) =
+        rows.iter().copied().partition(|row| row.passed());
     html! {
         div.verdicts tabindex="0" role="region" aria-label={ "Verdicts: " (about) } {
-            @for row in rows.iter().filter(|row| !row.passed()) { (verdict(row)) }
+            (reasons.links(rows))
+            @for row in others.iter().filter(|row| !reasons.tell(row)) { (verdict(row)) }
             @if !passed.is_empty() {
                 details.passed {
                     summary { (passed.len()) " passed" }
@@ -32,33 +28,20 @@ pub fn verdicts(rows: &[&Judged], about: &str) -> Markup {
 
 fn verdict(row: &Judged) -> Markup {
     let (sign, word) = sign(row.outcome);
-    let parts = match row.outcome {
-        Outcome::NotJudged => vec![("not the submission's fault", &row.saw)],
-        _ => vec![
-            ("expected", &row.expected),
-            ("saw", &row.saw),
-            ("hint", &row.hint),
-        ],
-    };
     html! {
         article class={ "verdict " (word.replace(' ', "-")) } {
             h3 { span.sign { (sign) " " (word) } ": " (row.title) }
             p.quiet { (row.points) " of " (row.max_points) " points · " code { (row.id) } }
-            dl {
-                @for (name, text) in parts.iter().filter(|(_, text)| !text.is_empty()) {
-                    dt { (name) }
-                    dd { (text) }
-                }
-            }
+            (parts(row))
         }
     }
 }
 
-/// A timeline for each run in which checks failed.
+/// A timeline for each run in which checks failed. If there was no program to judge, nothing happened.
 pub fn what_happened(rows: &[&Judged]) -> Markup {
     let failed: Vec<&Judged> = rows
         .iter()
-        .filter(|row| row.outcome == Outcome::Failed && !row.seen.is_empty())
+        .filter(|row| row.outcome == Outcome::Failed && row.cause.is_none() && !row.seen.is_empty())
         .copied()
         .collect();
     html! {

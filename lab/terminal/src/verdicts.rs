@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use console::style;
-use judge::{Judged, Outcome, Report, timeline};
+use judge::{Judged, Outcome, Report, cause_of, counted, timeline, told_once};
 
 /// The exit status if something could not be judged.
 const NOT_JUDGED: u8 = 3;
@@ -18,61 +18,72 @@ pub fn sign(outcome: Outcome) -> String {
     .to_string()
 }
 
-/// Prints what each check that did not pass expected and saw. What happened is printed once for all checks that are about the same
-/// run.
+/// Prints what each check that did not pass expected and saw. Each reason is told once for all its checks, and what happened is
+/// printed once for all checks that are about the same run.
 pub fn print_verdicts(judged: &[Judged]) {
-    let (not_judged, failed): (Vec<&Judged>, _) = judged
-        .iter()
-        .filter(|row| !row.passed())
-        .partition(|row| row.outcome == Outcome::NotJudged);
+    let with = |outcome| judged.iter().filter(move |row| row.outcome == outcome);
+    let (without_program, failed): (Vec<&Judged>, Vec<&Judged>) =
+        with(Outcome::Failed).partition(|row| row.cause.is_some());
+    for rows in told_once(without_program) {
+        print_cause(&rows);
+    }
     for same_run in failed.chunk_by(|one, next| one.looked_at_same_run(next)) {
-        let has_same_words =
-            |one: &&Judged, next: &&Judged| one.expected == next.expected && one.saw == next.saw;
-        for same_words in same_run.chunk_by(has_same_words) {
-            print_failed(same_words);
+        for rows in told_once(same_run.iter().copied()) {
+            print_failed(&rows);
         }
         if let Some(row) = same_run.first().filter(|row| !row.seen.is_empty()) {
             println!("\n{}", style("  What happened:").dim());
             println!("{}", timeline(&row.seen));
         }
     }
-    for same_reason in not_judged.chunk_by(|one, next| one.saw == next.saw) {
-        print_not_judged(same_reason);
+    for rows in told_once(with(Outcome::NotJudged)) {
+        print_not_judged(&rows);
     }
 }
 
 /// The reasons why checks were not judged: a line for each, with a line break before it.
 pub fn not_judged(report: &Report) -> String {
-    let rows: Vec<&Judged> = report
-        .checks
-        .iter()
-        .filter(|row| row.outcome == Outcome::NotJudged)
-        .collect();
-    let lines = rows.chunk_by(|one, next| one.saw == next.saw).map(|rows| {
-        let checks: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-        let why = rows
-            .first()
-            .map_or("", |row| &row.saw)
-            .replace('\n', "\n    ");
-        format!("\n    not judged: {}: {why}", checks.join(", "))
+    let rows = report.checks.iter();
+    let rows = rows.filter(|row| row.outcome == Outcome::NotJudged);
+    let lines = told_once(rows).into_iter().map(|rows| {
+        let why = indented(&rows[0].saw, 4);
+        format!("\n    not judged: {}: {why}", named(&rows))
     });
     lines.collect()
 }
 
-/// Prints checks that were not judged for the same reason.
-fn print_not_judged(rows: &[&Judged]) {
-    let Some(first) = rows.first() else { return };
-    println!(
-        "\n{} Not judged, which is not your fault:",
-        sign(first.outcome)
-    );
-    for row in rows {
-        println!("  - Task {}: {}", row.task, row.title);
+/// The title of a check, or how many checks these are.
+fn named(rows: &[&Judged]) -> String {
+    match rows {
+        [one] => format!("Task {}: {}", one.task, one.title),
+        several => counted(several),
     }
-    println!("  {}", first.saw.replace('\n', "\n  "));
 }
 
-/// Prints checks that failed for the same reason, such as a program that does not compile.
+/// Prints checks that were not judged for the same reason.
+fn print_not_judged(rows: &[&Judged]) {
+    let sign = sign(Outcome::NotJudged);
+    println!(
+        "\n{sign} Not judged, which is not your fault: {}",
+        named(rows)
+    );
+    println!("  {}", indented(&rows[0].saw, 2));
+}
+
+/// Prints checks that failed because there is no program to judge.
+fn print_cause(rows: &[&Judged]) {
+    let Some(cause) = cause_of(rows) else { return };
+    let points: u32 = rows.iter().map(|row| row.max_points).sum();
+    println!(
+        "\n{} {} (0 of {points} points; {})",
+        sign(Outcome::Failed),
+        style(cause).bold(),
+        counted(rows)
+    );
+    print_parts(rows[0]);
+}
+
+/// Prints checks that failed for the same reason.
 fn print_failed(rows: &[&Judged]) {
     println!();
     for row in rows {
@@ -85,14 +96,18 @@ fn print_failed(rows: &[&Judged]) {
             row.id
         );
     }
-    let Some(row) = rows.first() else { return };
-    for (label, text) in [
-        ("expected:", &row.expected),
-        ("saw:", &row.saw),
-        ("hint:", &row.hint),
-    ] {
-        println!("  {label:<9} {}", text.replace('\n', "\n            "));
+    print_parts(rows[0]);
+}
+
+fn print_parts(row: &Judged) {
+    for (label, text) in row.parts() {
+        println!("  {:<9} {}", format!("{label}:"), indented(text, 12));
     }
+}
+
+/// The text, with this many spaces before each line but the first.
+fn indented(text: &str, spaces: usize) -> String {
+    text.replace('\n', &format!("\n{:spaces$}", ""))
 }
 
 /// The exit status of a command that judges: 0 whatever the scores, or 3 if something could not be judged.

@@ -9,8 +9,6 @@ use std::time::Instant;
 
 use anyhow::{Context, Error, Result, bail};
 
-use crate::programs::submission::Missing;
-
 /// From when to when.
 pub type Stretch = (Instant, Instant);
 
@@ -76,10 +74,7 @@ impl Evidence {
             Outcome::Seen(evidence) => evidence
                 .downcast()
                 .map_err(|_| Error::msg(format!("two scenarios have the name {name}"))),
-            Outcome::Failed(error) => match error.downcast_ref::<Missing>() {
-                Some(missing) => bail!(missing.clone()),
-                None => bail!("{error:#}"),
-            },
+            Outcome::Failed(error) => bail!("{error:#}"),
             Outcome::Panicked => resume_unwind(Box::new(format!("scenario {name} panicked"))),
         }
     }

@@ -17,6 +17,7 @@ use crate::bench::gate::{Gate, Hold, RequestKind, Unanswered};
 use crate::bench::pool::{Lent, Pool};
 use crate::bench::sweep::Kill;
 use crate::history::logged::Logged;
+use crate::history::sentence::sentence;
 use crate::history::{History, Moment};
 use crate::programs::run::BOOTSTRAP_SERVERS;
 use crate::programs::submission::Submission;
@@ -53,7 +54,7 @@ struct Log {
 pub struct Scenario<T> {
     /// Its name, which no other scenario of the task has.
     pub name: &'static str,
-    /// Brings it about. An error is ours, unless it is [`Missing`](crate::Missing).
+    /// Brings it about. An error is ours.
     pub run: fn(&Lane) -> Result<T>,
 }
 
@@ -224,7 +225,7 @@ impl<'a> Lane<'a> {
     /// Starts a program; it talks to the broker through the gate.
     ///
     /// # Errors
-    /// [`Missing`](crate::Missing), or when it cannot be started.
+    /// When it cannot be started.
     pub fn start(&self, program: &str) -> Result<Program> {
         let mut command = self.command(program)?;
         self.mark_start()?;
@@ -234,7 +235,7 @@ impl<'a> Lane<'a> {
     /// Starts a program that [`Lane::stall`] will stop in its next print, in the middle of processing.
     ///
     /// # Errors
-    /// [`Missing`](crate::Missing), or when it cannot be started.
+    /// When it cannot be started.
     pub fn start_to_stall(&self, program: &str) -> Result<Program> {
         let mut command = self.command(program)?;
         self.mark_start()?;
@@ -347,6 +348,17 @@ impl<'a> Lane<'a> {
         log.requests.extend(new);
         log.end = end;
         Ok(())
+    }
+
+    /// Whether the broker has answered a program anything so far that counts for a history. To look for topics does not.
+    ///
+    /// # Errors
+    /// When the broker has gone.
+    pub fn is_worked_with(&self) -> Result<bool> {
+        self.read_log()?;
+        let log = self.log.borrow();
+        let mut requests = log.requests.iter();
+        Ok(requests.any(|one| one.came_through_gate() && sentence(one).is_some()))
     }
 
     /// The requests of one kind that the broker has answered to programs so far, from its request log.

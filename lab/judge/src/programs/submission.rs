@@ -7,7 +7,9 @@ use std::process::Command;
 use anyhow::{Result, bail};
 use confine::Confinement;
 
+use crate::programs::paths::shortened;
 use crate::programs::{Built, PROGRAMS, Version, build_command, target, workspace};
+use crate::verdict::cause::{Cause, NoProgram, What};
 
 /// Variables with options for every JVM that is started.
 const OPTIONS_OF_JVMS: [&str; 3] = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
@@ -18,6 +20,8 @@ pub struct Submission {
     programs: BTreeMap<String, Found>,
     python: Option<PathBuf>,
     confinement: Option<Confinement>,
+    /// The folders that its messages should not name.
+    folders: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,26 +34,6 @@ enum Found {
     NotHere(String),
 }
 
-/// Why a program cannot be started.
-#[derive(Clone, Debug)]
-pub enum Missing {
-    NotSubmitted(String),
-    DoesNotCompile { program: String, message: String },
-}
-
-impl std::error::Error for Missing {}
-
-impl std::fmt::Display for Missing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NotSubmitted(program) => write!(f, "{program} was not submitted"),
-            Self::DoesNotCompile { program, message } => {
-                write!(f, "{program} does not compile:\n{message}")
-            }
-        }
-    }
-}
-
 impl Submission {
     /// Returns a submission of these executables and scripts, given as paths by program name.
     pub fn of(programs: BTreeMap<String, PathBuf>) -> Self {
@@ -58,8 +42,7 @@ impl Submission {
             programs: programs
                 .map(|(name, path)| (name, Found::File(path)))
                 .collect(),
-            python: None,
-            confinement: None,
+            ..Self::default()
         }
     }
 
@@ -114,7 +97,10 @@ impl Submission {
                 PROGRAMS.join(", ")
             );
         }
-        Ok(Self::of(programs))
+        Ok(Self {
+            folders: vec![folder],
+            ..Self::of(programs)
+        })
     }
 
     /// Builds these programs of this workspace. If one does not compile, the others can still be started.
@@ -128,11 +114,15 @@ impl Submission {
             .collect();
         let mut cargo = build_command(workspace(), &workspace().join("target"), &targets);
         let built = Built::keep_going(&mut cargo)?;
-        Ok(Self::from_build(programs, &built))
+        Ok(Self::from_build(
+            programs,
+            &built,
+            &[workspace().to_path_buf()],
+        ))
     }
 
-    /// Returns the submission that results from a build of these programs.
-    pub fn from_build(programs: &[&str], built: &Built) -> Self {
+    /// Returns the submission that results from a build of these programs. Messages should not name these folders.
+    pub fn from_build(programs: &[&str], built: &Built, folders: &[PathBuf]) -> Self {
         let found = programs.iter().map(|program| {
             let found = match built.executables.get(*program) {
                 Some(path) => Found::File(path.clone()),
@@ -142,16 +132,63 @@ impl Submission {
         });
         Self {
             programs: found.collect(),
-            python: None,
-            confinement: None,
+            folders: folders.to_vec(),
+            ..Self::default()
         }
+    }
+
+    /// Says why checks that need all of these programs cannot be judged, if one of the programs cannot be started.
+    pub fn missing(&self, programs: &[&str]) -> Option<NoProgram> {
+        let error = |program: &&str| match self.programs.get(*program) {
+            Some(Found::File(_) | Found::NotHere(_)) => None,
+            Some(Found::DoesNotCompile(error)) => Some((What::DoesNotCompile, error.as_str())),
+            None => Some((What::NotSubmitted, "")),
+        };
+        let what = programs.iter().find_map(error)?.0;
+        let mut errors: Vec<String> = Vec::new();
+        let mut named = Vec::new();
+        for program in programs {
+            let Some((_, error)) = error(program).filter(|(other, _)| *other == what) else {
+                continue;
+            };
+            named.push((*program).to_string());
+            // Programs may share a file, and then they have the same errors.
+            let error = self.with_short_paths(error.trim_end());
+            if !errors.contains(&error) {
+                errors.push(error);
+            }
+        }
+        let cause = Cause {
+            programs: named,
+            what,
+        };
+        let saw = match what {
+            What::DoesNotCompile => format!("it does not compile:\n{}", errors.join("\n\n")),
+            What::NotSubmitted | What::EndsAtOnce => "it was not submitted".to_string(),
+        };
+        Some(NoProgram { cause, saw })
+    }
+
+    /// Says why this machine cannot run one of these programs, if there is one that it cannot run.
+    pub fn not_here(&self, programs: &[&str]) -> Option<&str> {
+        programs
+            .iter()
+            .find_map(|program| match self.programs.get(*program) {
+                Some(Found::NotHere(why)) => Some(why.as_str()),
+                _ => None,
+            })
+    }
+
+    /// Returns the text without the parts of paths that depend on this machine.
+    pub fn with_short_paths(&self, text: &str) -> String {
+        shortened(text, &self.folders)
     }
 
     /// Returns the command that starts a program. A confined program may use the folders in `kept` as its own, in addition to
     /// the folder that it is started in.
     ///
     /// # Errors
-    /// [`Missing`] if the program was not submitted or does not compile; another error if it cannot be confined.
+    /// If there is no such program, or it cannot be confined.
     pub fn command(&self, program: &str, kept: &[PathBuf]) -> Result<Command> {
         let mut command = self.plain_command(program)?;
         match &self.confinement {
@@ -168,14 +205,8 @@ impl Submission {
     }
 
     fn plain_command(&self, program: &str) -> Result<Command> {
-        let path = match self.programs.get(program) {
-            None => bail!(Missing::NotSubmitted(program.to_string())),
-            Some(Found::DoesNotCompile(message)) => bail!(Missing::DoesNotCompile {
-                program: program.to_string(),
-                message: message.clone(),
-            }),
-            Some(Found::NotHere(why)) => bail!(why.clone()),
-            Some(Found::File(path)) => path,
+        let Some(Found::File(path)) = self.programs.get(program) else {
+            bail!("there is no program {program} to start");
         };
         if is_script(path) {
             let python = self.python.as_deref().unwrap_or(Path::new("python3"));

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::bench::lane::Lane;
 use crate::contract::STOP_LIMIT;
-use crate::programs::submission::Missing;
+use crate::verdict::cause::NoProgram;
 
 /// The number of the signal that Ctrl-C sends to a program.
 const SIGINT: i32 = 2;
@@ -24,7 +24,7 @@ pub struct Check {
     pub title: &'static str,
     /// Judges the submission of a lane. If the run that it needs has not taken place on this lane yet, it takes place now.
     ///
-    /// An error means that the check could not be judged, with two exceptions: see [`Check::judge`].
+    /// An error means that the check could not be judged, with one exception: see [`Check::judge`].
     pub judge: fn(&Lane) -> Result<Verdict>,
 }
 
@@ -41,6 +41,8 @@ pub enum Verdict {
         /// Where the student should look. It does not give the answer away.
         hint: String,
     },
+    /// There is no program whose behavior could be judged. This counts as failed.
+    NoProgram(NoProgram),
     /// The lab, the broker or the machine is at fault, not the submission. This never counts as zero points.
     NotJudged {
         why: String,
@@ -86,8 +88,8 @@ pub fn stopped_on_ctrl_c(status: Option<ExitStatus>, last_lines: &str) -> Verdic
 impl Check {
     /// Returns the check's verdict on the submission of this lane.
     ///
-    /// The check fails if its program is missing or does not compile, or if an error occurs after the program has tampered
-    /// with the broker. After any other error, the check is not judged. A failed check also becomes not judged if Kafka has
+    /// The check fails if an error occurs after the program has tampered with the broker. After any other error, the check is not
+    /// judged. A failed check also becomes not judged if Kafka has
     /// stopped answering and the program has not tampered with the broker.
     pub fn judge(&self, lane: &Lane) -> Verdict {
         let verdict = (self.judge)(lane);
@@ -99,20 +101,13 @@ impl Check {
                 why: format!("Kafka stopped answering: {error:#}"),
             };
         }
-        verdict.unwrap_or_else(|error| match error.downcast_ref::<Missing>() {
-            Some(Missing::NotSubmitted(program)) => Verdict::Failed {
-                expected: format!("a program named {program}"),
-                saw: "it was not submitted".to_string(),
-                hint: "Is the program in the folder that you submitted, and does its name match?"
-                    .to_string(),
-            },
-            Some(Missing::DoesNotCompile { program, message }) => Verdict::Failed {
-                expected: format!("a program named {program}"),
-                saw: format!("it does not compile:\n{}", message.trim_end()),
-                hint: "Fix the first compiler error first; the others may go away with it."
-                    .to_string(),
-            },
-            None if lane.is_meddled_with() => Verdict::Failed {
+        verdict.unwrap_or_else(|error| {
+            if !lane.is_meddled_with() {
+                return Verdict::NotJudged {
+                    why: format!("{error:#}"),
+                };
+            }
+            Verdict::Failed {
                 expected: "a program that does not change the broker's topics or settings"
                     .to_string(),
                 saw: format!(
@@ -121,10 +116,7 @@ impl Check {
                 hint: "All topics and settings exist before your program starts. Does it try to create, change or \
                        delete any of them?"
                     .to_string(),
-            },
-            None => Verdict::NotJudged {
-                why: format!("{error:#}"),
-            },
+            }
         })
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::Moment;
 use crate::profile::Profile;
+use crate::verdict::cause::{Cause, What, in_words};
 use crate::verdict::check::{Check, Verdict};
 
 /// The outcome of one check, or of all checks together.
@@ -34,6 +35,9 @@ pub struct Judged {
     pub expected: String,
     pub saw: String,
     pub hint: String,
+    /// Why there is no program whose behavior could be judged. `None` if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// What happened in the runs that this check looked at.
     #[serde(skip)]
     pub seen: Vec<Moment>,
@@ -42,6 +46,7 @@ pub struct Judged {
 impl Judged {
     /// Returns the check's row in a report.
     pub fn new(check: &Check, bonus: bool, verdict: Verdict, seen: Vec<Moment>) -> Self {
+        let mut cause = None;
         let (outcome, expected, saw, hint) = match verdict {
             Verdict::Passed { expected, saw } => (Outcome::Passed, expected, saw, String::new()),
             Verdict::Failed {
@@ -49,6 +54,11 @@ impl Judged {
                 saw,
                 hint,
             } => (Outcome::Failed, expected, saw, hint),
+            Verdict::NoProgram(none) => {
+                let (expected, hint) = (none.cause.expected(), none.cause.hint().to_string());
+                cause = Some(none.cause);
+                (Outcome::Failed, expected, none.saw, hint)
+            }
             Verdict::NotJudged { why } => (Outcome::NotJudged, String::new(), why, String::new()),
         };
         let passed = outcome == Outcome::Passed;
@@ -63,6 +73,7 @@ impl Judged {
             expected,
             saw,
             hint,
+            cause,
             seen,
         }
     }
@@ -82,10 +93,71 @@ impl Judged {
         run(self) == run(other)
     }
 
+    /// What a reader should be told, with a label each: what the check expected, what it saw, and its hint. What the cause says
+    /// already is left out.
+    pub fn parts(&self) -> Vec<(&'static str, &str)> {
+        let what = self.cause.as_ref().map(|cause| cause.what);
+        let mut parts = Vec::new();
+        if what.is_none() {
+            parts.push(("expected", &*self.expected));
+        }
+        if what != Some(What::NotSubmitted) {
+            parts.push(("saw", &*self.saw));
+        }
+        parts.push(("hint", &*self.hint));
+        parts.retain(|(_, text)| !text.is_empty());
+        parts
+    }
+
+    /// Whether both checks have the same verdict for the same reason, so that it need be told only once.
+    fn is_told_with(&self, other: &Self) -> bool {
+        let same_words = self.saw == other.saw && self.hint == other.hint;
+        let same_cause = match (&self.cause, &other.cause) {
+            // What a program printed last may differ from run to run, for example by a number of a process.
+            (Some(one), Some(other)) => one == other || (one.what == other.what && same_words),
+            (None, None) => self.expected == other.expected && same_words,
+            _ => false,
+        };
+        self.outcome == other.outcome && same_cause
+    }
+
     /// Whether the check passed.
     pub fn passed(&self) -> bool {
         self.outcome == Outcome::Passed
     }
+}
+
+/// Puts checks together that have the same verdict for the same reason, in the order of the first check of each reason.
+pub fn told_once<'a>(rows: impl IntoIterator<Item = &'a Judged>) -> Vec<Vec<&'a Judged>> {
+    let mut together: Vec<Vec<&Judged>> = Vec::new();
+    for row in rows {
+        match together.iter_mut().find(|rows| rows[0].is_told_with(row)) {
+            Some(rows) => rows.push(row),
+            None => together.push(vec![row]),
+        }
+    }
+    together
+}
+
+/// The cause of checks that are told together, with the programs of all of them.
+pub fn cause_of(rows: &[&Judged]) -> Option<Cause> {
+    let mut causes = rows.iter().filter_map(|row| row.cause.as_ref());
+    let mut all = causes.next()?.clone();
+    causes.for_each(|cause| all.add(cause));
+    Some(all)
+}
+
+/// How many checks these are, and of which tasks: `22 checks of tasks 2 and 3`.
+pub fn counted(rows: &[&Judged]) -> String {
+    let mut tasks: Vec<String> = rows.iter().map(|row| row.task.to_string()).collect();
+    tasks.dedup();
+    format!(
+        "{} {} of {} {}",
+        rows.len(),
+        if rows.len() == 1 { "check" } else { "checks" },
+        if tasks.len() == 1 { "task" } else { "tasks" },
+        in_words(&tasks)
+    )
 }
 
 /// The result of judging one submission, as `--json` prints it.
