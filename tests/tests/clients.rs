@@ -62,6 +62,11 @@ const CLIENTS: &[Client] = &[
         needs: &[PYTHON],
     },
     Client {
+        folder: "confluent-kafka-rust",
+        pinned: ("Cargo.toml", "confluent-kafka = { version = \"="),
+        needs: &[CC],
+    },
+    Client {
         folder: "franz-go",
         pinned: ("go.mod", "github.com/twmb/franz-go v"),
         needs: &[GO, CC],
