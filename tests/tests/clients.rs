@@ -62,6 +62,11 @@ const CLIENTS: &[Client] = &[
         needs: &[PYTHON],
     },
     Client {
+        folder: "confluent-kafka-go",
+        pinned: ("go.mod", "github.com/confluentinc/confluent-kafka-go/v2 v"),
+        needs: &[GO, CC],
+    },
+    Client {
         folder: "confluent-kafka-rust",
         pinned: ("Cargo.toml", "confluent-kafka = { version = \"="),
         needs: &[CC],
