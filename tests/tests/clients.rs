@@ -91,6 +91,11 @@ const CLIENTS: &[Client] = &[
         pinned: ("package.json", "\"kafkajs\": \""),
         needs: &[NODE],
     },
+    Client {
+        folder: "sarama",
+        pinned: ("go.mod", "github.com/IBM/sarama v"),
+        needs: &[GO, CC],
+    },
 ];
 
 pub fn trials() -> Vec<Trial> {
