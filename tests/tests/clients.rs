@@ -62,6 +62,16 @@ const CLIENTS: &[Client] = &[
         needs: &[PYTHON],
     },
     Client {
+        folder: "confluent-kafka-go",
+        pinned: ("go.mod", "github.com/confluentinc/confluent-kafka-go/v2 v"),
+        needs: &[GO, CC],
+    },
+    Client {
+        folder: "confluent-kafka-rust",
+        pinned: ("Cargo.toml", "confluent-kafka = { version = \"="),
+        needs: &[CC],
+    },
+    Client {
         folder: "franz-go",
         pinned: ("go.mod", "github.com/twmb/franz-go v"),
         needs: &[GO, CC],
@@ -80,6 +90,11 @@ const CLIENTS: &[Client] = &[
         folder: "kafkajs",
         pinned: ("package.json", "\"kafkajs\": \""),
         needs: &[NODE],
+    },
+    Client {
+        folder: "sarama",
+        pinned: ("go.mod", "github.com/IBM/sarama v"),
+        needs: &[GO, CC],
     },
 ];
 
