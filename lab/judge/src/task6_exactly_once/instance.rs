@@ -30,6 +30,8 @@ const SELDOM: Duration = Duration::from_millis(400);
 pub struct Awaited {
     pub fresh: BTreeSet<u64>,
     before: Purchases,
+    /// How long the program may do nothing, if it has not done everything.
+    patience: Duration,
 }
 
 /// What became of them, as readers with `read_committed` see it.
@@ -76,7 +78,17 @@ impl Awaited {
         Ok(Self {
             fresh: BTreeSet::new(),
             before: visible(lane)?,
+            patience: RECOVERY_LIMIT,
         })
+    }
+
+    /// The same, for a program that nothing disturbs: how long it works before it shows anything depends on the machine.
+    #[must_use]
+    pub fn undisturbed(self) -> Self {
+        Self {
+            patience: WORK_LIMIT,
+            ..self
+        }
     }
 
     /// Publishes events. The purchases with an amount among them are awaited.
@@ -146,7 +158,7 @@ impl Awaited {
                 (true, true) if !lane.is_coming() => Duration::ZERO,
                 (true, true) => QUIET,
                 (true, false) | (false, true) => QUIET,
-                (false, false) => RECOVERY_LIMIT,
+                (false, false) => self.patience,
             };
             Ok(((copied, committed_to, owned), patience))
         })?;

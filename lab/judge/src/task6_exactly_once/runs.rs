@@ -82,7 +82,7 @@ fn copied(lane: &Lane) -> Result<Copied> {
     let first = first_id();
     let mut events = random_events(first, 60);
     events.extend(a_purchase_of_each_user(first + 60));
-    let awaited = Awaited::publish(lane, &events)?;
+    let awaited = Awaited::publish(lane, &events)?.undisturbed();
     let mut run = Instance::start(lane)?;
     let seen = run.follow(lane, &awaited)?.seen;
     let faults = Faults::find(lane.kafka())?;
