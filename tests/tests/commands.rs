@@ -63,6 +63,11 @@ fn slides_commands() -> Result<()> {
         "Dynamic configs for topic orders",
     )?;
 
+    let old = "kafka-console-producer --broker-list localhost:9092 --topic orders";
+    let said = lab.refused(&mut lab.command(old))?;
+    has(&said, "Use --bootstrap-server")?;
+    ensure!(said.lines().count() == 1, "{said}");
+
     let mut producer = lab
         .command("kafka-console-producer --topic orders --property parse.key=true --property key.separator=:")
         .stdin(Stdio::piped())

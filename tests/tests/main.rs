@@ -57,7 +57,14 @@ fn main() -> ExitCode {
     SEATS.add_permits(threads.saturating_sub(SIDE_BY_SIDE));
     if !arguments.list {
         match Way::for_private() {
-            Ok(way) => println!("Kafka for the tests: {way}"),
+            Ok(way) => {
+                println!("Kafka for the tests: {way}");
+                if let Way::Docker(docker) = way {
+                    // Testcontainers finds the daemon by this variable, but not by Docker's contexts.
+                    // SAFETY: this process has only one thread so far.
+                    unsafe { std::env::set_var("DOCKER_HOST", docker.host) };
+                }
+            }
             Err(error) => {
                 println!("Kafka for the tests: NONE, so most of them will fail. {error:#}")
             }

@@ -67,6 +67,36 @@ const RENAMED: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// The options of older books and slides that Kafka 4 no longer has, for one tool or for all, and what to do instead. With one of
+/// them, a tool prints up to 160 lines, of which only the first says what is wrong.
+const REMOVED: &[(Option<&str>, &str, &str)] = &[
+    (
+        None,
+        "--zookeeper",
+        "Kafka runs without ZooKeeper now. Use --bootstrap-server, or leave it out: then the lab adds it",
+    ),
+    (
+        None,
+        "--broker-list",
+        "Use --bootstrap-server, or leave it out: then the lab adds it",
+    ),
+    (
+        None,
+        "--new-consumer",
+        "Leave it out: every consumer is a new one now",
+    ),
+    (
+        Some("kafka-console-consumer"),
+        "--whitelist",
+        "Use --include",
+    ),
+    (
+        Some("kafka-topics"),
+        "--delete-config",
+        "Use kafka-configs --alter --entity-type topics --entity-name TOPIC --delete-config NAME",
+    ),
+];
+
 /// The names of the tools.
 pub fn names() -> impl Iterator<Item = &'static str> {
     TOOLS.iter().map(|(name, _)| *name)
@@ -76,7 +106,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// `--bootstrap-server` if it is missing.
 ///
 /// # Errors
-/// If there is no such tool, or if there is neither Java nor Docker to run it.
+/// If there is no such tool, if it no longer has one of these options, or if there is neither Java nor Docker to run it.
 pub fn command(kafka: &SharedKafka, name: &str, arguments: &[String]) -> Result<Command> {
     let Some((_, class)) = TOOLS.iter().find(|(tool, _)| *tool == name) else {
         let known: Vec<_> = names().collect();
@@ -85,6 +115,9 @@ pub fn command(kafka: &SharedKafka, name: &str, arguments: &[String]) -> Result<
             known.join(", ")
         );
     };
+    if let Some((option, instead)) = removed(name, arguments) {
+        bail!("Kafka 4 no longer has the option {option}. {instead}");
+    }
     let mut all = arguments.to_vec();
     for argument in &mut all {
         rename(name, argument);
@@ -118,7 +151,8 @@ pub fn command(kafka: &SharedKafka, name: &str, arguments: &[String]) -> Result<
 /// Ctrl-C and our input and output. Then this does not return.
 ///
 /// # Errors
-/// If there is no such tool, if there is neither Java nor Docker to run it, or if it cannot be started.
+/// If there is no such tool, if it no longer has one of these options, if there is neither Java nor Docker to run it, or if it
+/// cannot be started.
 pub fn run(kafka: &SharedKafka, name: &str, arguments: &[String]) -> Result<ExitStatus> {
     let mut command = command(kafka, name, arguments)?;
     let failed = || format!("{name} could not be started");
@@ -143,6 +177,17 @@ fn ends_with_input(kafka: &SharedKafka, name: &str) -> bool {
 
 fn has_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// The first of these arguments that is one of the [`REMOVED`] options, and what to do instead.
+fn removed(tool: &str, arguments: &[String]) -> Option<(&'static str, &'static str)> {
+    arguments.iter().find_map(|argument| {
+        let given = argument.split('=').next().unwrap_or_default();
+        let (_, option, instead) = REMOVED
+            .iter()
+            .find(|(of, old, _)| *old == given && of.is_none_or(|of| of == tool))?;
+        Some((*option, *instead))
+    })
 }
 
 fn rename(tool: &str, argument: &mut String) {
@@ -207,3 +252,30 @@ const END_WITH_INPUT: &str = r#"exec 3<&0
 tool=$!
 (cat <&3 >/dev/null; kill $tool) 2>/dev/null &
 wait $tool"#;
+
+#[cfg(test)]
+mod tests {
+    use super::removed;
+
+    #[test]
+    fn options_of_old_books_are_recognized() {
+        let removed = |words: &str| {
+            let words: Vec<String> = words.split(' ').map(ToString::to_string).collect();
+            removed(&words[0], &words[1..]).map(|(option, _)| option)
+        };
+        assert_eq!(
+            removed("kafka-topics --zookeeper=localhost:2181 --list"),
+            Some("--zookeeper")
+        );
+        assert_eq!(
+            removed("kafka-console-producer --topic a --broker-list b:9092"),
+            Some("--broker-list")
+        );
+        assert_eq!(
+            removed("kafka-topics --alter --delete-config retention.ms"),
+            Some("--delete-config")
+        );
+        let still_there = "kafka-configs --alter --delete-config retention.ms";
+        assert_eq!(removed(still_there), None);
+    }
+}
