@@ -1,6 +1,6 @@
 //! A report as a page: the verdicts on each task, and what happened when checks failed.
 
-use judge::{Judged, Report, TASKS, Task};
+use judge::{Judged, Points, Report, TASKS, Task};
 use maud::{Markup, html};
 
 use crate::page::page;
@@ -30,6 +30,7 @@ pub fn page_with_code(
 ) -> String {
     let (mark, word) = sign(report.outcome);
     let reasons = Reasons::of(report);
+    let all = Points::of(&report.checks);
     let tasks: Vec<TaskPart> = TASKS
         .iter()
         .map(|task| TaskPart {
@@ -43,7 +44,7 @@ pub fn page_with_code(
         header {
             (before)
             h1 { (report.submission) }
-            p { strong { (report.score) " of " (report.max_score) " points" } " · " (mark) " " (word) }
+            p { strong { (all) } " · " (mark) " " (word) }
             (remarks)
             nav aria-label="Tasks" {
                 ul.tasks {
@@ -62,11 +63,7 @@ pub fn page_with_code(
         }
         @for part in &tasks { (part.section(&reasons)) }
     };
-    let title = format!(
-        "{}: {} of {}",
-        report.submission, report.score, report.max_score
-    );
-    page(&title, &body)
+    page(&format!("{}: {all}", report.submission), &body)
 }
 
 /// What a page shows about one task.

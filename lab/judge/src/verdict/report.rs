@@ -1,6 +1,5 @@
 //! Verdicts in the form that all reports use: on the terminal, as JSON, on a platform, and as a page.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -210,14 +209,4 @@ fn max_score(checks: &[Judged]) -> u32 {
     let (bonus, usual): (Vec<&Judged>, Vec<&Judged>) = checks.iter().partition(|row| row.bonus);
     let counted = if usual.is_empty() { bonus } else { usual };
     counted.iter().map(|row| row.max_points).sum()
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} of {} points, after {:.0} s.",
-            self.score, self.max_score, self.seconds
-        )
-    }
 }
