@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use cluster::printable;
 use flate2::read::GzDecoder;
 use judge::programs::PROGRAMS;
 use walkdir::WalkDir;
@@ -39,7 +40,9 @@ pub fn name_of(source: &Path) -> Result<String> {
     })?;
     let name = name.to_string_lossy();
     let ending = ARCHIVES.iter().find(|ending| name.ends_with(**ending));
-    Ok(name[..name.len() - ending.map_or(0, |ending| ending.len())].to_string())
+    let name = &name[..name.len() - ending.map_or(0, |ending| ending.len())];
+    // The name is printed, and is the name of a folder with results.
+    Ok(printable(name).replace(['\n', '\t'], " "))
 }
 
 /// The kind of a submission.
@@ -279,7 +282,7 @@ impl Reading {
         Intake {
             kind,
             files: self.files,
-            left_out: self.left_out,
+            left_out: self.left_out.iter().map(|what| printable(what)).collect(),
         }
     }
 

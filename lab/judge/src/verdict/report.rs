@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cluster::printable;
 use serde::{Deserialize, Serialize};
 
 use crate::history::Moment;
@@ -69,9 +70,10 @@ impl Judged {
             points: if passed { check.points } else { 0 },
             max_points: check.points,
             bonus,
-            expected,
-            saw,
-            hint,
+            // A program or the compiler may have printed some of it.
+            expected: printable(&expected),
+            saw: printable(&saw),
+            hint: printable(&hint),
             cause,
             seen,
         }
