@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
+use grading::Summary;
 use grading::formats::{classroom50, gradebook, gradescope, junit};
 use judge::{Judged, Outcome, Report, TASKS, Verdict, all_checks};
 use libtest_mimic::Trial;
@@ -46,6 +47,26 @@ fn report() -> Report {
         Duration::from_millis(1_500),
         checks.collect(),
     )
+}
+
+/// A report in which all checks passed but those of task 1.
+fn without_task_1() -> Report {
+    let checks = all_checks().map(|check| {
+        let text = String::new;
+        let verdict = match check.task {
+            1 => Verdict::Failed {
+                expected: text(),
+                saw: text(),
+                hint: text(),
+            },
+            _ => Verdict::Passed {
+                expected: text(),
+                saw: text(),
+            },
+        };
+        Judged::new(check, check.task > 4, verdict, Vec::new())
+    });
+    Report::new("jane", Duration::from_secs(1), checks.collect())
 }
 
 /// Parses JSON that must match a schema.
@@ -174,22 +195,42 @@ fn of_gradebook() -> Result<()> {
     let mut table = csv::Reader::from_reader(&table[..]);
     let header = table.headers()?.clone();
     ensure!(
-        header.len() == 4 + TASKS.len() + all_checks().count(),
+        header.len() == 6 + TASKS.len() + all_checks().count(),
         "{header:?}"
     );
     let rows = table.records().collect::<Result<Vec<_>, _>>()?;
     ensure!(rows.len() == 2, "{} rows", rows.len());
     ensure!(&rows[0][0] == "jane, \"doe\"", "{:?}", rows[0]);
+    let of_whole = gradebook(&[without_task_1()])?;
+    let mut of_whole = csv::Reader::from_reader(&of_whole[..]);
+    let whole = of_whole.records().collect::<Result<Vec<_>, _>>()?;
     let report = report();
     let mut judged = report
         .checks
         .iter()
-        .zip(rows[0].iter().skip(4 + TASKS.len()));
+        .zip(rows[0].iter().skip(6 + TASKS.len()));
     let is_right = |(row, cell): (&Judged, &str)| match row.outcome {
         Outcome::NotJudged => cell.is_empty(),
         Outcome::Passed | Outcome::Failed => cell.parse() == Ok(row.points),
     };
     ensure!(judged.all(is_right), "{:?}", rows[0]);
+    // A bonus does not make up for regular points.
+    let cell = |name: &str| {
+        let at = header.iter().position(|other| other == name);
+        at.and_then(|at| whole[0].get(at)).unwrap_or_default()
+    };
+    ensure!(
+        [cell("score"), cell("regular"), cell("bonus")] == ["117", "67", "50"],
+        "{:?}",
+        whole[0]
+    );
+    ensure!(
+        Summary(&[without_task_1()])
+            .to_string()
+            .contains("67 of 100 points and 50 of 50 bonus points"),
+        "{}",
+        Summary(&[without_task_1()])
+    );
     // If a part of a sum is not known, the sum is not known, and its cell is empty, too.
     ensure!(rows[0][1].is_empty(), "{:?}", rows[0]);
     Ok(())

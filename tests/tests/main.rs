@@ -12,6 +12,7 @@ mod clients;
 mod command_line;
 mod commands;
 mod connections;
+mod control_characters;
 mod coverage;
 mod crash_in_a_batch;
 mod demo;
@@ -91,6 +92,7 @@ fn main() -> ExitCode {
     }
     let trials = [
         architecture::trials(),
+        control_characters::trials(),
         coverage::trials(),
         holes::trials(),
         packages::trials(),

@@ -82,6 +82,8 @@ fn review() -> Result<()> {
             "committed p",
             "enable.auto.commit",
             "lines as in the starter",
+            "<details class=\"whole\"><summary><h2><span class=\"sign\">✓ </span>Task 1.",
+            "Hole 2, as in the solution",
         ],
     )?;
     let index = out.join("index.html");
@@ -94,6 +96,7 @@ fn review() -> Result<()> {
         ],
     )?;
     ensure_links_lead_somewhere(&index)?;
+    ensure_what_failed_comes_first(&fs::read_to_string(&page)?)?;
     browser::look(&[page, out.join("garbage/review.html"), index])
 }
 
@@ -157,6 +160,25 @@ fn write(file: &Path, text: &str) -> Result<()> {
 fn ensure_says(page: &str, words: &[&str]) -> Result<()> {
     for words in words {
         ensure!(page.contains(words), "the page does not say `{words}`");
+    }
+    Ok(())
+}
+
+/// Only task 2 fails, because of its first hole. The page says so above all verdicts and code, with links to both.
+fn ensure_what_failed_comes_first(page: &str) -> Result<()> {
+    let first = page.split("<section id=\"task-").next();
+    let first = first.context("the page has no tasks")?;
+    ensure_says(
+        first,
+        &["Task 2. Consumer", "consumer/src/main.rs", "hole 1<"],
+    )?;
+    for words in ["Task 1. ", "producer/src/main.rs", "hole 2<"] {
+        ensure!(!first.contains(words), "`{words}` is no failure: {first}");
+    }
+    for link in page.split("href=\"#").skip(1) {
+        let id = link.split('"').next().unwrap_or_default();
+        let targets = page.matches(&format!("id=\"{id}\"")).count();
+        ensure!(targets == 1, "the link #{id} has {targets} targets");
     }
     Ok(())
 }

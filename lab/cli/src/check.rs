@@ -8,7 +8,9 @@ use anyhow::Result;
 use broker::wait;
 use console::style;
 use judge::programs::workspace;
-use judge::{Judged, Outcome, Pool, Report, Submission, Task, json_lines, judge, judge_and_record};
+use judge::{
+    Judged, Outcome, Points, Pool, Report, Submission, Task, json_lines, judge, judge_and_record,
+};
 use pages::report_page;
 use terminal::{
     ProgressBar, Usage, ensure_writable, exit_code, print_verdicts, sign, write_history, write_page,
@@ -130,7 +132,9 @@ fn run(pool: &Pool, selection: &Selection, output: &Output) -> Result<ExitCode> 
         println!("{}", serde_json::to_string(&report)?);
     } else {
         print_verdicts(&report.checks);
-        println!("\n{}", style(&report).bold());
+        let points = Points::of(&report.checks);
+        let line = format!("{points}, after {:.0} s.", report.seconds);
+        println!("\n{}", style(line).bold());
         advise(selection, &report.checks);
     }
     if let Some(page) = &output.page {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use broker::wait;
+use cluster::printable;
 use console::style;
 use judge::programs::{PROGRAMS, workspace};
 use notify_debouncer_mini::notify::RecursiveMode;
@@ -45,7 +46,7 @@ pub fn rejudge(
     loop {
         if let Err(error) = judge(&next) {
             wait::check_interrupt()?;
-            eprintln!("Error: {error:#}");
+            eprintln!("Error: {}", printable(&format!("{error:#}")));
         }
         println!(
             "\n{}",

@@ -13,6 +13,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, StrBytes};
 
+use crate::printable::printable;
 use crate::wire::Brokers;
 
 /// One partition of a topic.
@@ -121,7 +122,7 @@ pub fn describe(
         return describe_new(brokers, group, limit);
     };
     let members = described.members.into_iter().map(|member| GroupMember {
-        client_id: member.client_id.to_string(),
+        client_id: printable(&member.client_id.to_string()),
         member_id: member.member_id.to_string(),
         partitions: assignment(&member.member_assignment).unwrap_or_default(),
     });
@@ -159,7 +160,7 @@ fn describe_new(
     let members = described.members.into_iter().map(|member| {
         let topics = member.assignment.topic_partitions.into_iter();
         GroupMember {
-            client_id: member.client_id.to_string(),
+            client_id: printable(&member.client_id.to_string()),
             member_id: member.member_id.to_string(),
             partitions: topics
                 .flat_map(|topic| partitions(topic.topic_name, topic.partitions))

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use cluster::printable;
 use judge::programs::PROGRAMS;
 
 use crate::digest::Digest;
@@ -32,7 +33,9 @@ pub fn name_of(source: &Path) -> Result<String> {
         )
     })?;
     let name = name.to_string_lossy();
-    Ok(archive_name(&name).unwrap_or(&name).to_string())
+    let name = archive_name(&name).unwrap_or(&name);
+    // The name is printed, and is the name of a folder with results.
+    Ok(printable(name).replace(['\n', '\t'], " "))
 }
 
 /// The kind of a submission.
@@ -186,7 +189,7 @@ fn no_programs(submitted: &SubmittedFiles) -> String {
     if let Some(archive) = submitted.files.keys().find(is_other) {
         message += &format!(
             ". {} cannot be unpacked: submit a .zip or .tar.gz archive instead",
-            archive.display()
+            printable(&archive.display().to_string())
         );
     }
     message
@@ -197,7 +200,7 @@ fn list<'a>(paths: impl ExactSizeIterator<Item = &'a PathBuf>) -> String {
     let more = paths.len().saturating_sub(NAMED);
     let named: Vec<String> = paths
         .take(NAMED)
-        .map(|path| path.display().to_string())
+        .map(|path| printable(&path.display().to_string()))
         .collect();
     let rest = match more {
         0 => String::new(),

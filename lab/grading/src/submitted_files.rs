@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use cluster::printable;
 use flate2::read::GzDecoder;
 use walkdir::WalkDir;
 
@@ -212,7 +213,8 @@ impl SubmittedFiles {
     }
 
     fn leave_out(&mut self, path: &Path, why: &str) -> Result<()> {
-        self.left_out.push(format!("{} {why}", path.display()));
+        let path = printable(&path.display().to_string());
+        self.left_out.push(format!("{path} {why}"));
         self.ensure_within_limits()
     }
 

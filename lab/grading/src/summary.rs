@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use cluster::table;
-use judge::{Outcome, Report, all_checks};
+use judge::{Outcome, Points, Report, all_checks, best_first};
 
 /// The width of the longest bar in the distribution, in characters.
 const BAR: usize = 40;
@@ -26,7 +26,12 @@ impl fmt::Display for Summary<'_> {
         } else {
             "submissions"
         };
-        writeln!(f, "{count} {noun}\n")?;
+        write!(f, "{count} {noun}")?;
+        let reports: Vec<&Report> = self.0.iter().collect();
+        if let Some(median) = Points::median(&reports) {
+            write!(f, ", median {median}")?;
+        }
+        write!(f, "\n\n")?;
         writeln!(f, "{}\n", self.distribution())?;
         write!(f, "{}", self.heat_map())
     }
@@ -36,15 +41,15 @@ impl Summary<'_> {
     fn distribution(&self) -> String {
         let mut counts: BTreeMap<u32, usize> = (0..=STEPS).map(|step| (step, 0)).collect();
         for report in self.0.iter().filter(|report| report.is_judged()) {
-            *counts
-                .entry((STEPS * report.score / report.max_score.max(1)).min(STEPS))
-                .or_default() += 1;
+            let points = Points::of(&report.checks);
+            let step = STEPS * points.regular / points.of_regular.max(1);
+            *counts.entry(step).or_default() += 1;
         }
         let most = counts.values().copied().max().unwrap_or(0).max(1);
         let rows = counts.into_iter().rev().map(|(step, count)| {
             let percent = 100 / STEPS;
             let range = if step == STEPS {
-                "100 % or more".to_string()
+                "100 %".to_string()
             } else {
                 format!("{}–{} %", step * percent, (step + 1) * percent - 1)
             };
@@ -63,7 +68,7 @@ impl Summary<'_> {
             ]
         });
         table(
-            &["score", "submissions", ""],
+            &["points without bonus", "submissions", ""],
             &[0, 1],
             rows.chain(not_judged),
         )
@@ -73,12 +78,7 @@ impl Summary<'_> {
     /// left.
     fn heat_map(&self) -> String {
         let mut reports: Vec<&Report> = self.0.iter().collect();
-        reports.sort_by(|one, other| {
-            other
-                .score
-                .cmp(&one.score)
-                .then_with(|| one.submission.cmp(&other.submission))
-        });
+        best_first(&mut reports);
         let mut rows: Vec<(usize, [String; 3])> = all_checks()
             .map(|check| {
                 let outcomes = reports.iter().map(|report| {

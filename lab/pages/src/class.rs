@@ -3,7 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use judge::{Check, Judged, Outcome, Report, TASKS, all_checks};
+use judge::{
+    Check, Judged, Outcome, Points, Report, TASKS, all_checks, best_first, cause_of, counted,
+    is_bonus, told_once,
+};
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -14,12 +17,12 @@ use crate::verdict_in_words::sign;
 /// of that page.
 pub fn class_page(reports: &[Report], review: &str) -> String {
     let mut best: Vec<&Report> = reports.iter().collect();
-    best.sort_by_key(|report| (Reverse(report.score), &report.submission));
+    best_first(&mut best);
     let body = html! {
         header {
             h1 { (reports.len()) " submissions" }
             p {
-                "Median " strong { (median(&best)) } " of " (best.first().map_or(0, |report| report.max_score)) " points"
+                @if let Some(median) = Points::median(&best) { "Median " strong { (median) } }
                 @let not_judged = best.iter().filter(|report| !report.is_judged()).count();
                 @if not_judged > 0 { ", not counting " (not_judged) " that could not be judged" }
                 "."
@@ -32,16 +35,6 @@ pub fn class_page(reports: &[Report], review: &str) -> String {
     page("The class", &body)
 }
 
-/// The median score of the submissions that could be judged; 0 if there are none.
-fn median(best: &[&Report]) -> u32 {
-    let scores: Vec<u32> = best
-        .iter()
-        .filter(|report| report.is_judged())
-        .map(|report| report.score)
-        .collect();
-    scores.get(scores.len() / 2).copied().unwrap_or_default()
-}
-
 /// A link to the page of a submission.
 fn link(report: &Report, review: &str) -> Markup {
     let folder = utf8_percent_encode(&report.submission, NON_ALPHANUMERIC);
@@ -49,31 +42,32 @@ fn link(report: &Report, review: &str) -> Markup {
 }
 
 fn scores(best: &[&Report], review: &str) -> Markup {
+    let all = best.first().map(|report| Points::of(&report.checks));
+    let all = all.unwrap_or_default();
     html! {
         div.scroll tabindex="0" role="region" aria-label="Scores" {
             table.scores {
                 thead {
                     tr {
                         th scope="col" { "submission" }
-                        th scope="col" { "points" }
-                        @for task in TASKS { th scope="col" { "task " (task.number) } }
+                        (head("points", all.of_regular))
+                        (head("bonus", all.of_bonus))
+                        @for task in TASKS { (head(&format!("task {}", task.number), task.checks.iter().map(|check| check.points).sum())) }
                     }
                 }
                 tbody {
                     @for report in best {
+                        @let points = Points::of(&report.checks);
+                        @let is_open = |row: &&Judged| row.outcome == Outcome::NotJudged;
                         tr {
                             th scope="row" { (link(report, review)) }
-                            td.points {
-                                meter min="0" max=(report.max_score) value=(report.score) aria-hidden="true" {}
-                                " " (report.score)
-                                @if !report.is_judged() { " (some checks not judged)" }
-                            }
+                            (bar(points.regular, points.of_regular, report.checks.iter().filter(|row| !is_bonus(row)).any(|row| is_open(&row))))
+                            (bar(points.bonus, points.of_bonus, report.checks.iter().filter(|row| is_bonus(row)).any(|row| is_open(&row))))
                             @for task in TASKS {
                                 @let rows = || report.checks.iter().filter(|row| row.task == task.number);
                                 td.points {
                                     (rows().map(|row| row.points).sum::<u32>())
-                                    @if rows().any(|row| row.outcome == Outcome::NotJudged) { " or more" }
-                                    " of " (rows().map(|row| row.max_points).sum::<u32>())
+                                    @if rows().any(|row| is_open(&row)) { (OR_MORE) }
                                 }
                             }
                         }
@@ -84,15 +78,30 @@ fn scores(best: &[&Report], review: &str) -> Markup {
     }
 }
 
-/// The groups of submissions that fail the same checks. The largest group comes first.
+/// What follows a number of points if some checks were not judged.
+const OR_MORE: &str = " or more";
+
+/// The head of a column with points.
+fn head(name: &str, possible: u32) -> Markup {
+    html! { th scope="col" { (name) " " span.quiet { "of " (possible) } } }
+}
+
+/// Points, as a bar and as a number.
+fn bar(points: u32, possible: u32, or_more: bool) -> Markup {
+    html! {
+        td.points {
+            meter min="0" max=(possible) value=(points) aria-hidden="true" {}
+            " " (points)
+            @if or_more { (OR_MORE) }
+        }
+    }
+}
+
+/// The groups of submissions that fail the same checks for the same causes. The largest group comes first.
 fn groups(best: &[&Report], review: &str) -> Markup {
-    let mut alike: BTreeMap<Vec<&str>, Vec<&Report>> = BTreeMap::new();
+    let mut alike: BTreeMap<Vec<Failure>, Vec<&Report>> = BTreeMap::new();
     for report in best {
-        let failed = report
-            .checks
-            .iter()
-            .filter(|row| row.outcome == Outcome::Failed);
-        let failed: Vec<&str> = failed.map(|row| row.id.as_str()).collect();
+        let failed = failures(report);
         if !failed.is_empty() {
             alike.entry(failed).or_default().push(report);
         }
@@ -105,8 +114,12 @@ fn groups(best: &[&Report], review: &str) -> Markup {
             @for (failed, who) in &alike {
                 li {
                     details {
-                        summary { strong { (who.len()) } ": " (failed.len()) " failed" @if let Some(first) = failed.first() { ", " code { (first) } @if failed.len() > 1 { " …" } } }
-                        ul { @for id in failed { li { code { (id) } " " (title(id)) } } }
+                        summary {
+                            strong { (who.len()) } ": " (failed.iter().map(|one| one.checks).sum::<usize>()) " failed"
+                            @if let Some(first) = failed.first() { ", " (first.name) }
+                            @if failed.len() > 1 { " …" }
+                        }
+                        ul { @for one in failed { li { (one.name) ": " (one.details) } } }
                     }
                     p { @for (at, report) in who.iter().enumerate() { @if at > 0 { ", " } (link(report, review)) } }
                 }
@@ -115,10 +128,33 @@ fn groups(best: &[&Report], review: &str) -> Markup {
     }
 }
 
-fn title(id: &str) -> &'static str {
-    all_checks()
-        .find(|check| check.id == id)
-        .map_or("", |check| check.title)
+/// A check that failed, or all checks that failed because of one cause.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Failure {
+    name: String,
+    details: String,
+    checks: usize,
+}
+
+/// What failed. Causes come first.
+fn failures(report: &Report) -> Vec<Failure> {
+    let failed = report.checks.iter();
+    let failed = failed.filter(|row| row.outcome == Outcome::Failed);
+    let (with_cause, others): (Vec<&Judged>, Vec<&Judged>) =
+        failed.partition(|row| row.cause.is_some());
+    let causes = told_once(with_cause).into_iter().filter_map(|rows| {
+        Some(Failure {
+            name: cause_of(&rows)?.to_string(),
+            details: counted(&rows),
+            checks: rows.len(),
+        })
+    });
+    let others = others.into_iter().map(|row| Failure {
+        name: row.id.clone(),
+        details: row.title.clone(),
+        checks: 1,
+    });
+    causes.chain(others).collect()
 }
 
 /// The table of all verdicts: a row for each check, and a column for each submission.

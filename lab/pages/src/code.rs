@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use maud::{Markup, html};
 
-use crate::compare::{Part, Row, Versions, differences, lines, parts, rows, whole};
+use crate::compare::{
+    Part, Row, Versions, differences, is_as_in_solution, lines, parts, rows, whole,
+};
 use crate::highlight::{Span, highlighted};
 
 /// One version of a file: its lines, and the colored parts of each line.
@@ -43,8 +45,15 @@ pub fn code(file: &Versions) -> Markup {
             @for part in parts(file) {
                 @let versions = [&starter, &submission, &solution];
                 @if let Some(hole) = part.hole {
-                    h4 { "Hole " (hole) }
-                    (panes(file, &part, &versions.map(Option::as_ref)))
+                    @if is_as_in_solution(file, &part) {
+                        details.kept {
+                            summary { "Hole " (hole) ", as in the solution" }
+                            (panes(file, &part, &versions.map(Option::as_ref)))
+                        }
+                    } @else {
+                        h4 id=(id(file, &part)) { "Hole " (hole) }
+                        (panes(file, &part, &versions.map(Option::as_ref)))
+                    }
                 } @else if is_kept(file, &part) {
                     @if !part.starter.is_empty() {
                         details.kept {
@@ -53,11 +62,49 @@ pub fn code(file: &Versions) -> Markup {
                         }
                     }
                 } @else {
-                    h4 { @if file.starter.is_some() { "Changed outside the holes" } @else { "Not in the starter" } }
+                    h4 id=(id(file, &part)) { @if file.starter.is_some() { "Changed outside the holes" } @else { "Not in the starter" } }
                     (panes(file, &part, &[starter.as_ref(), submission.as_ref(), None]))
                 }
             }
         }
+    }
+}
+
+/// A list item with a link to each part of a submitted file that differs: from the solution in a hole, from the starter elsewhere.
+/// Nothing if no part differs, or if there is no starter.
+pub fn parts_that_differ(file: &Versions) -> Markup {
+    let parts = parts(file);
+    let differ: Vec<&Part> = parts
+        .iter()
+        .filter(|part| match part.hole {
+            Some(_) => !is_as_in_solution(file, part),
+            None => !is_kept(file, part),
+        })
+        .collect();
+    html! {
+        @if file.submission.is_some() && file.starter.is_some() && !differ.is_empty() {
+            li {
+                code { (file.path) } " differs in "
+                @for (at, part) in differ.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    a href=(format!("#{}", id(file, part))) {
+                        @match part.hole {
+                            Some(hole) => { "hole " (hole) }
+                            None => "lines outside the holes",
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The id of a part on the page.
+fn id(file: &Versions, part: &Part) -> String {
+    let path = file.path.replace(['/', '.'], "-");
+    match part.hole {
+        Some(hole) => format!("{path}-hole-{hole}"),
+        None => format!("{path}-from-{}", part.starter.start),
     }
 }
 

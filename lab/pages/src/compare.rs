@@ -130,6 +130,17 @@ fn end_of_hole(changes: &[DiffOp], line: usize) -> usize {
     }
 }
 
+/// Is the code of this part the same in the submission and in the solution? Comments and spaces do not count.
+pub fn is_as_in_solution(file: &Versions, part: &Part) -> bool {
+    let code = |text: &Option<String>, range: &Range<usize>| -> String {
+        let lines = lines(text.as_deref());
+        let lines = lines[range.clone()].iter();
+        let code = lines.filter(|line| !line.trim_start().starts_with("//"));
+        code.flat_map(|line| line.split_whitespace()).collect()
+    };
+    code(&file.submission, &part.submission) == code(&file.solution, &part.solution)
+}
+
 /// The rows of a part. Lines of the submission and the solution that are equal, or that replace each other, are in the same row.
 /// A line of the starter that the submission kept is in the row of that line.
 pub fn rows(file: &Versions, part: &Part) -> Vec<Row> {
@@ -306,6 +317,17 @@ mod tests {
         );
         let starters: Vec<usize> = rows.iter().filter_map(|row| row.starter).collect();
         assert_eq!(starters, [2, 3, 4]);
+    }
+
+    #[test]
+    fn comments_and_spaces_make_no_hole_differ() {
+        let same = |hole: &str| {
+            let file = file(&format!("a\nb\n// TODO(1): x\n{hole}\n// END(1)\nc\nd\n"));
+            is_as_in_solution(&file, &parts(&file)[1])
+        };
+        assert!(same("// my own words\n  new  \n\nmore"));
+        assert!(!same("new"));
+        assert!(!same("old"));
     }
 
     #[test]

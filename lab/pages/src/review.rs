@@ -1,11 +1,11 @@
 //! A submission for review: its report, with the starter, the submission and the solution side by side.
 
 use judge::{Report, Task};
-use maud::{Markup, html};
+use maud::html;
 
-use crate::code::code;
+use crate::code::{code, parts_that_differ};
 use crate::compare::Versions;
-use crate::report::page_with_code;
+use crate::report::{Code, page_with_code};
 
 /// A submission to review.
 pub struct Review<'a> {
@@ -31,12 +31,17 @@ pub fn review_page(review: &Review) -> String {
     })
 }
 
-fn code_of(task: &Task, files: &[Versions]) -> Option<Markup> {
+fn code_of(task: &Task, files: &[Versions]) -> Option<Code> {
     let is_of_task = |file: &&Versions| {
         let program = file.path.split(['/', '.']).next();
         program.is_some_and(|program| task.programs.contains(&program))
     };
-    let mut files = files.iter().filter(is_of_task).peekable();
-    files.peek()?;
-    Some(html! { @for file in files { (code(file)) } })
+    let files: Vec<&Versions> = files.iter().filter(is_of_task).collect();
+    if files.is_empty() {
+        return None;
+    }
+    Some(Code {
+        differences: html! { @for file in &files { (parts_that_differ(file)) } },
+        files: html! { @for file in &files { (code(file)) } },
+    })
 }

@@ -27,7 +27,7 @@ impl<'a> Reasons<'a> {
             @for (at, rows) in self.0.iter().enumerate() {
                 @let points: u32 = rows.iter().map(|row| row.max_points).sum();
                 article.verdict.reason.(class(rows)) id=(id(at)) {
-                    h3 { (heading(rows)) }
+                    h3 { span.sign { (sign(rows[0].outcome).0) " " } (heading(rows)) }
                     (parts(rows[0]))
                     details {
                         summary { (counted(rows)) ": 0 of " (points) " points" }
@@ -38,14 +38,14 @@ impl<'a> Reasons<'a> {
         }
     }
 
-    /// A line for each reason that checks among these share, with a link to its box.
+    /// A list item for each reason that checks among these share, with a link to its box.
     pub fn links(&self, rows: &[&Judged]) -> Markup {
         html! {
             @for (at, told) in self.0.iter().enumerate() {
                 @let here = rows.iter().filter(|row| told.iter().any(|told| told.id == row.id)).count();
                 @if here > 0 {
-                    p.verdict.(class(told)) {
-                        (here) @if here == 1 { " check: " } @else { " checks: " }
+                    li {
+                        (sign(told[0].outcome).0) " " (here) @if here == 1 { " check: " } @else { " checks: " }
                         a href=(format!("#{}", id(at))) { (heading(told)) }
                     }
                 }
@@ -63,13 +63,11 @@ fn class(rows: &[&Judged]) -> String {
 }
 
 fn heading(rows: &[&Judged]) -> Markup {
-    let (sign, word) = sign(rows[0].outcome);
     html! {
-        span.sign { (sign) " " }
         @match cause_of(rows) {
             Some(cause) => (cause),
             None if rows[0].outcome == Outcome::NotJudged => "not judged, which is not the submission's fault",
-            None => { (rows.len()) " checks " (word) " for the same reason" },
+            None => { (rows.len()) " checks failed for the same reason" },
         }
     }
 }

@@ -12,6 +12,11 @@ pub fn sign(outcome: Outcome) -> (&'static str, &'static str) {
     }
 }
 
+/// The id of a check's verdict on a page.
+pub fn check_id(row: &Judged) -> String {
+    format!("check-{}", row.id.replace('.', "-"))
+}
+
 /// What a check expected and saw, and its hint.
 pub fn parts(row: &Judged) -> Markup {
     let parts = match row.outcome {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use crate::timeline::timeline;
 use crate::told_once::Reasons;
-use crate::verdict_in_words::{parts, sign};
+use crate::verdict_in_words::{check_id, parts, sign};
 
 /// The verdicts on a task; `about` is its title. Checks that passed are folded away, and those whose reason is told in a box are
 /// only counted.
@@ -14,7 +14,7 @@ pub fn verdicts(rows: &[&Judged], reasons: &Reasons, about: &str) -> Markup {
         rows.iter().copied().partition(|row| row.passed());
     html! {
         div.verdicts tabindex="0" role="region" aria-label={ "Verdicts: " (about) } {
-            (reasons.links(rows))
+            @if others.iter().any(|row| reasons.tell(row)) { ul { (reasons.links(rows)) } }
             @for row in others.iter().filter(|row| !reasons.tell(row)) { (verdict(row)) }
             @if !passed.is_empty() {
                 details.passed {
@@ -29,7 +29,7 @@ pub fn verdicts(rows: &[&Judged], reasons: &Reasons, about: &str) -> Markup {
 fn verdict(row: &Judged) -> Markup {
     let (sign, word) = sign(row.outcome);
     html! {
-        article class={ "verdict " (word.replace(' ', "-")) } {
+        article.verdict.(word.replace(' ', "-")) id=(check_id(row)) {
             h3 { span.sign { (sign) " " (word) } ": " (row.title) }
             p.quiet { (row.points) " of " (row.max_points) " points · " code { (row.id) } }
             (parts(row))

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use broker::wait;
+use cluster::printable;
 
 /// The exit status after Ctrl-C, as in shells: 128 plus the number of SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -42,7 +43,7 @@ pub fn run_command(command: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
             ExitCode::from(INTERRUPTED)
         }
         Err(error) => {
-            eprintln!("Error: {error:#}");
+            eprintln!("Error: {}", printable(&format!("{error:#}")));
             match error.downcast_ref() {
                 Some(Usage(_)) => ExitCode::from(Usage::STATUS),
                 None => ExitCode::FAILURE,

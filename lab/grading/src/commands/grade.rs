@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use console::style;
 use grading::{Class, Graded, Grader, Summary};
-use judge::Report;
+use judge::{Points, Report};
 use pages::{Profiled, profile_page};
 use terminal::{
     ProgressBar, Usage, ensure_writable, exit_code, not_judged, print_verdicts, sign, write_page,
@@ -98,11 +98,10 @@ fn line(graded: &Graded) -> String {
         format!("{:.1} s", report.seconds)
     };
     format!(
-        "{} {}: {} of {} points  {}",
+        "{} {}: {}  {}",
         sign(report.outcome),
         report.submission,
-        report.score,
-        report.max_score,
+        Points::of(&report.checks),
         style(note).dim()
     )
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use grading::{Class, Graded, Grader, INDEX, review};
+use judge::Points;
 use judge::programs::workspace;
 use terminal::{Usage, ensure_writable, exit_code, not_judged, sign, write_page};
 
@@ -42,7 +43,13 @@ fn review_one(submission: Vec<PathBuf>, out: Option<PathBuf>) -> Result<ExitCode
     let Some(Graded { report, intake, .. }) = graded.first() else {
         bail!("no submission was graded");
     };
-    println!("{} {report}{}", sign(report.outcome), not_judged(report));
+    let points = Points::of(&report.checks);
+    println!(
+        "{} {points}, after {:.0} s.{}",
+        sign(report.outcome),
+        report.seconds,
+        not_judged(report)
+    );
     let file = out.unwrap_or_else(|| PathBuf::from(format!("review-{}.html", report.submission)));
     write_page(&file, &review(report, intake, None)?)?;
     Ok(exit_code(std::slice::from_ref(report)))

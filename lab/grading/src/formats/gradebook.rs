@@ -1,9 +1,10 @@
-//! A table for a gradebook: a row for each submission, and a column for each task and each check. If a check could not be
+//! A table for a gradebook: a row for each submission, and a column for each task and each check. `score` is the sum of the
+//! regular points and the bonus points, which also have a column each. If a check could not be
 //! judged, its cell and the sums that it belongs to are empty: not judged does not count as zero.
 
 use anyhow::Result;
 use csv::Writer;
-use judge::{Judged, Outcome, Report, TASKS, all_checks};
+use judge::{Judged, Outcome, Report, TASKS, all_checks, is_bonus};
 
 /// The whole file, as CSV with a header.
 ///
@@ -11,9 +12,16 @@ use judge::{Judged, Outcome, Report, TASKS, all_checks};
 /// When the table cannot be written as CSV; no such table is known.
 pub fn gradebook(reports: &[Report]) -> Result<Vec<u8>> {
     let mut table = Writer::from_writer(Vec::new());
-    let mut header: Vec<String> = ["submission", "score", "max_score", "verdict"]
-        .map(ToString::to_string)
-        .to_vec();
+    let mut header: Vec<String> = [
+        "submission",
+        "score",
+        "max_score",
+        "verdict",
+        "regular",
+        "bonus",
+    ]
+    .map(ToString::to_string)
+    .to_vec();
     header.extend(TASKS.iter().map(|task| format!("task{}", task.number)));
     header.extend(all_checks().map(|check| check.id.to_string()));
     table.write_record(&header)?;
@@ -24,6 +32,8 @@ pub fn gradebook(reports: &[Report]) -> Result<Vec<u8>> {
             points(&report.checks),
             report.max_score.to_string(),
             verdict.as_str().unwrap_or_default().to_string(),
+            points(report.checks.iter().filter(|row| !is_bonus(row))),
+            points(report.checks.iter().filter(|row| is_bonus(row))),
         ];
         row.extend(
             TASKS

@@ -2,7 +2,7 @@
 //! check could not be judged, so it is only for reports in which every check was.
 
 use anyhow::Result;
-use judge::Report;
+use judge::{Points, Report};
 use serde::Serialize;
 
 use super::{explanation, name};
@@ -36,7 +36,7 @@ struct Test<'a> {
 /// # Errors
 /// When the report cannot be written as JSON; no such report is known.
 pub fn gradescope(report: &Report, left_out: &[String]) -> Result<String> {
-    let mut output = format!("{} of {} points.", report.score, report.max_score);
+    let mut output = format!("{}.", Points::of(&report.checks));
     for what in left_out {
         output += &format!("\nNot taken from the submission: {what}.");
     }

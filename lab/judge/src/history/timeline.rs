@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::history::{Happening, Moment};
-use cluster::table;
+use cluster::{printable, table};
 
 /// Up to this many moments of a kind in a row are all shown. Of more, only the first and the last are shown.
 const ALL_SHOWN: usize = 3;
@@ -62,6 +62,7 @@ fn cell(moment: &Moment) -> String {
 }
 
 fn shortened(line: &str) -> String {
+    let line = printable(line);
     let mut chars = line.chars();
     let head: String = chars.by_ref().take(MOST_CHARS).collect();
     if chars.next().is_some() {

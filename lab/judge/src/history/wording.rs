@@ -3,6 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use cluster::printable;
 use nix::sys::signal::Signal;
 
 use crate::history::{Happening, Moment};
@@ -12,13 +13,15 @@ impl Moment {
     /// What happened, without a period at the end: `consumer was killed (kill -9)`.
     pub fn in_words(&self) -> String {
         let who = &self.who;
-        match &self.what {
+        let words = match &self.what {
             Happening::Deed(deed) => format!("{who} {}", deed_in_words(deed)),
             Happening::Out(line) => format!("{who} printed: {line}"),
             Happening::Err(line) => format!("{who} printed on standard error: {line}"),
             Happening::Request { sentence, .. } => format!("{who} {sentence}"),
             Happening::Note(note) => note.trim().to_string(),
-        }
+        };
+        // A program chooses what it prints and what its client is called.
+        printable(&words)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Verdicts in the form that all reports use: on the terminal, as JSON, on a platform, and as a page.
 
-use std::fmt;
 use std::time::Duration;
 
+use cluster::printable;
 use serde::{Deserialize, Serialize};
 
 use crate::history::Moment;
@@ -70,9 +70,10 @@ impl Judged {
             points: if passed { check.points } else { 0 },
             max_points: check.points,
             bonus,
-            expected,
-            saw,
-            hint,
+            // A program or the compiler may have printed some of it.
+            expected: printable(&expected),
+            saw: printable(&saw),
+            hint: printable(&hint),
             cause,
             seen,
         }
@@ -210,14 +211,4 @@ fn max_score(checks: &[Judged]) -> u32 {
     let (bonus, usual): (Vec<&Judged>, Vec<&Judged>) = checks.iter().partition(|row| row.bonus);
     let counted = if usual.is_empty() { bonus } else { usual };
     counted.iter().map(|row| row.max_points).sum()
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} of {} points, after {:.0} s.",
-            self.score, self.max_score, self.seconds
-        )
-    }
 }
