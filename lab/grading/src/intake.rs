@@ -1,29 +1,31 @@
-//! The files that are taken from a submission. Everything else is ignored.
+//! The files that are taken from a submission, and those that are left out.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::fmt;
+use std::fs;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use flate2::read::GzDecoder;
-use judge::programs::PROGRAMS;
-use walkdir::WalkDir;
+use anyhow::{Context, Result, ensure};
+use judge::programs::{PROGRAMS, workspace};
 
 use crate::digest::Digest;
+use crate::unpack::{ARCHIVES, Entry, EntryKind, each_entry};
 
-/// The most that a submission may contain: bytes and files.
+/// The most that is taken from a submission: bytes and files.
 const MOST_BYTES: u64 = 256 << 20;
 const MOST_FILES: usize = 5_000;
 
-/// Folders that tools create, and that nobody submits on purpose: build results, the history of git, and what macOS adds to
-/// archives.
-const OF_TOOLS: &[&str] = &["target", ".git", "__MACOSX"];
+/// How many files that were left out are named.
+const MOST_NAMED: usize = 20;
 
-/// How the name of an archive ends.
-const ARCHIVES: &[&str] = &[".zip", ".tar.gz", ".tgz", ".tar"];
+/// The manifest of a program, in the program's folder.
+const MANIFEST: &str = "Cargo.toml";
+
+/// The crate of the workspace that all programs use.
+const COMMON: &str = "common";
 
 /// The name of a submission: that of its folder, or that of its archive without the ending.
 ///
@@ -57,9 +59,7 @@ pub enum Kind {
 pub struct Intake {
     pub kind: Kind,
     files: BTreeMap<PathBuf, Taken>,
-    /// Which files were left out that the student may have wanted to submit, and why: links, and paths that lead out of the
-    /// submission.
-    pub left_out: Vec<String>,
+    left_out: Vec<LeftOut>,
 }
 
 #[derive(Clone, Debug)]
@@ -68,34 +68,94 @@ struct Taken {
     executable: bool,
 }
 
-/// The files that have been read so far, and their size in bytes.
+/// A file that was left out although the student may have wanted to submit it, and why.
+#[derive(Clone, Debug)]
+struct LeftOut {
+    path: PathBuf,
+    why: String,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.path.display(), self.why)
+    }
+}
+
+impl LeftOut {
+    /// Whether this may be what a program misses: it is in the program's folder, has its name, or is used by all programs.
+    fn concerns(&self, program: &str) -> bool {
+        let first = self.path.components().next();
+        let is_in = |folder: &str| first.is_some_and(|part| part.as_os_str() == folder);
+        is_in(program) || is_in(COMMON) || self.path.file_stem().is_some_and(|stem| stem == program)
+    }
+}
+
+/// A file that counts, and its size in bytes.
+struct Listed {
+    path: PathBuf,
+    size: u64,
+}
+
+/// What a submission contains, without the contents.
 #[derive(Default)]
-struct Reading {
-    files: BTreeMap<PathBuf, Taken>,
-    left_out: Vec<String>,
-    bytes: u64,
+struct Listing {
+    files: Vec<Listed>,
+    left_out: Vec<LeftOut>,
 }
 
 impl Intake {
-    /// Reads a submission: a folder, or an archive (`.zip`, `.tar`, `.tar.gz`, `.tgz`).
+    /// Reads a submission: a folder, or an archive (`.zip`, `.tar`, `.tar.gz`, `.tgz`). It is looked through twice, so that a file
+    /// that does not count is not read, whatever its size.
     ///
     /// # Errors
-    /// When it cannot be read, is too large, or is neither a folder nor an archive.
+    /// When it cannot be read, or is neither a folder nor an archive.
     pub fn read(source: &Path) -> Result<Self> {
         let name = source.file_name().unwrap_or_default().to_string_lossy();
-        let mut reading = Reading::default();
-        let read = if source.is_dir() {
-            reading.folder(source)
-        } else if ARCHIVES.iter().any(|ending| name.ends_with(ending)) {
-            reading.archive(source, &name)
-        } else {
-            bail!(
-                "{name} is neither a folder nor an archive ({})",
-                ARCHIVES.join(", ")
-            );
+        let read = || -> Result<Self> {
+            let mut listing = Listing::of(source)?;
+            let root = listing.strip_only_folder();
+            let kind = listing.keep_what_counts();
+            listing.limit();
+            let mut intake = Self {
+                kind,
+                files: contents(source, &root, &listing.files)?,
+                left_out: listing.left_out,
+            };
+            if kind == Kind::Workspace {
+                intake.keep_sources();
+            }
+            Ok(intake)
         };
-        read.with_context(|| format!("{name} cannot be read"))?;
-        Ok(reading.sorted())
+        read().with_context(|| format!("{name} cannot be read"))
+    }
+
+    /// Drops what is only read to see whether it is as it was handed out.
+    fn keep_sources(&mut self) {
+        let all = std::mem::take(&mut self.files);
+        let (sources, others) = all.into_iter().partition(|(path, _)| is_source(path));
+        self.files = sources;
+        for (path, taken) in others {
+            if fs::read(workspace().join(&path)).ok() != Some(taken.bytes) {
+                let why =
+                    "is not as it was handed out; programs are built with the original".to_string();
+                self.left_out.push(LeftOut { path, why });
+            }
+        }
+    }
+
+    /// The files that were left out although the student may have wanted to submit them, and why. If they are many, only the
+    /// first ones, and how many there are.
+    pub fn left_out(&self) -> Vec<String> {
+        named(&self.left_out.iter().collect::<Vec<_>>())
+    }
+
+    /// Those of [`Intake::left_out`] that a program may miss.
+    pub fn left_out_of(&self, program: &str) -> Vec<String> {
+        let all = self.left_out.iter();
+        named(
+            &all.filter(|file| file.concerns(program))
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// Writes the files to a folder.
@@ -137,7 +197,7 @@ impl Intake {
         String::from_utf8(self.files.get(path)?.bytes.clone()).ok()
     }
 
-    /// The digest of all files: their paths, contents and executable bits.
+    /// The digest of all files: their paths, contents and executable bits, and what was left out.
     pub fn digest(&self) -> String {
         let mut digest = Digest::default();
         for (path, taken) in &self.files {
@@ -146,153 +206,182 @@ impl Intake {
                 .field(&taken.bytes)
                 .field([u8::from(taken.executable)]);
         }
+        // Verdicts name them.
+        for file in &self.left_out {
+            digest.field(file.to_string());
+        }
         digest.hex()
     }
+}
+
+/// Names these files, or only the first ones and how many there are.
+fn named(files: &[&LeftOut]) -> Vec<String> {
+    let mut names: Vec<String> = files
+        .iter()
+        .take(MOST_NAMED)
+        .map(ToString::to_string)
+        .collect();
+    if files.len() > MOST_NAMED {
+        names.push(format!("and {} more", files.len() - MOST_NAMED));
+    }
+    names
 }
 
 fn is_program(path: &Path) -> bool {
     PROGRAMS.iter().any(|program| path == Path::new(program))
 }
 
-fn is_of_tools(path: &Path) -> bool {
-    path.components()
-        .any(|part| OF_TOOLS.iter().any(|name| part.as_os_str() == *name))
+/// Is this an executable or a script with the name of a program?
+fn is_program_or_script(path: &Path) -> bool {
+    is_program(&path.with_extension(""))
+        && path.extension().is_none_or(|extension| extension == "py")
 }
 
-impl Reading {
-    fn folder(&mut self, folder: &Path) -> Result<()> {
-        let root = folder.canonicalize()?;
-        // Folders of tools are not even walked through, because they may be very large.
-        let entries = WalkDir::new(&root)
-            .into_iter()
-            .filter_entry(|entry| entry.depth() == 0 || !is_of_tools(entry.file_name().as_ref()));
-        for entry in entries {
-            let entry = entry?;
-            let path = entry.path().strip_prefix(&root)?;
-            if entry.path_is_symlink() {
-                self.left_out.push(format!("{} is a link", path.display()));
-            } else if entry.file_type().is_file() {
-                let metadata = entry.metadata()?;
-                let executable = metadata.permissions().mode() & 0o111 != 0;
-                self.take(path, File::open(entry.path())?, executable)?;
-            }
-        }
-        Ok(())
-    }
+/// Is this a file from which a program is built? It need not be Rust: `include_str!` may read it.
+fn is_source(path: &Path) -> bool {
+    let mut programs = PROGRAMS.iter();
+    programs.any(|program| path.starts_with(Path::new(program).join("src")))
+}
 
-    fn archive(&mut self, file: &Path, name: &str) -> Result<()> {
-        let bytes = BufReader::new(File::open(file)?);
-        if name.ends_with(".zip") {
-            self.zip(bytes)
-        } else if name.ends_with(".tar") {
-            self.tar(bytes)
-        } else {
-            self.tar(GzDecoder::new(bytes))
-        }
-    }
+fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
+}
 
-    fn zip(&mut self, file: BufReader<File>) -> Result<()> {
-        let mut archive = zip::ZipArchive::new(file)?;
-        for number in 0..archive.len() {
-            let entry = archive.by_index(number)?;
-            let mode = entry.unix_mode().unwrap_or(0o644);
-            let path = PathBuf::from(entry.name()?.into_owned());
-            if entry.is_symlink() {
-                self.left_out.push(format!("{} is a link", path.display()));
-            } else if entry.is_file() {
-                self.take(&path, entry, mode & 0o111 != 0)?;
-            }
-        }
-        Ok(())
-    }
+/// Is this a file that is handed out with the programs, and that grading takes from its own workspace?
+fn is_handed_out(path: &Path) -> bool {
+    let mut programs = PROGRAMS.iter();
+    path.starts_with(COMMON) || programs.any(|program| path == Path::new(program).join(MANIFEST))
+}
 
-    fn tar(&mut self, file: impl Read) -> Result<()> {
-        let mut archive = tar::Archive::new(file);
-        for entry in archive.entries()? {
-            let entry = entry?;
-            let path = entry.path()?.into_owned();
-            let kind = entry.header().entry_type();
-            let mode = entry.header().mode().unwrap_or(0o644);
-            if kind.is_file() {
-                self.take(&path, entry, mode & 0o111 != 0)?;
-            } else if !kind.is_dir() {
-                self.left_out
-                    .push(format!("{} is not a plain file", path.display()));
-            }
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, path: &Path, file: impl Read, executable: bool) -> Result<()> {
-        let plain = path
-            .components()
-            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if !plain {
-            self.left_out
-                .push(format!("{} leads out of the submission", path.display()));
+/// Reads these files of a submission. Their paths begin at `root`.
+fn contents(source: &Path, root: &Path, files: &[Listed]) -> Result<BTreeMap<PathBuf, Taken>> {
+    let sizes: BTreeMap<&Path, u64> = files.iter().map(|file| (&*file.path, file.size)).collect();
+    let mut contents = BTreeMap::new();
+    each_entry(source, &mut |entry| {
+        let path = normal(&entry.path);
+        let Ok(path) = path.strip_prefix(root) else {
             return Ok(());
-        }
-        if is_of_tools(path) {
-            return Ok(());
-        }
-        let mut bytes = Vec::new();
-        file.take(MOST_BYTES - self.bytes + 1)
-            .read_to_end(&mut bytes)
-            .with_context(|| path.display().to_string())?;
-        self.bytes += bytes.len() as u64;
-        if self.bytes > MOST_BYTES || self.files.len() >= MOST_FILES {
-            bail!(
-                "the submission is larger than {} MB or has more than {MOST_FILES} files",
-                MOST_BYTES >> 20
+        };
+        if let Some(size) = sizes.get(path).filter(|_| entry.kind == EntryKind::Plain) {
+            let mut bytes = Vec::new();
+            let read = entry.content.take(size + 1).read_to_end(&mut bytes);
+            read.with_context(|| path.display().to_string())?;
+            ensure!(
+                bytes.len() as u64 <= *size,
+                "{} is larger than it is said to be",
+                path.display()
             );
+            let executable = entry.executable;
+            contents.insert(path.to_path_buf(), Taken { bytes, executable });
         }
-        let path = path.components().collect();
-        self.files.insert(path, Taken { bytes, executable });
         Ok(())
+    })?;
+    Ok(contents)
+}
+
+/// The same path, without `.` in it.
+fn normal(path: &Path) -> PathBuf {
+    let parts = path.components();
+    parts.filter(|part| *part != Component::CurDir).collect()
+}
+
+impl Listing {
+    fn of(source: &Path) -> Result<Self> {
+        let mut listing = Self::default();
+        each_entry(source, &mut |entry| {
+            listing.add(&entry);
+            Ok(())
+        })?;
+        Ok(listing)
     }
 
-    /// The files that count. If there is a workspace, these are only the sources of its programs. If everything is in one
-    /// folder, as in many archives, paths begin in that folder.
-    fn sorted(mut self) -> Intake {
-        if let Some(folder) = self.only_folder() {
-            let files = std::mem::take(&mut self.files).into_iter();
-            self.files = files
-                .filter_map(|(path, taken)| {
-                    Some((path.strip_prefix(&folder).ok()?.to_path_buf(), taken))
-                })
-                .collect();
+    fn add(&mut self, entry: &Entry) {
+        let path = normal(&entry.path);
+        let is_plain = |part| matches!(part, Component::Normal(_));
+        if !path.components().all(is_plain) {
+            self.leave_out(path, "leads out of the submission");
+            return;
         }
-        let is_source = |path: &Path| {
-            PROGRAMS
-                .iter()
-                .any(|program| path.starts_with(Path::new(program).join("src")))
-                && path.extension().is_some_and(|extension| extension == "rs")
-        };
-        let kind = if self.files.keys().any(|path| is_source(path)) {
-            self.files.retain(|path, _| is_source(path));
-            Kind::Workspace
-        } else {
-            Kind::Programs
-        };
-        Intake {
-            kind,
-            files: self.files,
-            left_out: self.left_out,
+        match entry.kind {
+            EntryKind::Plain => {
+                let size = entry.size;
+                self.files.push(Listed { path, size });
+            }
+            EntryKind::Link => self.leave_out(path, "is a link"),
+            EntryKind::Other => self.leave_out(path, "is not a plain file"),
         }
+    }
+
+    fn leave_out(&mut self, path: PathBuf, why: impl Into<String>) {
+        let why = why.into();
+        self.left_out.push(LeftOut { path, why });
+    }
+
+    /// If everything is in one folder, as in many archives, paths begin in that folder from now on. Returns the folder.
+    fn strip_only_folder(&mut self) -> PathBuf {
+        let Some(folder) = self.only_folder() else {
+            return PathBuf::new();
+        };
+        let files = self.files.iter_mut().map(|file| &mut file.path);
+        for path in files.chain(self.left_out.iter_mut().map(|file| &mut file.path)) {
+            if let Ok(inside) = path.strip_prefix(&folder) {
+                *path = inside.to_path_buf();
+            }
+        }
+        folder
     }
 
     fn only_folder(&self) -> Option<PathBuf> {
-        let first = |path: &Path| {
-            path.components()
-                .next()
-                .map(|part| PathBuf::from(part.as_os_str()))
-        };
-        let folder = first(self.files.keys().next()?)?;
+        let first = self.files.first()?.path.components().next()?;
+        let folder = PathBuf::from(first.as_os_str());
         let holds_all = self
             .files
-            .keys()
-            .all(|path| path.components().count() > 1 && path.starts_with(&folder));
+            .iter()
+            .all(|file| file.path.components().count() > 1 && file.path.starts_with(&folder));
         (holds_all && !is_program(&folder)).then_some(folder)
+    }
+
+    /// Keeps the files that count. In a workspace, these are the sources of its programs; besides them, it keeps those that must be
+    /// as they were handed out. Of the others, it names those that belong to a program.
+    fn keep_what_counts(&mut self) -> Kind {
+        let mut paths = self.files.iter().map(|file| &*file.path);
+        if !paths.any(|path| is_source(path) && is_rust(path)) {
+            return Kind::Programs;
+        }
+        for file in std::mem::take(&mut self.files) {
+            let path = &file.path;
+            let first = path.components().next();
+            let is_below_program = first.is_some_and(|part| is_program(part.as_os_str().as_ref()));
+            if is_source(path) || is_handed_out(path) {
+                self.files.push(file);
+            } else if is_program_or_script(path) {
+                let why = "is not a source: this is a workspace, whose programs are built";
+                self.leave_out(file.path, why);
+            } else if is_below_program {
+                self.leave_out(file.path, "is not in the folder `src` of its program");
+            }
+        }
+        Kind::Workspace
+    }
+
+    /// Leaves out what is too much. Programs and Rust sources come first, and then the smaller files.
+    fn limit(&mut self) {
+        let comes_first =
+            |path: &Path| is_program_or_script(path) || is_source(path) && is_rust(path);
+        let mut files = std::mem::take(&mut self.files);
+        files.sort_by_key(|file| (!comes_first(&file.path), file.size));
+        let mut bytes = 0;
+        for file in files {
+            let with_it = file.size.saturating_add(bytes);
+            if with_it > MOST_BYTES || self.files.len() >= MOST_FILES {
+                let limit = MOST_BYTES >> 20;
+                let why = format!("is too much: grading takes {limit} MB and {MOST_FILES} files");
+                self.leave_out(file.path, why);
+            } else {
+                bytes = with_it;
+                self.files.push(file);
+            }
+        }
     }
 }
 
@@ -352,7 +441,87 @@ mod tests {
     #[test]
     fn what_is_no_submission_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = Intake::read(file.path()).unwrap_err().to_string();
+        let error = format!("{:#}", Intake::read(file.path()).unwrap_err());
         assert!(error.contains("neither a folder nor an archive"), "{error}");
+    }
+
+    /// Reads a folder with these files, whose texts are given.
+    fn read(files: &[(&str, &str)]) -> (tempfile::TempDir, Intake) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let intake = Intake::read(folder.path()).unwrap();
+        (folder, intake)
+    }
+
+    const MAIN: (&str, &str) = ("producer/src/main.rs", "fn main() {}");
+
+    #[test]
+    fn everything_in_src_is_taken_and_the_rest_of_a_program_is_named() {
+        let (_folder, intake) = read(&[
+            MAIN,
+            ("producer/src/schema.sql", "CREATE"),
+            ("producer/build.rs", "fn main() {}"),
+            ("producer/Cargo.toml", "anyhow = 1"),
+            ("billing.py", "print(1)"),
+            ("notes/todo.md", "sleep"),
+        ]);
+        assert_eq!(intake.paths_in(Path::new("")).count(), 2);
+        let of_producer = intake.left_out_of("producer").join("; ");
+        assert!(
+            of_producer.contains("producer/build.rs is not in the folder `src`"),
+            "{of_producer}"
+        );
+        assert!(
+            of_producer.contains("producer/Cargo.toml is not as it was"),
+            "{of_producer}"
+        );
+        let of_billing = intake.left_out_of("billing").join("; ");
+        assert!(
+            of_billing.starts_with("billing.py is not a source"),
+            "{of_billing}"
+        );
+        assert_eq!(intake.left_out().len(), 3);
+    }
+
+    #[test]
+    fn what_is_as_it_was_handed_out_is_not_named() {
+        let manifest = fs::read_to_string(workspace().join("producer/Cargo.toml")).unwrap();
+        let names = fs::read_to_string(workspace().join("common/src/names.rs")).unwrap();
+        let (_folder, intake) = read(&[
+            MAIN,
+            ("producer/Cargo.toml", &manifest),
+            ("common/src/names.rs", &names),
+        ]);
+        assert!(intake.left_out().is_empty(), "{:?}", intake.left_out());
+    }
+
+    #[test]
+    fn large_files_and_many_files_beside_the_sources_do_no_harm() {
+        let (folder, _) = read(&[MAIN]);
+        let large = fs::File::create(folder.path().join("download.tgz")).unwrap();
+        large.set_len(2 * MOST_BYTES).unwrap();
+        let modules = folder.path().join("node_modules");
+        fs::create_dir(&modules).unwrap();
+        for number in 0..=MOST_FILES {
+            fs::write(modules.join(number.to_string()), "").unwrap();
+        }
+        let intake = Intake::read(folder.path()).unwrap();
+        assert_eq!(intake.programs(), ["producer"]);
+        assert!(intake.left_out().is_empty());
+    }
+
+    #[test]
+    fn of_too_many_files_the_programs_are_taken_and_some_others_are_named() {
+        let (folder, _) = read(&[("producer.py", "print(1)"), ("data/small", "1")]);
+        let large = fs::File::create(folder.path().join("data/large")).unwrap();
+        large.set_len(2 * MOST_BYTES).unwrap();
+        let intake = Intake::read(folder.path()).unwrap();
+        assert_eq!(intake.paths_in(Path::new("")).count(), 2);
+        let left_out = intake.left_out().join("; ");
+        assert!(left_out.starts_with("data/large is too much"), "{left_out}");
     }
 }

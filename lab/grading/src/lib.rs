@@ -23,6 +23,7 @@ mod results;
 mod review;
 mod summary;
 mod uniform_report;
+mod unpack;
 
 pub use built_before::take_over;
 pub use class::{Class, Graded};

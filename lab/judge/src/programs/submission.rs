@@ -16,6 +16,7 @@ const OPTIONS_OF_JVMS: [&str; 3] = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_J
 #[derive(Clone, Debug, Default)]
 pub struct Submission {
     programs: BTreeMap<String, Found>,
+    left_out: BTreeMap<String, Vec<String>>,
     python: Option<PathBuf>,
     confinement: Option<Confinement>,
 }
@@ -33,8 +34,17 @@ enum Found {
 /// Why a program cannot be started.
 #[derive(Clone, Debug)]
 pub enum Missing {
-    NotSubmitted(String),
-    DoesNotCompile { program: String, message: String },
+    NotSubmitted {
+        program: String,
+        /// What grading left out that may be this program.
+        left_out: Vec<String>,
+    },
+    DoesNotCompile {
+        program: String,
+        message: String,
+        /// What grading left out that the program may need.
+        left_out: Vec<String>,
+    },
 }
 
 impl std::error::Error for Missing {}
@@ -42,8 +52,10 @@ impl std::error::Error for Missing {}
 impl std::fmt::Display for Missing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NotSubmitted(program) => write!(f, "{program} was not submitted"),
-            Self::DoesNotCompile { program, message } => {
+            Self::NotSubmitted { program, .. } => write!(f, "{program} was not submitted"),
+            Self::DoesNotCompile {
+                program, message, ..
+            } => {
                 write!(f, "{program} does not compile:\n{message}")
             }
         }
@@ -58,8 +70,7 @@ impl Submission {
             programs: programs
                 .map(|(name, path)| (name, Found::File(path)))
                 .collect(),
-            python: None,
-            confinement: None,
+            ..Self::default()
         }
     }
 
@@ -74,6 +85,13 @@ impl Submission {
     #[must_use]
     pub fn confined(mut self, confinement: Confinement) -> Self {
         self.confinement = Some(confinement);
+        self
+    }
+
+    /// Returns the same submission. These files, which this program may miss, were left out of it.
+    #[must_use]
+    pub fn left_out(mut self, program: &str, files: Vec<String>) -> Self {
+        self.left_out.insert(program.to_string(), files);
         self
     }
 
@@ -142,8 +160,7 @@ impl Submission {
         });
         Self {
             programs: found.collect(),
-            python: None,
-            confinement: None,
+            ..Self::default()
         }
     }
 
@@ -168,11 +185,16 @@ impl Submission {
     }
 
     fn plain_command(&self, program: &str) -> Result<Command> {
+        let left_out = || self.left_out.get(program).cloned().unwrap_or_default();
         let path = match self.programs.get(program) {
-            None => bail!(Missing::NotSubmitted(program.to_string())),
+            None => bail!(Missing::NotSubmitted {
+                program: program.to_string(),
+                left_out: left_out(),
+            }),
             Some(Found::DoesNotCompile(message)) => bail!(Missing::DoesNotCompile {
                 program: program.to_string(),
                 message: message.clone(),
+                left_out: left_out(),
             }),
             Some(Found::NotHere(why)) => bail!(why.clone()),
             Some(Found::File(path)) => path,

@@ -83,6 +83,18 @@ pub fn stopped_on_ctrl_c(status: Option<ExitStatus>, last_lines: &str) -> Verdic
     )
 }
 
+/// Names what grading left out of a submission, if anything, as a paragraph of its own.
+fn named(left_out: &[String]) -> String {
+    let mut text = String::new();
+    if !left_out.is_empty() {
+        text += "\nGrading left out these files of the submission, and that may be the reason:";
+    }
+    for file in left_out {
+        text += &format!("\n  {file}");
+    }
+    text
+}
+
 impl Check {
     /// Returns the check's verdict on the submission of this lane.
     ///
@@ -100,15 +112,19 @@ impl Check {
             };
         }
         verdict.unwrap_or_else(|error| match error.downcast_ref::<Missing>() {
-            Some(Missing::NotSubmitted(program)) => Verdict::Failed {
+            Some(Missing::NotSubmitted { program, left_out }) => Verdict::Failed {
                 expected: format!("a program named {program}"),
-                saw: "it was not submitted".to_string(),
+                saw: format!("it was not submitted{}", named(left_out)),
                 hint: "Is the program in the folder that you submitted, and does its name match?"
                     .to_string(),
             },
-            Some(Missing::DoesNotCompile { program, message }) => Verdict::Failed {
+            Some(Missing::DoesNotCompile {
+                program,
+                message,
+                left_out,
+            }) => Verdict::Failed {
                 expected: format!("a program named {program}"),
-                saw: format!("it does not compile:\n{}", message.trim_end()),
+                saw: format!("it does not compile:\n{}{}", message.trim_end(), named(left_out)),
                 hint: "Fix the first compiler error first; the others may go away with it."
                     .to_string(),
             },
