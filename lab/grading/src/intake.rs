@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use judge::programs::handed_out::{COMMON, is_handed_out, is_of_tools};
 use judge::programs::{PROGRAMS, workspace};
 
 use crate::digest::Digest;
@@ -20,12 +21,6 @@ const MOST_FILES: usize = 5_000;
 
 /// How many files that were left out are named.
 const MOST_NAMED: usize = 20;
-
-/// The manifest of a program, in the program's folder.
-const MANIFEST: &str = "Cargo.toml";
-
-/// The crate of the workspace that all programs use.
-const COMMON: &str = "common";
 
 /// The name of a submission: that of its folder, or that of its archive without the ending.
 ///
@@ -247,12 +242,6 @@ fn is_rust(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "rs")
 }
 
-/// Is this a file that is handed out with the programs, and that grading takes from its own workspace?
-fn is_handed_out(path: &Path) -> bool {
-    let mut programs = PROGRAMS.iter();
-    path.starts_with(COMMON) || programs.any(|program| path == Path::new(program).join(MANIFEST))
-}
-
 /// Reads these files of a submission. Their paths begin at `root`.
 fn contents(source: &Path, root: &Path, files: &[Listed]) -> Result<BTreeMap<PathBuf, Taken>> {
     let sizes: BTreeMap<&Path, u64> = files.iter().map(|file| (&*file.path, file.size)).collect();
@@ -357,7 +346,7 @@ impl Listing {
             } else if is_program_or_script(path) {
                 let why = "is not a source: this is a workspace, whose programs are built";
                 self.leave_out(file.path, why);
-            } else if is_below_program {
+            } else if is_below_program && !is_of_tools(path) {
                 self.leave_out(file.path, "is not in the folder `src` of its program");
             }
         }
@@ -468,6 +457,7 @@ mod tests {
             ("producer/Cargo.toml", "anyhow = 1"),
             ("billing.py", "print(1)"),
             ("notes/todo.md", "sleep"),
+            ("producer/.DS_Store", ""),
         ]);
         assert_eq!(intake.paths_in(Path::new("")).count(), 2);
         let of_producer = intake.left_out_of("producer").join("; ");

@@ -1,5 +1,6 @@
 //! The programs that are judged: where they come from, and how one runs.
 
+pub mod handed_out;
 pub mod holes;
 pub mod output;
 pub mod run;
