@@ -212,10 +212,12 @@ fn sources() -> Result<()> {
         Ok(zip.write_all(bytes)?)
     };
     let crash = "consumer_crash/src/main.rs";
-    add(
-        &format!("student/{crash}"),
-        &fs::read(workspace().join(crash))?,
-    )?;
+    let mut with_notes = fs::read_to_string(workspace().join(crash))?;
+    with_notes += "const _: &str = include_str!(\"notes.txt\");\n";
+    add(&format!("student/{crash}"), with_notes.as_bytes())?;
+    add("student/consumer_crash/src/notes.txt", b"not Rust")?;
+    add("student/producer/Cargo.toml", b"with a crate of its own")?;
+    add("student/consumer.py", b"print(1)")?;
     add(
         "student/producer/src/main.rs",
         b"fn main() { this is no Rust }\n",
@@ -246,8 +248,14 @@ fn sources() -> Result<()> {
         "{compile_error}"
     );
     ensure!(
-        saw("consumer.resumes").contains("not submitted"),
-        "{report:?}"
+        compile_error.contains("producer/Cargo.toml is not as it was handed out"),
+        "{compile_error}"
+    );
+    let of_consumer = saw("consumer.resumes");
+    ensure!(
+        of_consumer.contains("not submitted")
+            && of_consumer.contains("consumer.py is not a source"),
+        "{of_consumer}"
     );
     Ok(())
 }

@@ -138,6 +138,28 @@ fn judges() -> Result<()> {
             &["run", "--quiet", "--package", "cli", "--", "hint", "1"],
         )
     };
+    let check = || {
+        in_folder(
+            &folder,
+            &["run", "--quiet", "--package", "cli", "--", "check", "4"],
+        )
+    };
+    let as_handed_out = check()?;
+    ensure!(
+        as_handed_out.contains("12 of 12 points") && !as_handed_out.contains("Not graded"),
+        "{as_handed_out}"
+    );
+    let manifest = folder.join("consumer_crash/Cargo.toml");
+    let changed = fs::read_to_string(&manifest)? + "anyhow.workspace = true\n";
+    fs::write(&manifest, changed)?;
+    fs::write(folder.join("consumer_crash/notes.txt"), "")?;
+    let warned = check()?;
+    ensure!(
+        warned.contains("12 of 12 points")
+            && warned.contains("Not graded: consumer_crash/Cargo.toml, consumer_crash/notes.txt."),
+        "{warned}"
+    );
+
     let (first, second) = (hint()?, hint()?);
     ensure!(first.contains("Hint 1 of 6"), "{first}");
     ensure!(second.contains("Hint 2 of 6"), "{second}");

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use broker::wait;
 use console::style;
+use judge::programs::handed_out::will_be_left_out;
 use judge::programs::workspace;
 use judge::{
     Judged, Outcome, Points, Pool, Report, Submission, Task, json_lines, judge, judge_and_record,
@@ -137,6 +138,9 @@ fn run(pool: &Pool, selection: &Selection, output: &Output) -> Result<ExitCode> 
         println!("\n{}", style(line).bold());
         advise(selection, &report.checks);
     }
+    if selection.folder.is_none() {
+        warn_of_what_is_not_graded()?;
+    }
     if let Some(page) = &output.page {
         write_page(page, &report_page(&report))?;
     }
@@ -144,6 +148,23 @@ fn run(pool: &Pool, selection: &Selection, output: &Output) -> Result<ExitCode> 
         write_history(history, &json_lines(&recorded))?;
     }
     Ok(exit_code(&[report]))
+}
+
+/// Says which changes of the student count here, but not when the programs are graded.
+fn warn_of_what_is_not_graded() -> Result<()> {
+    let files = will_be_left_out()?;
+    if !files.is_empty() {
+        let names: Vec<String> = files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
+        eprintln!(
+            "Not graded: {}. Grading takes only what is in the folder `src` of each program, with the crates that were handed \
+             out. Undo these changes, or move them there.",
+            names.join(", ")
+        );
+    }
+    Ok(())
 }
 
 /// Says what the student can do next.

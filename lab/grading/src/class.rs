@@ -1,11 +1,12 @@
 //! Grading a class: several submissions at a time, and each of them independent of the others.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use broker::wait;
 use judge::Report;
 use parking_lot::Mutex;
@@ -210,7 +211,15 @@ impl Submitted {
         let graded = match read {
             Ok(intake) => Graded::now(judged(judge, name, &intake)?, intake),
             Err(error) => {
-                let report = nothing_submitted(name, &format!("{error:#}"));
+                let why = format!("{error:#}");
+                let report = if is_refused(&error) {
+                    not_judged(
+                        name,
+                        &format!("{why}. Make it readable, and grade it again"),
+                    )
+                } else {
+                    nothing_submitted(name, &why)
+                };
                 Graded::now(report, Intake::default())
             }
         };
@@ -219,6 +228,14 @@ impl Submitted {
         }
         Ok(graded)
     }
+}
+
+/// Did the system refuse to read a file? If only what is in the file is wrong, the error has no number of the system's.
+fn is_refused(error: &Error) -> bool {
+    let mut causes = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| cause.raw_os_error().is_some())
 }
 
 /// The report on these files. If something of ours fails, none of the checks is judged.
@@ -282,7 +299,7 @@ mod tests {
         fs::write(&file, "no submission").unwrap();
         let class = Class::new(vec![file], None, 1).unwrap();
         let page = page(&class, &|_, _| bail!("nothing to judge"));
-        assert!(page.contains("student.txt is neither a folder nor an archive"));
+        assert!(page.contains("student.txt cannot be read: it is neither a folder nor an archive"));
     }
 
     #[test]

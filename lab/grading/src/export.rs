@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use judge::programs::handed_out::{RECORD, record};
 use judge::programs::{PROGRAMS, workspace};
 use toml_edit::DocumentMut;
 use walkdir::WalkDir;
@@ -92,6 +93,7 @@ pub fn export(to: &Path, recipient: Recipient) -> Result<()> {
         left_out.retain(|member| *member != GRADING);
     }
     write(&to.join("Cargo.toml"), &root_manifest(&left_out)?)?;
+    write(&to.join(RECORD), &record()?)?;
     write(&to.join("README.md"), &readme()?)
 }
 

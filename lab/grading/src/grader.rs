@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 use broker::spent::{Waiting, count_as, lap};
 use broker::{Cache, run, wait};
 use confine::Confinement;
+use judge::programs::PROGRAMS;
 use judge::{Pool, Report, Submission, TASKS, Task, judge_and_profile};
 use parking_lot::Mutex;
 
@@ -67,6 +68,11 @@ impl Grader {
                 Submission::in_folder(&programs).unwrap_or_default()
             }
         };
+        let left_out = |rest: Submission, program: &&str| {
+            let files = intake.left_out_of(program);
+            rest.left_out(program, files)
+        };
+        let submission = PROGRAMS.iter().fold(submission, left_out);
         let submission = confined(submission, folder.path(), &programs)?;
         let tasks: Vec<&Task> = TASKS.iter().collect();
         let preparation = lap();

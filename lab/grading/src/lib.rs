@@ -16,6 +16,7 @@ pub mod formats;
 mod grader;
 mod gradescope_package;
 mod intake;
+mod listing;
 mod platform_files;
 mod pristine;
 mod programs_folder;
@@ -23,9 +24,9 @@ mod python;
 mod readable;
 mod results;
 mod review;
-mod submitted_files;
 mod summary;
 mod uniform_report;
+mod unpack;
 
 pub use built_before::take_over;
 pub use class::{Class, Graded};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::submitted_files::is_of_tools;
+use crate::unpack::is_of_tools;
 
 /// How the names of files end in which platforms write who has submitted what, such as Gradescope's `submission_metadata.yml`,
 /// Sakai's `grades.csv` and Blackboard's `NAME_attempt_DATE.txt`. No program is such a file.

@@ -33,8 +33,8 @@ pub fn programs_folder<'a>(files: impl Iterator<Item = &'a Path>) -> Programs {
     }
 }
 
-/// Is this a source file of a program, by its path in the workspace?
-pub fn is_source(path: &Path) -> bool {
+/// Is this a Rust source of a program, by its path in the workspace?
+pub fn is_rust_source(path: &Path) -> bool {
     let mut parts = path.iter();
     let program = parts.next().unwrap_or_default();
     PROGRAMS.iter().any(|name| program == *name)
@@ -56,7 +56,7 @@ fn folder_of_program(file: &Path) -> Option<PathBuf> {
     outer.reverse();
     let belongs_to = |folder: &&Path| {
         let inside = file.strip_prefix(folder);
-        inside.is_ok_and(|path| is_source(path) || is_executable_or_script(path))
+        inside.is_ok_and(|path| is_rust_source(path) || is_executable_or_script(path))
     };
     outer.into_iter().find(belongs_to).map(Path::to_path_buf)
 }

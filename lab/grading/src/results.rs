@@ -92,7 +92,7 @@ impl Results {
         add(REPORT, &serde_json::to_string_pretty(report)?)?;
         // These two can only hold points. Without the file, nobody gets a zero for a check that could not be judged.
         if report.is_judged() {
-            add(GRADESCOPE, &gradescope(report, &intake.left_out)?)?;
+            add(GRADESCOPE, &gradescope(report, &intake.left_out())?)?;
             add(CLASSROOM50, &classroom50(report)?)?;
         }
         add(JUNIT, &junit(report)?)?;

@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 
 use crate::intake::{Intake, Kind};
 
-/// Scripts that are longer than this, in bytes, are not shown: nobody would read them.
+/// Files that are longer than this, in bytes, are not shown: nobody would read them.
 const MOST_SHOWN: usize = 256 * 1024;
 
 /// The page, as HTML. `class` is the link to the page of the whole class, if there is one.
@@ -24,8 +24,9 @@ pub fn review(report: &Report, intake: &Intake, class: Option<&str>) -> Result<S
         Kind::Workspace => sources(intake)?,
         Kind::Programs => scripts(intake),
     };
-    let left_out = intake.left_out.iter();
+    let left_out = intake.left_out();
     let remarks: Vec<String> = left_out
+        .iter()
         .map(|what| format!("Not taken from the submission: {what}."))
         .collect();
     Ok(review_page(&Review {
@@ -41,7 +42,11 @@ fn sources(intake: &Intake) -> Result<Vec<Versions>> {
     let mut files = Vec::new();
     for program in PROGRAMS {
         let source = Path::new(program).join("src");
-        let mut paths: BTreeSet<PathBuf> = intake.paths_in(&source).collect();
+        let is_shown = |path: &PathBuf| {
+            let text = intake.text(path);
+            text.is_some_and(|text| text.len() <= MOST_SHOWN)
+        };
+        let mut paths: BTreeSet<PathBuf> = intake.paths_in(&source).filter(is_shown).collect();
         for entry in WalkDir::new(workspace().join(&source)) {
             let entry = entry?;
             if entry.file_type().is_file() {

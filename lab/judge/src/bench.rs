@@ -1,3 +1,4 @@
+pub mod clock;
 pub mod database;
 pub mod evidence;
 pub mod fetches;

@@ -1,6 +1,7 @@
 //! The programs that are judged: where they come from, and how one runs.
 
 mod file_limit;
+pub mod handed_out;
 pub mod holes;
 pub mod output;
 mod paths;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use broker::spent::{Waiting, count_as};
-use broker::wait;
+use broker::{Request, wait};
 use common::{CLICKSTREAM, Event, TOPICS};
 
 use crate::Program;
@@ -338,7 +338,9 @@ impl<'a> Lane<'a> {
         let mut log = self.log.borrow_mut();
         let broker = &self.bench.broker;
         let (new, end) = broker.requests(log.end, Logged::concerns_programs)?;
-        let mut new: Vec<Logged> = new.iter().map(Logged::from).collect();
+        let ours =
+            |request: Request| Logged::new(self.bench.clock.ours(request.at), request.logged);
+        let mut new: Vec<Logged> = new.into_iter().map(ours).collect();
         // A fetch of an earlier submission may be answered only now.
         new.retain(|request| request.asked_at() >= self.opened);
         for request in &new {

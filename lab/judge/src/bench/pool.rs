@@ -9,6 +9,7 @@ use broker::{Broker, wait};
 use common::TOPICS;
 use parking_lot::Mutex;
 
+use crate::bench::clock::Clock;
 use crate::bench::gate::Gate;
 use cluster::Kafka;
 
@@ -30,6 +31,8 @@ pub struct Bench {
     pub kafka: Kafka,
     /// The offset in the request log where the present use begins, in bytes. What comes before belongs to earlier uses.
     pub log_start: usize,
+    /// Its clock, measured for the present use.
+    pub clock: Clock,
     is_used: bool,
 }
 
@@ -102,16 +105,18 @@ impl Bench {
             kafka,
             broker,
             log_start: 0,
+            clock: Clock::default(),
             is_used: false,
         })
     }
 
-    /// Empties the broker if it was used before.
+    /// Empties the broker if it was used before, and looks at its clock.
     fn renew(&mut self) -> Result<()> {
         if self.is_used {
             self.kafka.begin_anew(TOPICS)?;
             self.log_start = self.broker.requests(self.log_start, |_| false)?.1;
         }
+        self.clock = Clock::of(&self.broker, &self.kafka, self.log_start)?;
         self.is_used = true;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! A submission: which programs it contains, and how they are started.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use confine::Confinement;
 
 use crate::programs::paths::shortened;
 use crate::programs::{Built, PROGRAMS, Version, build_command, target, workspace};
-use crate::verdict::cause::{Cause, NoProgram, What};
+use crate::verdict::cause::{Cause, NOT_SUBMITTED, NoProgram, What};
 
 /// Variables with options for every JVM that is started.
 const OPTIONS_OF_JVMS: [&str; 3] = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
@@ -18,6 +18,7 @@ const OPTIONS_OF_JVMS: [&str; 3] = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_J
 #[derive(Clone, Debug, Default)]
 pub struct Submission {
     programs: BTreeMap<String, Found>,
+    left_out: BTreeMap<String, Vec<String>>,
     python: Option<PathBuf>,
     confinement: Option<Confinement>,
     /// The folders that its messages should not name.
@@ -57,6 +58,13 @@ impl Submission {
     #[must_use]
     pub fn confined(mut self, confinement: Confinement) -> Self {
         self.confinement = Some(confinement);
+        self
+    }
+
+    /// Returns the same submission. These files, which this program may miss, were left out of it.
+    #[must_use]
+    pub fn left_out(mut self, program: &str, files: Vec<String>) -> Self {
+        self.left_out.insert(program.to_string(), files);
         self
     }
 
@@ -162,10 +170,23 @@ impl Submission {
             programs: named,
             what,
         };
-        let saw = match what {
+        let mut saw = match what {
             What::DoesNotCompile => format!("it does not compile:\n{}", errors.join("\n\n")),
-            What::NotSubmitted | What::EndsAtOnce => "it was not submitted".to_string(),
+            What::NotSubmitted | What::EndsAtOnce => NOT_SUBMITTED.to_string(),
         };
+        let left_out: BTreeSet<&str> = cause
+            .programs
+            .iter()
+            .filter_map(|program| self.left_out.get(program))
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        if !left_out.is_empty() {
+            saw += "\nGrading left out these files of the submission, and that may be the reason:";
+        }
+        for file in left_out {
+            saw += &format!("\n  {file}");
+        }
         Some(NoProgram { cause, saw })
     }
 

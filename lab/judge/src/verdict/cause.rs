@@ -21,6 +21,9 @@ pub enum What {
     EndsAtOnce,
 }
 
+/// What is seen of a program that was not submitted, if there is nothing more to say.
+pub const NOT_SUBMITTED: &str = "it was not submitted";
+
 /// There is no program whose behavior could be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoProgram {

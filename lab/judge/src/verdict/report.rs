@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::Moment;
 use crate::profile::Profile;
-use crate::verdict::cause::{Cause, What, in_words};
+use crate::verdict::cause::{Cause, NOT_SUBMITTED, What, in_words};
 use crate::verdict::check::{Check, Verdict};
 
 /// The outcome of one check, or of all checks together.
@@ -102,7 +102,7 @@ impl Judged {
         if what.is_none() {
             parts.push(("expected", &*self.expected));
         }
-        if what != Some(What::NotSubmitted) {
+        if what != Some(What::NotSubmitted) || self.saw != NOT_SUBMITTED {
             parts.push(("saw", &*self.saw));
         }
         parts.push(("hint", &*self.hint));
