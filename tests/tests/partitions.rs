@@ -1,13 +1,15 @@
 //! `cargo lab partitions` says which partition each key belongs to. Real producers choose the same partitions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use cluster::Kafka;
 use common::CLICKSTREAM;
 use common::{Event, EventType};
+use judge::programs::workspace;
 use libtest_mimic::Trial;
 
 use crate::command_line::CommandLine;
@@ -16,6 +18,7 @@ use crate::trial;
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("partitions::records_land_where_the_table_says", land),
+        trial("partitions::each_client_as_measured", each_client),
         trial("partitions::fit_into_eighty_columns", fit),
     ]
 }
@@ -65,6 +68,51 @@ fn land() -> Result<()> {
     Ok(())
 }
 
+/// docs/clients.md has the partitions that were seen with each client that the command knows.
+fn each_client() -> Result<()> {
+    let lab = CommandLine::new()?;
+    let page = fs::read_to_string(workspace().join("docs/clients.md"))?;
+    let (_, rows) = page
+        .split_once("| hash of the key |")
+        .context("docs/clients.md has no table of hashes")?;
+    let rows = rows.lines().skip(2).take_while(|line| !line.is_empty());
+    let mut clients = BTreeSet::new();
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [_, _, names, partitions @ .., _] = &cells[..] else {
+            bail!("this row is too short: {row}");
+        };
+        let seen: Places = (0..)
+            .zip(partitions)
+            .flat_map(|(partition, users)| {
+                let users = users.split(", ");
+                users.map(move |user| (format!("user_{user}"), partition))
+            })
+            .collect();
+        for client in names.split(", ") {
+            let (client, _) = client.split_once(' ').context("no version")?;
+            let drawn = column(&lab.run(&format!("partitions --client {client}"))?, 2)?;
+            ensure!(
+                drawn == seen,
+                "{client}: drawn {drawn:?}, but seen {seen:?}"
+            );
+            clients.insert(client.to_string());
+        }
+    }
+
+    let refused = lab.refused(&mut lab.command("partitions --client nobody"))?;
+    let (_, list) = refused
+        .split_once("possible values: ")
+        .with_context(|| format!("it does not say which names it knows: {refused}"))?;
+    let (list, _) = list.split_once(']').context("the list does not end")?;
+    let known: BTreeSet<String> = list.split(", ").map(str::to_string).collect();
+    ensure!(
+        known == clients,
+        "the command knows {known:?}, but docs/clients.md has {clients:?}"
+    );
+    Ok(())
+}
+
 /// One event for each of 20 users.
 fn events() -> Vec<Event> {
     let event = |number| Event {
@@ -103,7 +151,11 @@ fn places(kafka: &Kafka, topic: &str) -> Result<Places> {
 
 fn fit() -> Result<()> {
     let lab = CommandLine::new()?;
-    for arguments in ["partitions", "partitions --partitions 12 one two three"] {
+    for arguments in [
+        "partitions",
+        "partitions --partitions 12 one two three",
+        "partitions --client sarama --client kafka-go-reference",
+    ] {
         let printed = lab.run(arguments)?;
         for line in printed.lines() {
             ensure!(

@@ -120,6 +120,9 @@ enum Command {
         /// The number of partitions that the topic has
         #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
         partitions: u32,
+        /// The client whose producer publishes; may be given several times; by default librdkafka and java
+        #[arg(long = "client", value_name = "NAME", value_parser = partitions::client())]
+        clients: Vec<partitions::Layout>,
     },
     /// Publishes random events to clickstream, as your producer will when it works
     Publish {
@@ -210,7 +213,11 @@ fn run(command: Command) -> Result<ExitCode> {
             malformed,
         } => pay::pay(payments, duplicates, malformed),
         Command::Watch(Words { words }) => become_extra(WATCH, words),
-        Command::Partitions { keys, partitions } => Ok(partitions::partitions(keys, partitions)),
+        Command::Partitions {
+            keys,
+            partitions,
+            clients,
+        } => Ok(partitions::partitions(keys, partitions, &clients)),
         Command::Run { program, solution } => run::run(&program, solution),
         Command::Help { command } => help(command),
         Command::Tool(words) => tool::tool(&words),

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cluster::{Partitioner, table};
 
 /// The number of users in the lab, and the number of events that its producer publishes.
@@ -11,43 +12,102 @@ const EVENTS: f64 = 100.0;
 /// The length of the longest bar, in characters.
 const BAR: usize = 36;
 
-/// Each partitioner, the name of its hash function, and the clients that use it by default.
-const PARTITIONERS: [(Partitioner, &str, &str); 2] = [
-    (
-        Partitioner::Crc32,
-        "CRC32",
-        "librdkafka (this lab, the slides' Python)",
-    ),
-    (Partitioner::Murmur2, "murmur2", "Java"),
+/// Where a client's producer puts a key.
+#[derive(Clone, Copy)]
+pub struct Layout {
+    partitioner: Partitioner,
+    /// The name of its hash function.
+    hash: &'static str,
+    /// When producers use it, after "By HASH,".
+    when: &'static str,
+    /// The names that `--client` takes.
+    clients: &'static [&'static str],
+}
+
+const LAYOUTS: [Layout; 5] = [
+    Layout {
+        partitioner: Partitioner::Crc32,
+        hash: "CRC32",
+        when: "the default of librdkafka (this lab, the slides' Python)",
+        clients: &[
+            "librdkafka",
+            "rdkafka",
+            "confluent-kafka-python",
+            "confluent-kafka-go",
+            "confluent-kafka-rust",
+        ],
+    },
+    Layout {
+        partitioner: Partitioner::Murmur2,
+        hash: "murmur2",
+        when: "the default of Java, franz-go, aiokafka, kafka-python and kafkajs",
+        clients: &["java", "franz-go", "aiokafka", "kafka-python", "kafkajs"],
+    },
+    Layout {
+        partitioner: Partitioner::Murmur2Unsigned,
+        hash: "murmur2 (unsigned)",
+        when: "the default of @platformatic/kafka",
+        clients: &["@platformatic/kafka"],
+    },
+    Layout {
+        partitioner: Partitioner::Fnv1a,
+        hash: "FNV-1a",
+        when: "the default of sarama, and kafka-go's `Hash`",
+        clients: &["sarama", "kafka-go"],
+    },
+    Layout {
+        partitioner: Partitioner::Fnv1aReference,
+        hash: "FNV-1a (reference)",
+        when: "which sarama and kafka-go use if you ask for it",
+        clients: &["sarama-reference", "kafka-go-reference"],
+    },
 ];
 
-/// Prints where the keys go in a topic with this number of partitions.
-pub fn partitions(keys: Vec<String>, partitions: u32) -> ExitCode {
+/// Takes the name of a client.
+pub fn client() -> impl TypedValueParser<Value = Layout> {
+    let names = LAYOUTS.iter().flat_map(|layout| layout.clients);
+    PossibleValuesParser::new(names).try_map(|name| {
+        let mut layouts = LAYOUTS.into_iter();
+        let found = layouts.find(|layout| layout.clients.contains(&name.as_str()));
+        found.ok_or("this client has no layout")
+    })
+}
+
+/// Prints where the keys go in a topic with this number of partitions: with these layouts, or else with librdkafka's and
+/// Java's.
+pub fn partitions(keys: Vec<String>, partitions: u32, layouts: &[Layout]) -> ExitCode {
     let keys = if keys.is_empty() {
         (1..=USERS).map(|number| format!("user_{number}")).collect()
     } else {
         keys
     };
+    let layouts = if layouts.is_empty() {
+        &LAYOUTS[..2]
+    } else {
+        layouts
+    };
     println!(
         "A record goes to partition hash(key) mod {partitions}. So all events of a user go to one\n\
          partition, in order. Nothing guarantees that the partitions are equally full.\n"
     );
-    println!("{}", places(&keys, partitions));
-    for (partitioner, hash, client) in PARTITIONERS {
-        println!("\nBy {hash}, the default of {client}:");
-        print!("{}", shares(partitioner, &keys, partitions));
+    println!("{}", places(&keys, partitions, layouts));
+    for layout in layouts {
+        println!("\nBy {}, {}:", layout.hash, layout.when);
+        print!("{}", shares(layout.partitioner, &keys, partitions));
     }
-    println!("\n{}", one_more(&keys, partitions));
+    println!("\n{}", one_more(&keys, partitions, layouts));
     ExitCode::SUCCESS
 }
 
 /// A table of the partition of each key, and of its partition if the topic had one more.
-fn places(keys: &[String], partitions: u32) -> String {
+fn places(keys: &[String], partitions: u32, layouts: &[Layout]) -> String {
     let of = |count: u32| format!("of {count}");
     let (now, then) = (of(partitions), of(partitions + 1));
-    let header = ["key", "CRC32", &now, &then, "murmur2", &now, &then];
+    let mut header = vec!["key"];
+    header.extend(layouts.iter().flat_map(|layout| [layout.hash, &now, &then]));
     let rows = keys.iter().map(|key| {
-        let cells = PARTITIONERS.iter().flat_map(|(partitioner, ..)| {
+        let cells = layouts.iter().flat_map(|layout| {
+            let partitioner = layout.partitioner;
             let place = |count| partitioner.partition(key.as_bytes(), count);
             let (now, then) = (place(partitions), place(partitions + 1));
             let moved = if now == then { "" } else { "→ " };
@@ -61,7 +121,8 @@ fn places(keys: &[String], partitions: u32) -> String {
             .chain(cells)
             .collect::<Vec<_>>()
     });
-    table(&header, &[1, 2, 3, 4, 5, 6], rows)
+    let numbers: Vec<usize> = (1..header.len()).collect();
+    table(&header, &numbers, rows)
 }
 
 /// A bar for each partition: the number of its keys, and its number of events if all keys have the same number of events.
@@ -86,21 +147,30 @@ fn shares(partitioner: Partitioner, keys: &[String], partitions: u32) -> String 
 }
 
 /// How many keys go to another partition if the topic gets one more partition, and what follows from that.
-fn one_more(keys: &[String], partitions: u32) -> String {
-    let [by_crc32, by_murmur2] = PARTITIONERS.map(|(partitioner, ..)| {
+fn one_more(keys: &[String], partitions: u32, layouts: &[Layout]) -> String {
+    let moving = layouts.iter().map(|layout| {
         let moves = |key: &&String| {
-            let place = |count| partitioner.partition(key.as_bytes(), count);
+            let place = |count| layout.partitioner.partition(key.as_bytes(), count);
             place(partitions) != place(partitions + 1)
         };
-        keys.iter().filter(moves).count()
+        (keys.iter().filter(moves).count(), layout.hash)
     });
+    let moving: Vec<String> = moving
+        .enumerate()
+        .map(|(nth, (count, hash))| match nth {
+            0 => format!(
+                "{count} of {} keys go to another partition (→) by {hash}",
+                keys.len()
+            ),
+            _ => format!("{count} by {hash}"),
+        })
+        .collect();
     format!(
-        "With {} partitions, {by_crc32} of {} keys go to another partition (→) by CRC32,\n\
-         and {by_murmur2} by murmur2. Records that were published before stay where they are.\n\
-         So the events of such a user are in two partitions, which two consumers may\n\
-         read, and their order is lost. Choose the number of partitions before the first\n\
-         event.",
+        "With {} partitions, {}.\n\
+         Records that were published before stay where they are. So the events of such a\n\
+         user are in two partitions, which two consumers may read, and their order is\n\
+         lost. Choose the number of partitions before the first event.",
         partitions + 1,
-        keys.len(),
+        moving.join(",\nand "),
     )
 }

@@ -1,12 +1,18 @@
 //! Which partition a record goes to because of its key.
 
-/// How a producer chooses a partition by the key. Without a key, or with an empty one, it chooses at random.
+/// How a producer chooses a partition by the key. Records without a key are spread in other ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Partitioner {
     /// librdkafka's default, `partitioner=consistent_random`: zlib's CRC32 of the key.
     Crc32,
     /// The default of the Java client: murmur2 of the key. In librdkafka, this is `partitioner=murmur2_random`.
     Murmur2,
+    /// The default of @platformatic/kafka: murmur2 of the key, with all 32 bits.
+    Murmur2Unsigned,
+    /// The default of sarama, and kafka-go's `Hash`: FNV-1a of the key.
+    Fnv1a,
+    /// sarama's `NewReferenceHashPartitioner`, and kafka-go's `ReferenceHash`: FNV-1a of the key, without the sign bit.
+    Fnv1aReference,
 }
 
 impl Partitioner {
@@ -16,6 +22,10 @@ impl Partitioner {
             Self::Crc32 => crc32fast::hash(key),
             // Kafka's `Utils.toPositive` clears the sign bit.
             Self::Murmur2 => murmur2(key) & 0x7fff_ffff,
+            Self::Murmur2Unsigned => murmur2(key),
+            // Go keeps the sign in a remainder, and sarama drops it afterwards. Dropped before, it has the same effect.
+            Self::Fnv1a => fnv1a(key).cast_signed().unsigned_abs(),
+            Self::Fnv1aReference => fnv1a(key) & 0x7fff_ffff,
         }
     }
 
@@ -50,6 +60,15 @@ fn murmur2(data: &[u8]) -> u32 {
     hash ^ (hash >> 15)
 }
 
+/// FNV-1a with 32 bits: `hash/fnv` in Go's standard library.
+fn fnv1a(data: &[u8]) -> u32 {
+    const OFFSET_BASIS: u32 = 0x811c_9dc5;
+    const PRIME: u32 = 0x0100_0193;
+    data.iter().fold(OFFSET_BASIS, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(PRIME)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +88,19 @@ mod tests {
             ("abc", 479_470_107),
         ] {
             assert_eq!(murmur2(key.as_bytes()).cast_signed(), hash, "{key}");
+        }
+    }
+
+    /// From `golden32a` in the tests of Go's `hash/fnv`.
+    #[test]
+    fn fnv1a_is_gos() {
+        for (key, hash) in [
+            ("", 0x811c_9dc5),
+            ("a", 0xe40c_292c),
+            ("ab", 0x4d25_05ca),
+            ("abc", 0x1a47_e90b),
+        ] {
+            assert_eq!(fnv1a(key.as_bytes()), hash, "{key}");
         }
     }
 
