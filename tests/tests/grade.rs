@@ -302,21 +302,26 @@ fn theft() -> Result<()> {
     Ok(())
 }
 
-/// Two submissions: one with a single program, and one without any. Then the same class again, and a page that cannot be
+/// Two submissions with a single program, and one without any. Then the same class again, and a page that cannot be
 /// written.
 fn profile() -> Result<()> {
     let class = TempDir::new()?;
     let (crash, empty) = (class.path().join("crash"), class.path().join("empty"));
-    fs::create_dir(&crash)?;
-    fs::create_dir(&empty)?;
+    let again = class.path().join("again");
+    for folder in [&crash, &empty, &again] {
+        fs::create_dir(folder)?;
+    }
     let program = "consumer_crash";
     let solution = programs(Version::Solution)?.remove(program);
-    fs::copy(solution.context(program)?, crash.join(program))?;
+    let solution = solution.context(program)?;
+    for folder in [&crash, &again] {
+        fs::copy(&solution, folder.join(program))?;
+    }
     let lab = CommandLine::new()?;
     let grade = |out: &Path, page: &Path| {
         let mut command = lab.command("grade");
         command.arg("--out").arg(out).arg("--profile").arg(page);
-        command.args([&crash, &empty]);
+        command.args([&crash, &empty, &again]);
         command
     };
 
@@ -329,7 +334,7 @@ fn profile() -> Result<()> {
     text(&grade(&out, &page).output()?)?;
     let html = fs::read_to_string(&page)?;
     let tables: Vec<Vec<Row>> = html.split("<table").skip(1).map(rows).collect();
-    let [submissions, together, of_crash, _] = &tables[..] else {
+    let [submissions, together, of_crash, ..] = &tables[..] else {
         bail!("the page has {} tables", tables.len());
     };
     for row in submissions {
@@ -337,7 +342,10 @@ fn profile() -> Result<()> {
             bail!("{row:?}");
         };
         ensure_sum(row, *lanes, kinds)?;
-        ensure!(*brokers > 0.0 && *lanes > *clock - 1.0, "{row:?}");
+        // Nothing is started for programs that are not there.
+        let has_programs = row.head != "empty";
+        ensure!((*brokers > 0.0) == has_programs, "{row:?}");
+        ensure!(*lanes > *clock - 1.0, "{row:?}");
     }
     for table in [together, of_crash] {
         ensure_rows_add_up(table)?;
@@ -353,7 +361,7 @@ fn profile() -> Result<()> {
     text(&grade(&out, &page).output()?)?;
     let html = fs::read_to_string(&page)?;
     let kept = html.matches("graded in an earlier run").count();
-    ensure!(kept == 2, "{kept} submissions have no profile");
+    ensure!(kept == 3, "{kept} submissions have no profile");
     Ok(())
 }
 
