@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use broker::wait;
@@ -34,7 +35,44 @@ pub fn trials() -> Vec<Trial> {
         busy_trial("grade::nobody_can_take_what_others_built", 2, theft),
         busy_trial("grade::the_profile_adds_up", 2, profile),
         trial("grade::a_build_meanwhile_changes_nothing", replaced),
+        trial("grade::stops_at_its_deadline", deadline),
     ]
+}
+
+/// The first submission hangs, and there is no time left for the second one.
+fn deadline() -> Result<()> {
+    const SECONDS: u64 = 10;
+    let class = TempDir::new()?;
+    let folders = ["a_hangs", "b_waits"].map(|name| class.path().join(name));
+    for folder in &folders {
+        fs::create_dir(folder)?;
+        let billing = folder.join("billing");
+        fs::write(&billing, "#!/bin/sh\nexec sleep 1000\n")?;
+        fs::set_permissions(&billing, PermissionsExt::from_mode(0o755))?;
+    }
+    let mut grade = CommandLine::new()?.command("grade --json --jobs 1 --deadline");
+    let start = Instant::now();
+    let output = grade.arg(SECONDS.to_string()).args(&folders).output()?;
+    let took = start.elapsed();
+    ensure!(output.status.code() == Some(3), "{output:?}");
+    ensure!(took < Duration::from_secs(SECONDS + 20), "it took {took:?}");
+    let printed = String::from_utf8(output.stdout)?;
+    let reports: Vec<Report> = printed
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    ensure!(reports.len() == 2, "{printed}");
+    for report in &reports {
+        let of_billing = report.checks.iter().filter(|check| check.task == 5);
+        for check in of_billing {
+            ensure!(
+                check.outcome == Outcome::NotJudged
+                    && check.saw == format!("the deadline of {SECONDS} s was over"),
+                "{check:?}"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Cargo replaces the grader's executable while the grader is running.

@@ -1,6 +1,7 @@
-//! Waits until something is seen. Every wait has a time limit and ends on Ctrl-C. Unless the caller counts its time as something
+//! Waits until something is seen. Every wait has a time limit, and ends on Ctrl-C and when the command's deadline is over. Unless the caller counts its time as something
 //! else, it is counted as time that a program takes.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,6 +11,9 @@ use anyhow::{Context, Result, bail};
 use crate::spent::{Waiting, count_as};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// When the command has to stop, and how long that was from its start.
+static DEADLINE: OnceLock<(Instant, Duration)> = OnceLock::new();
 
 /// The shortest and the longest pause between two looks. The longer a wait has lasted, the longer its pauses are, because each
 /// look makes work for the broker or the program.
@@ -24,6 +28,29 @@ pub fn interrupt() {
 /// Whether Ctrl-C was pressed.
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// Sets the deadline of this command: from then on, every wait ends at once, with [`DeadlineOver`]. It can be set once.
+pub fn set_deadline(limit: Duration) {
+    let _ = DEADLINE.set((Instant::now() + limit, limit));
+}
+
+/// The error of a wait that the deadline ended, if it is over.
+pub fn deadline_over() -> Option<DeadlineOver> {
+    let (end, limit) = DEADLINE.get()?;
+    (Instant::now() >= *end).then_some(DeadlineOver(*limit))
+}
+
+/// The error of a wait that the deadline of the command ended.
+#[derive(Debug)]
+pub struct DeadlineOver(Duration);
+
+impl std::error::Error for DeadlineOver {}
+
+impl std::fmt::Display for DeadlineOver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the deadline of {} s was over", self.0.as_secs())
+    }
 }
 
 /// The error of a wait that Ctrl-C ended.
@@ -49,6 +76,18 @@ pub fn check_interrupt() -> Result<()> {
     Ok(())
 }
 
+/// Fails if Ctrl-C was pressed, or if the deadline is over.
+///
+/// # Errors
+/// [`Interrupted`] or [`DeadlineOver`].
+pub fn check_stop() -> Result<()> {
+    check_interrupt()?;
+    match deadline_over() {
+        Some(over) => bail!(over),
+        None => Ok(()),
+    }
+}
+
 /// Calls `look` again and again until it sees something, and returns that.
 ///
 /// # Errors
@@ -68,7 +107,7 @@ pub fn up_to<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) ->
         if let Some(seen) = look()? {
             return Ok(Some(seen));
         }
-        check_interrupt()?;
+        check_stop()?;
         let elapsed = start.elapsed();
         if elapsed >= limit {
             return Ok(None);
@@ -86,7 +125,7 @@ pub fn pass(period: Duration) -> Result<()> {
     let _counting = count_as(Waiting::Check);
     let end = Instant::now() + period;
     while Instant::now() < end {
-        check_interrupt()?;
+        check_stop()?;
         sleep(PAUSE);
     }
     Ok(())
@@ -128,7 +167,7 @@ pub fn while_it_changes<T: PartialEq>(
         if changed.elapsed() >= patience || start.elapsed() >= most {
             return Ok(());
         }
-        check_interrupt()?;
+        check_stop()?;
         sleep((start.elapsed() / 10).clamp(PAUSE, LONGEST_PAUSE));
     }
 }
@@ -147,7 +186,7 @@ pub fn closely<T>(
         if let Some(seen) = look()? {
             return Ok(Some(seen));
         }
-        check_interrupt()?;
+        check_stop()?;
         if Instant::now() >= end {
             return Ok(None);
         }

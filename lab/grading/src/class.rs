@@ -240,6 +240,9 @@ fn is_refused(error: &Error) -> bool {
 
 /// The report on these files. If something of ours fails, none of the checks is judged.
 fn judged(judge: Judge, name: &str, intake: &Intake) -> Result<Report> {
+    if let Some(over) = wait::deadline_over() {
+        return Ok(not_judged(name, &over.to_string()));
+    }
     judge(name, intake).or_else(|error| {
         wait::check_interrupt()?;
         Ok(not_judged(name, &format!("{error:#}")))

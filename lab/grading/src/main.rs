@@ -9,8 +9,10 @@ mod commands {
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
+use broker::wait;
 use clap::{Parser, Subcommand};
 use terminal::run_command;
 
@@ -46,6 +48,9 @@ enum Command {
         /// that has a result there is graded again only if it or the lab has changed, or if something could not be judged
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// Stops after so many seconds, before a platform would. What has not been judged by then is not judged, and costs nothing
+        #[arg(long, value_name = "SECONDS", conflicts_with = "prepare", value_parser = clap::value_parser!(u32).range(1..))]
+        deadline: Option<u32>,
         /// Also writes a page that shows where the seconds went: by submission, task, check, and what was waited for
         #[arg(long, value_name = "FILE", conflicts_with = "prepare")]
         profile: Option<PathBuf>,
@@ -100,10 +105,16 @@ fn run(command: Command) -> Result<ExitCode> {
             submissions,
             jobs,
             out,
+            deadline,
             profile,
             json,
             ..
-        } => grade::grade_class(submissions, jobs.into(), out, profile.as_deref(), json),
+        } => {
+            if let Some(seconds) = deadline {
+                wait::set_deadline(Duration::from_secs(seconds.into()));
+            }
+            grade::grade_class(submissions, jobs.into(), out, profile.as_deref(), json)
+        }
         Command::Review {
             submissions,
             out,

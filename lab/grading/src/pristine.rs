@@ -91,7 +91,7 @@ impl Pristine {
                 built
             }
             Err(error) => {
-                wait::check_interrupt()?;
+                wait::check_stop()?;
                 self.ensure_the_empty_one_builds(&programs)?;
                 let why = format!("it could not be built: {error:#}");
                 let errors = programs

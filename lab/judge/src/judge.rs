@@ -5,6 +5,7 @@ use std::thread;
 
 use anyhow::Result;
 use broker::spent::{Waiting, count_as, lap};
+use broker::wait;
 use parking_lot::Mutex;
 
 use crate::bench::lane::Lane;
@@ -148,7 +149,7 @@ fn open_lane<'a>(
         });
     }
     Lane::open(pool, submission).map_err(|error| Verdict::NotJudged {
-        why: format!("{error:#}"),
+        why: wait::deadline_over().map_or_else(|| format!("{error:#}"), |over| over.to_string()),
     })
 }
 
@@ -164,6 +165,10 @@ fn judge_check(
         Ok(lane) => lane,
         Err(verdict) => return Judged::new(check, task.bonus, verdict.clone(), Vec::new()),
     };
+    if let Some(over) = wait::deadline_over() {
+        let why = over.to_string();
+        return Judged::new(check, task.bonus, Verdict::NotJudged { why }, Vec::new());
+    }
     let mut verdict = verdict_of(check, lane);
     // Reports show what happened only for checks that failed; a record has all of it.
     let is_reported = matches!(verdict, Verdict::Failed { .. });

@@ -58,7 +58,7 @@ impl Pool {
             if bench.renew().is_ok() {
                 return Ok(lent(bench));
             }
-            wait::check_interrupt()?;
+            wait::check_stop()?;
         }
         let mut bench = self.start()?;
         bench.renew()?;

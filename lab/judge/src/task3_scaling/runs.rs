@@ -239,7 +239,7 @@ fn b_joins(lane: &Lane, alone: &Alone) -> Result<(Members, Joined)> {
     let owned_by_b = of_b.flat_map(|member| member.partitions).collect();
     wait_until_it_prints(&mut a, "revoked");
     wait_until_it_prints(&mut b, "assigned");
-    wait::check_interrupt()?;
+    wait::check_stop()?;
     let since_b = a.lines().into_iter().filter(|line| line.at >= b_is_started);
     let joined = Joined {
         committed,

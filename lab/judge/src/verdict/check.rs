@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use anyhow::Result;
+use broker::wait;
 
 use crate::bench::lane::Lane;
 use crate::contract::STOP_LIMIT;
@@ -93,6 +94,14 @@ impl Check {
     /// stopped answering and the program has not tampered with the broker.
     pub fn judge(&self, lane: &Lane) -> Verdict {
         let verdict = (self.judge)(lane);
+        // What a check did not see because its waits ended was not the program's fault.
+        if !matches!(verdict, Ok(Verdict::Passed { .. }))
+            && let Some(over) = wait::deadline_over()
+        {
+            return Verdict::NotJudged {
+                why: over.to_string(),
+            };
+        }
         if let Ok(Verdict::Failed { .. }) = &verdict
             && !lane.is_meddled_with()
             && let Err(error) = lane.kafka().topics()
