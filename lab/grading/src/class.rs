@@ -15,6 +15,7 @@ use crate::grader::Grader;
 use crate::intake::{Intake, name_of};
 use crate::platform_files::is_of_platform;
 use crate::results::{Results, digest};
+use crate::roster::Roster;
 use crate::uniform_report::{not_judged, nothing_submitted};
 
 /// Submissions to grade.
@@ -25,6 +26,7 @@ pub struct Class {
     /// The folder for the results, if they are kept.
     out: Option<PathBuf>,
     /// How many are graded at a time.
+    roster: Option<Roster>,
     jobs: usize,
 }
 
@@ -104,8 +106,15 @@ impl Class {
             submissions,
             skipped,
             out,
+            roster: None,
             jobs,
         })
+    }
+
+    /// The same class. Its gradebook begins with the columns of this roster.
+    #[must_use]
+    pub fn with_roster(self, roster: Option<Roster>) -> Self {
+        Self { roster, ..self }
     }
 
     /// The number of submissions.
@@ -132,7 +141,7 @@ impl Class {
         let graded = self.grade_side_by_side(judge, results.as_ref(), done)?;
         if let Some(results) = results {
             let reports = graded.iter().map(|one| one.report.clone());
-            results.write_class(&reports.collect::<Vec<_>>())?;
+            results.write_class(&reports.collect::<Vec<_>>(), self.roster.as_ref())?;
         }
         Ok(graded)
     }

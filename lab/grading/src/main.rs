@@ -48,6 +48,10 @@ enum Command {
         /// that has a result there is graded again only if it or the lab has changed, or if something could not be judged
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// A table of students, as a learning platform exports it. The gradebook then begins with the columns by which the platform
+        /// knows a student, so that it can be imported
+        #[arg(long, value_name = "FILE", requires = "out")]
+        roster: Option<PathBuf>,
         /// Stops after so many seconds, before a platform would. What has not been judged by then is not judged, and costs nothing
         #[arg(long, value_name = "SECONDS", conflicts_with = "prepare", value_parser = clap::value_parser!(u32).range(1..))]
         deadline: Option<u32>,
@@ -105,6 +109,7 @@ fn run(command: Command) -> Result<ExitCode> {
             submissions,
             jobs,
             out,
+            roster,
             deadline,
             profile,
             json,
@@ -113,7 +118,14 @@ fn run(command: Command) -> Result<ExitCode> {
             if let Some(seconds) = deadline {
                 wait::set_deadline(Duration::from_secs(seconds.into()));
             }
-            grade::grade_class(submissions, jobs.into(), out, profile.as_deref(), json)
+            grade::grade_class(
+                submissions,
+                jobs.into(),
+                out,
+                roster.as_deref(),
+                profile.as_deref(),
+                json,
+            )
         }
         Command::Review {
             submissions,

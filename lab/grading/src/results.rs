@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::formats::{classroom50, gradebook, gradescope, junit};
 use crate::intake::Intake;
 use crate::review::review;
+use crate::roster::Roster;
 use crate::summary::Summary;
 
 /// The files in a submission's folder.
@@ -112,11 +113,11 @@ impl Results {
     ///
     /// # Errors
     /// When a file cannot be written, or the folder cannot be read.
-    pub fn write_class(&self, reports: &[Report]) -> Result<()> {
+    pub fn write_class(&self, reports: &[Report], roster: Option<&Roster>) -> Result<()> {
         let mut all = reports.to_vec();
         all.extend(self.of_others(reports)?);
         let write = |file: &str, bytes: &[u8]| write_atomically(&self.folder.join(file), bytes);
-        write(GRADEBOOK, &gradebook(&all)?)?;
+        write(GRADEBOOK, &gradebook(&all, roster)?)?;
         write(SUMMARY, Summary(&all).to_string().as_bytes())?;
         write(INDEX, class_page(&all, REVIEW).as_bytes())
     }
@@ -218,7 +219,7 @@ mod tests {
         let unfinished = out.join(format!("{UNFINISHED}1"));
         fs::create_dir(&unfinished).unwrap();
         fs::copy(out.join("early").join(REPORT), unfinished.join(REPORT)).unwrap();
-        results.write_class(&[report("late")]).unwrap();
+        results.write_class(&[report("late")], None).unwrap();
         let gradebook = fs::read_to_string(out.join(GRADEBOOK)).unwrap();
         let names: Vec<&str> = gradebook
             .lines()

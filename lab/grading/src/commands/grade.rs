@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use console::style;
-use grading::{Class, Graded, Grader, Summary};
+use grading::{Class, Graded, Grader, Roster, Summary};
 use judge::{Points, Report};
 use pages::{Profiled, profile_page};
 use terminal::{
@@ -20,16 +20,19 @@ pub fn prepare() -> Result<ExitCode> {
 }
 
 /// Grades submissions, `jobs` of them at a time, and prints their reports. If there is a folder `out`, keeps the results there.
-/// If there is a file `profile`, writes there where the seconds went.
+/// With a `roster`, the gradebook there begins with its columns. If there is a file `profile`, writes there where the seconds went.
 pub fn grade_class(
     submissions: Vec<PathBuf>,
     jobs: usize,
     out: Option<PathBuf>,
+    roster: Option<&Path>,
     profile: Option<&Path>,
     json: bool,
 ) -> Result<ExitCode> {
-    let class = Class::new(submissions, out.clone(), jobs);
-    let class = class.map_err(|error| Usage(format!("{error:#}")))?;
+    let usage = |error: Error| Usage(format!("{error:#}"));
+    let roster = roster.map(Roster::read).transpose().map_err(usage)?;
+    let class = Class::new(submissions, out.clone(), jobs).map_err(usage)?;
+    let class = class.with_roster(roster.clone());
     ensure_writable(profile)?;
     print_skipped(&class);
     print_gaps();
@@ -51,6 +54,9 @@ pub fn grade_class(
         write_page(file, &profile_of(&graded))?;
     }
     let reports: Vec<Report> = graded.into_iter().map(|graded| graded.report).collect();
+    if let Some(roster) = roster {
+        print_strangers(&roster, &reports);
+    }
     if !json {
         match &reports[..] {
             [one] => print_verdicts(&one.checks),
@@ -78,6 +84,20 @@ fn print_skipped(class: &Class) {
         eprintln!(
             "Skipped, because these are not submissions: {}.",
             class.skipped.join(", ")
+        );
+    }
+}
+
+/// Names the submissions whose students are not in the roster, or are not clear.
+fn print_strangers(roster: &Roster, reports: &[Report]) {
+    let names = reports.iter().map(|report| report.submission.as_str());
+    let strangers: Vec<&str> = names
+        .filter(|name| roster.student(name).is_none())
+        .collect();
+    if !strangers.is_empty() {
+        eprintln!(
+            "No student, or more than one, in the roster fits these submissions: {}. In the gradebook, their first cells are empty.",
+            strangers.join(", ")
         );
     }
 }

@@ -27,7 +27,7 @@ pub fn review_submissions(
         [_] => review_one(submissions, out),
         _ => {
             let out = out.unwrap_or_else(|| PathBuf::from("review"));
-            let code = grade_class(submissions, jobs, Some(out.clone()), None, false)?;
+            let code = grade_class(submissions, jobs, Some(out.clone()), None, None, false)?;
             println!("Open {} first.", out.join(INDEX).display());
             Ok(code)
         }
