@@ -191,7 +191,7 @@ fn of_junit() -> Result<()> {
 }
 
 fn of_gradebook() -> Result<()> {
-    let table = gradebook(&[report(), report()])?;
+    let table = gradebook(&[report(), report()], None)?;
     let mut table = csv::Reader::from_reader(&table[..]);
     let header = table.headers()?.clone();
     ensure!(
@@ -201,7 +201,7 @@ fn of_gradebook() -> Result<()> {
     let rows = table.records().collect::<Result<Vec<_>, _>>()?;
     ensure!(rows.len() == 2, "{} rows", rows.len());
     ensure!(&rows[0][0] == "jane, \"doe\"", "{:?}", rows[0]);
-    let of_whole = gradebook(&[without_task_1()])?;
+    let of_whole = gradebook(&[without_task_1()], None)?;
     let mut of_whole = csv::Reader::from_reader(&of_whole[..]);
     let whole = of_whole.records().collect::<Result<Vec<_>, _>>()?;
     let report = report();
