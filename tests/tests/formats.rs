@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 use grading::Summary;
-use grading::formats::{classroom50, gradebook, gradescope, junit};
+use grading::formats::{classroom50, gradebook, gradescope, junit, prairielearn};
 use judge::{Judged, Outcome, Report, TASKS, Verdict, all_checks};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
     vec![
         trial("formats::gradescope", of_gradescope),
         trial("formats::classroom50", of_classroom50),
+        trial("formats::prairielearn", of_prairielearn),
         trial("formats::junit", of_junit),
         trial("formats::gradebook", of_gradebook),
     ]
@@ -178,6 +179,42 @@ fn of_classroom50() -> Result<()> {
     let at_most = |value: &Value| value["score"].as_u64() <= value["max-score"].as_u64();
     let tests = result["tests"].as_array().map_or(&[][..], Vec::as_slice);
     ensure!(at_most(&result) && tests.iter().all(at_most), "{result}");
+    Ok(())
+}
+
+/// The schema follows PrairieLearn's page on external grading. A score is needed if the submission is gradable.
+fn of_prairielearn() -> Result<()> {
+    let schema = json!({
+        "type": "object",
+        "required": ["gradable", "tests"],
+        "properties": {
+            "gradable": {"type": "boolean"},
+            "score": {"type": "number", "minimum": 0.0, "maximum": 1.0},
+            "message": {"type": "string"},
+            "format_errors": {"type": "array", "items": {"type": "string"}},
+            "tests": {"type": "array", "items": {
+                "type": "object",
+                "required": ["name", "points", "max_points"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "points": {"type": "number"},
+                    "max_points": {"type": "number"},
+                    "output": {"type": "string"},
+                },
+            }},
+        },
+        "if": {"properties": {"gradable": {"const": true}}},
+        "then": {"required": ["score"]},
+    });
+    let judged = valid(&schema, &prairielearn(&without_task_1())?)?;
+    ensure!(judged["gradable"] == true, "{judged}");
+    // 67 of the 100 points, and all 50 of the bonus.
+    ensure!(judged["score"] == json!(1.0), "{judged}");
+    ensure!(judged.get("format_errors").is_none(), "{judged}");
+    let not_judged = valid(&schema, &prairielearn(&report())?)?;
+    ensure!(not_judged["gradable"] == false, "{not_judged}");
+    ensure!(not_judged.get("score").is_none(), "{not_judged}");
+    ensure!(not_judged["format_errors"].is_array(), "{not_judged}");
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use pages::class_page;
 use terminal::write_atomically;
 
 use crate::digest::Digest;
-use crate::formats::{classroom50, gradebook, gradescope, junit};
+use crate::formats::{classroom50, gradebook, gradescope, junit, prairielearn};
 use crate::intake::Intake;
 use crate::review::review;
 use crate::roster::Roster;
@@ -21,6 +21,7 @@ use crate::summary::Summary;
 const REPORT: &str = "report.json";
 const GRADESCOPE: &str = "results.json";
 const CLASSROOM50: &str = "result.json";
+const PRAIRIELEARN: &str = "prairielearn.json";
 const JUNIT: &str = "junit.xml";
 const REVIEW: &str = "review.html";
 const DIGEST: &str = "digest";
@@ -96,6 +97,7 @@ impl Results {
             add(GRADESCOPE, &gradescope(report, &intake.left_out())?)?;
             add(CLASSROOM50, &classroom50(report)?)?;
         }
+        add(PRAIRIELEARN, &prairielearn(report)?)?;
         add(JUNIT, &junit(report)?)?;
         add(REVIEW, &review(report, intake, Some(INDEX_FROM_REVIEW))?)?;
         add(DIGEST, digest)?;

@@ -4,11 +4,13 @@ mod classroom50;
 mod gradebook;
 mod gradescope;
 mod junit;
+mod prairielearn;
 
 pub use classroom50::classroom50;
 pub use gradebook::gradebook;
 pub use gradescope::gradescope;
 pub use junit::junit;
+pub use prairielearn::prairielearn;
 
 use judge::{Judged, Outcome};
 
