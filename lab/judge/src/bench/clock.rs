@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use broker::{Broker, wait};
 use cluster::Kafka;
 
-/// A smaller difference may only be the time that an answer takes.
+/// A smaller difference changes no verdict.
 const NEGLIGIBLE: Duration = Duration::from_millis(250);
 
 /// How many times a difference is measured. On a busy machine, an answer may take long once.
@@ -32,32 +32,34 @@ impl Clock {
     /// # Errors
     /// When the broker does not answer, or does not log it, or on Ctrl-C.
     pub fn of(broker: &Broker, kafka: &Kafka, mut from: usize) -> Result<Self> {
-        let mut nearest = None;
+        let mut shortest = None;
         for _ in 0..TRIES {
             from = broker.requests(from, |_| false)?.1;
+            let before = SystemTime::now();
             kafka.topics()?;
-            let here = SystemTime::now();
             let there = wait::until("Kafka to log a request", LOG_LIMIT, || {
                 let (requests, _) = broker.requests(from, |line| line.contains(QUESTION))?;
                 Ok(requests.last().map(|request| request.at))
             })?;
-            let clock = Self::between(here, there);
+            let after = SystemTime::now();
+            let clock = Self::between(before, there, after);
             if clock == Self::default() {
                 return Ok(clock);
             }
-            // The time that the answer takes makes our time later than it was, and never earlier.
-            let found = nearest.get_or_insert(clock);
-            if clock.ours(there) < found.ours(there) {
-                *found = clock;
+            let took = after.duration_since(before).unwrap_or_default();
+            if shortest.is_none_or(|(shortest, _)| took < shortest) {
+                shortest = Some((took, clock));
             }
         }
-        nearest.context("the broker's clock was not measured")
+        let (_, clock) = shortest.context("the broker's clock was not measured")?;
+        Ok(clock)
     }
 
-    /// The clock that shows `there` when ours shows `here`.
-    fn between(here: SystemTime, there: SystemTime) -> Self {
-        let behind = here.duration_since(there).unwrap_or_default();
-        let ahead = there.duration_since(here).unwrap_or_default();
+    /// The clock that showed `there` at some time between two times of ours. If all three can belong to one clock, it is ours:
+    /// however long an answer takes on a busy machine, it makes no difference.
+    fn between(before: SystemTime, there: SystemTime, after: SystemTime) -> Self {
+        let behind = before.duration_since(there).unwrap_or_default();
+        let ahead = there.duration_since(after).unwrap_or_default();
         if behind.max(ahead) < NEGLIGIBLE {
             return Self::default();
         }
@@ -76,12 +78,23 @@ mod tests {
 
     #[test]
     fn times_of_a_clock_that_differs_become_ours() {
-        let here = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let before = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let after = before + Duration::from_millis(20);
         let minutes = Duration::from_secs(600);
-        for there in [here - minutes, here + minutes] {
-            assert_eq!(Clock::between(here, there).ours(there), here);
+        let behind = Clock::between(before, before - minutes, after);
+        assert_eq!(behind.ours(before - minutes), before);
+        let ahead = Clock::between(before, after + minutes, after);
+        assert_eq!(ahead.ours(after + minutes), after);
+    }
+
+    #[test]
+    fn a_slow_answer_is_no_difference() {
+        let before = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let after = before + Duration::from_secs(3);
+        for there in [before, before + Duration::from_secs(1), after] {
+            assert_eq!(Clock::between(before, there, after), Clock::default());
         }
-        let a_moment_ago = here - Duration::from_millis(5);
-        assert_eq!(Clock::between(here, a_moment_ago), Clock::default());
+        let rounded = before - Duration::from_millis(1);
+        assert_eq!(Clock::between(before, rounded, after), Clock::default());
     }
 }
