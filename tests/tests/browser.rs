@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use broker::{Cache, last_lines, run};
+use broker::{Cache, find_on_path, last_lines, run};
 use judge::programs::workspace;
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(300);
@@ -19,7 +19,7 @@ const NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
 pub fn missing() -> Option<&'static str> {
     if chromium().is_none() {
         Some("needs Chromium (Debian: `apt-get install chromium`)")
-    } else if find("npm").is_none() {
+    } else if find_on_path("npm").is_none() {
         Some("needs Node and npm (Debian: `apt-get install npm`)")
     } else {
         None
@@ -73,11 +73,5 @@ fn tools() -> Result<PathBuf> {
 }
 
 fn chromium() -> Option<PathBuf> {
-    NAMES.iter().find_map(|name| find(name))
-}
-
-fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let candidates = std::env::split_paths(&path).map(|folder| folder.join(name));
-    candidates.into_iter().find(|file| file.is_file())
+    NAMES.iter().find_map(|name| find_on_path(name))
 }

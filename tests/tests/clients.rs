@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use broker::{last_lines, run};
+use broker::{find_on_path, last_lines, run};
 use judge::programs::workspace;
 use judge::{Submission, TASKS, Task};
 use libtest_mimic::Trial;
@@ -132,7 +132,10 @@ impl Client {
     }
 
     fn missing(&self) -> Option<&'static str> {
-        let missing = self.needs.iter().find(|(tool, _)| !is_installed(tool));
+        let missing = self
+            .needs
+            .iter()
+            .find(|(tool, _)| find_on_path(tool).is_none());
         missing.map(|(_, install)| *install)
     }
 
@@ -230,9 +233,4 @@ fn table_is_kept() -> Result<()> {
         "docs/clients.md has the versions {rows:?}, but the folders in tests/clients pin {pinned:?}"
     );
     Ok(())
-}
-
-fn is_installed(tool: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(tool).is_file())
 }

@@ -1,7 +1,8 @@
-//! Runs a helper command and waits until it ends.
+//! Finds a helper command, runs it, and waits until it ends.
 
 use std::io::{Read, Seek};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -10,6 +11,13 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::wait;
+
+/// The first file with this name in the folders of `PATH`.
+pub fn find_on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let mut files = std::env::split_paths(&path).map(|folder| folder.join(name));
+    files.find(|file| file.is_file())
+}
 
 /// Runs `command` until it ends, and returns its status and what it printed.
 ///

@@ -10,6 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
+use crate::command::find_on_path;
+
 /// How long the daemon may take to answer. Usually it answers within a millisecond, on a busy machine later. If it hangs, we
 /// must not wait for it long, because a JVM may do instead.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
@@ -30,7 +32,7 @@ pub fn find() -> Result<String> {
     let mut absent = Vec::new();
     for host in hosts(&variable)? {
         match ping(&host) {
-            Ok(()) if is_on_path("docker") => return Ok(host),
+            Ok(()) if find_on_path("docker").is_some() => return Ok(host),
             Ok(()) => bail!(
                 "a daemon answers at {host}, but the command `docker` is missing. Install it (Debian: docker-cli)"
             ),
@@ -109,11 +111,6 @@ fn host_of_context(config: &Path, name: &str) -> Option<String> {
 
 fn json(file: &Path) -> Option<Value> {
     serde_json::from_slice(&fs::read(file).ok()?).ok()
-}
-
-fn is_on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// Does the error say that there is no such socket?

@@ -30,7 +30,7 @@ mod way;
 
 pub use broker::Broker;
 pub use cache::{Cache, Scratch};
-pub use command::{last_lines, run, run_loud};
+pub use command::{find_on_path, last_lines, run, run_loud};
 pub use docker::Docker;
 pub use java::Java;
 pub use keeper::Lifetime;

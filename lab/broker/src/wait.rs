@@ -1,5 +1,5 @@
-//! Waits until something is seen. Every wait has a time limit, and ends on Ctrl-C and when the command's deadline is over. Unless the caller counts its time as something
-//! else, it is counted as time that a program takes.
+//! Waits until something is seen. Every wait has a time limit, and ends on Ctrl-C and when the command's deadline is over. Unless
+//! the caller counts its time as something else, it is counted as time that a program takes.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -95,7 +95,8 @@ impl Grader {
     }
 }
 
-/// The same submission, in this folder, with its programs in that one. They run confined. A script that this machine cannot run will not be judged.
+/// The same submission, in this folder, with its programs in that one. They run confined. A script that this machine cannot run
+/// will not be judged.
 fn confined(submission: Submission, folder: &Path, programs: &Path) -> Result<Submission> {
     let scripts = submission.scripts();
     let python = match scripts[..] {

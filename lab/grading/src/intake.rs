@@ -12,8 +12,8 @@ use cluster::printable;
 use judge::programs::{PROGRAMS, workspace};
 
 use crate::digest::Digest;
-use crate::listing::{LeftOut, Listed, Listing, is_source};
-use crate::programs_folder::Programs;
+use crate::listing::{LeftOut, Listed, Listing};
+use crate::programs_folder::{Programs, is_source};
 use crate::unpack::{EntryKind, archive_name, each_entry, is_other_archive, normal};
 
 /// How many archives may be inside one another: a platform may pack a class whose submissions are archives of archives.
@@ -68,8 +68,8 @@ struct Taken {
 }
 
 impl Intake {
-    /// Reads a submission: a folder, or an archive. If it contains no programs, but archives, these are unpacked. It is looked through
-    /// more than once, so that a file that does not count is not read, whatever its size.
+    /// Reads a submission: a folder, or an archive. If it contains no programs, but archives, these are unpacked. It is looked
+    /// through more than once, so that a file that does not count is not read, whatever its size.
     ///
     /// # Errors
     /// When it cannot be read, or is neither a folder nor an archive; when it contains files, but no programs; and when there are
@@ -104,17 +104,17 @@ impl Intake {
                 list_of(folders.iter())
             ),
         };
-        let is_workspace = listing.keep_what_counts(&folder);
-        let (kind, root) = if is_workspace {
-            (Kind::Workspace, folder.as_path())
+        // Paths of a workspace begin in its folder, and those of programs where the submission begins.
+        let (kind, root, folder) = if listing.keep_what_counts(&folder) {
+            (Kind::Workspace, folder, PathBuf::new())
         } else {
-            (Kind::Programs, Path::new(""))
+            (Kind::Programs, PathBuf::new(), folder)
         };
-        let files = contents(source, &opened, root, &listing.files).with_context(unreadable)?;
+        let files = contents(source, &opened, &root, &listing.files).with_context(unreadable)?;
         let left_out = listing.left_out;
         let mut intake = Self {
             kind,
-            folder: folder.clone(),
+            folder,
             files,
             left_out,
         };
@@ -136,7 +136,6 @@ impl Intake {
 
     /// Drops what is only read to see whether it is as it was handed out.
     fn keep_sources(&mut self) {
-        self.folder = PathBuf::new();
         let all = std::mem::take(&mut self.files);
         let (sources, others) = all.into_iter().partition(|(path, _)| is_source(path));
         self.files = sources;

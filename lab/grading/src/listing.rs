@@ -1,5 +1,5 @@
-//! What a submission contains: which files count, and which are left out. Nothing is read here, so that a file that does not count
-//! does no harm, whatever its size.
+//! What a submission contains: which files count, and which are left out. Nothing is read here, so that a file that does not
+//! count does no harm, whatever its size.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,7 +10,9 @@ use cluster::printable;
 use judge::programs::PROGRAMS;
 use judge::programs::handed_out::{COMMON, is_handed_out, is_of_tools};
 
-use crate::programs_folder::{Programs, is_rust_source, programs_folder};
+use crate::programs_folder::{
+    Programs, is_executable_or_script, is_rust_source, is_source, programs_folder,
+};
 use crate::unpack::{Entry, EntryKind, archive_name, each_entry, name_of, normal};
 
 /// The most that is taken from a submission: bytes and files.
@@ -114,16 +116,16 @@ impl Listing {
         self.left_out.retain_mut(|file| strip(&mut file.path));
     }
 
-    /// Keeps the files that count if the programs are in this folder. Returns whether it is a workspace. Then these are the sources of
-    /// its programs, and what must be as it was handed out, by their paths in the folder; of the others, those that belong to a
-    /// program are named. Otherwise, these are all files, because a program in one folder may need files in another.
+    /// Keeps the files that count if the programs are in this folder. Returns whether it is a workspace. Then these are the
+    /// sources of its programs, and what must be as it was handed out, by their paths in the folder; of the others, those that
+    /// belong to a program are named. Otherwise, these are all files, because a program in one folder may need files in another.
     pub fn keep_what_counts(&mut self, folder: &Path) -> bool {
         let is_of_workspace = |file: &Listed| {
             let path = file.path.strip_prefix(folder);
             path.is_ok_and(is_rust_source)
         };
         if !self.files.iter().any(is_of_workspace) {
-            self.limit(|path| path.strip_prefix(folder).is_ok_and(is_program_or_script));
+            self.limit(|path| path.strip_prefix(folder).is_ok_and(is_executable_or_script));
             return false;
         }
         self.strip(folder);
@@ -133,7 +135,7 @@ impl Listing {
             let is_below_program = first.is_some_and(|part| is_program(part.as_os_str().as_ref()));
             if is_source(path) || is_handed_out(path) {
                 self.files.push(file);
-            } else if is_program_or_script(path) {
+            } else if is_executable_or_script(path) {
                 let why = "is not a source: this is a workspace, whose programs are built";
                 self.leave_out(file.path, why);
             } else if is_below_program && !is_of_tools(path) {
@@ -165,16 +167,4 @@ impl Listing {
 
 fn is_program(path: &Path) -> bool {
     PROGRAMS.iter().any(|program| path == Path::new(program))
-}
-
-/// Is this an executable or a script with the name of a program?
-fn is_program_or_script(path: &Path) -> bool {
-    is_program(&path.with_extension(""))
-        && path.extension().is_none_or(|extension| extension == "py")
-}
-
-/// Is this a file from which a program is built? It need not be Rust: `include_str!` may read it.
-pub fn is_source(path: &Path) -> bool {
-    let mut programs = PROGRAMS.iter();
-    programs.any(|program| path.starts_with(Path::new(program).join("src")))
 }

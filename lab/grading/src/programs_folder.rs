@@ -33,17 +33,19 @@ pub fn programs_folder<'a>(files: impl Iterator<Item = &'a Path>) -> Programs {
     }
 }
 
+/// Is this a file from which a program is built, by its path in the workspace? It need not be Rust: `include_str!` may read it.
+pub fn is_source(path: &Path) -> bool {
+    let mut programs = PROGRAMS.iter();
+    programs.any(|program| path.starts_with(Path::new(program).join("src")))
+}
+
 /// Is this a Rust source of a program, by its path in the workspace?
 pub fn is_rust_source(path: &Path) -> bool {
-    let mut parts = path.iter();
-    let program = parts.next().unwrap_or_default();
-    PROGRAMS.iter().any(|name| program == *name)
-        && parts.next().is_some_and(|part| part == "src")
-        && path.extension().is_some_and(|extension| extension == "rs")
+    is_source(path) && path.extension().is_some_and(|extension| extension == "rs")
 }
 
 /// Is this an executable or a script of a program, by its path in the folder of programs?
-fn is_executable_or_script(path: &Path) -> bool {
+pub fn is_executable_or_script(path: &Path) -> bool {
     PROGRAMS.iter().any(|name| {
         let script = format!("{name}.py");
         path == Path::new(name) || path == Path::new(&script)

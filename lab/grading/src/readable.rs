@@ -4,6 +4,7 @@ use std::env::{split_paths, var_os};
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
+use broker::find_on_path;
 use confine::READABLE;
 
 /// The folder of Java, and what the person who grades has named in [`READABLE`].
@@ -29,9 +30,7 @@ pub fn readable_here() -> Result<Vec<PathBuf>> {
 
 /// The folder of the Java that scripts find in `PATH`. It may be anywhere, even in somebody's home folder.
 fn java_in_path() -> Option<PathBuf> {
-    let path = var_os("PATH")?;
-    let mut found = split_paths(&path).map(|folder| folder.join("java"));
-    let java = found.find(|java| java.is_file())?.canonicalize().ok()?;
+    let java = find_on_path("java")?.canonicalize().ok()?;
     let home = java.ancestors().nth(2)?;
     // Every JDK and JRE has this file. It shows that nothing else is opened.
     home.join("release").is_file().then(|| home.to_path_buf())

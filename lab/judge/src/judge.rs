@@ -5,7 +5,6 @@ use std::thread;
 
 use anyhow::Result;
 use broker::spent::{Waiting, count_as, lap};
-use broker::wait;
 use parking_lot::Mutex;
 
 use crate::bench::lane::Lane;
@@ -148,8 +147,10 @@ fn open_lane<'a>(
             why: why.to_string(),
         });
     }
-    Lane::open(pool, submission).map_err(|error| Verdict::NotJudged {
-        why: wait::deadline_over().map_or_else(|| format!("{error:#}"), |over| over.to_string()),
+    Lane::open(pool, submission).map_err(|error| {
+        Verdict::too_late().unwrap_or_else(|| Verdict::NotJudged {
+            why: format!("{error:#}"),
+        })
     })
 }
 
@@ -161,13 +162,13 @@ fn judge_check(
     lane: &Result<Lane, Verdict>,
     record: Option<&mut Recorded>,
 ) -> Judged {
+    let without_run = |verdict| Judged::new(check, task.bonus, verdict, Vec::new());
     let lane = match lane {
         Ok(lane) => lane,
-        Err(verdict) => return Judged::new(check, task.bonus, verdict.clone(), Vec::new()),
+        Err(verdict) => return without_run(verdict.clone()),
     };
-    if let Some(over) = wait::deadline_over() {
-        let why = over.to_string();
-        return Judged::new(check, task.bonus, Verdict::NotJudged { why }, Vec::new());
+    if let Some(too_late) = Verdict::too_late() {
+        return without_run(too_late);
     }
     let mut verdict = verdict_of(check, lane);
     // Reports show what happened only for checks that failed; a record has all of it.

@@ -348,7 +348,7 @@ fn dead_letter_before_offset(lane: &Lane) -> Result<Verdict> {
 fn survives_kills(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(SURVIVED)?;
     let between = lane.evidence(UNACKNOWLEDGED)?;
-    // A program that charges rightly writes, and whoever writes can be killed there: if we were too late, that is our fault.
+    // A program that charges rightly has written, so it could have been killed while it wrote. If it was not, we were too late.
     ensure!(
         run.writes == run.of_writes || !run.bill.is_right(),
         "the program could be killed at only {} of {} of its writes to the database. Judge it again when the machine is less busy",

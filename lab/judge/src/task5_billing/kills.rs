@@ -270,7 +270,7 @@ impl Desk<'_, '_> {
                 self.kill(program)?;
                 break;
             }
-            let before = kills;
+            let mut has_ended = false;
             if let Some(log) = database.log()
                 && program.limit_files(log.length + kills as u64 * log.frame)?
             {
@@ -280,12 +280,13 @@ impl Desk<'_, '_> {
                 ));
                 self.publish(1, None)?;
                 self.finish(&mut program)?;
-                kills += usize::from(!program.is_running()?);
+                has_ended = !program.is_running()?;
             }
             self.kill(program)?;
-            if kills == before {
+            if !has_ended {
                 break;
             }
+            kills += 1;
         }
         Ok(kills)
     }

@@ -50,6 +50,16 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// Not judged, if the deadline of the command is over.
+    pub fn too_late() -> Option<Self> {
+        let over = wait::deadline_over()?;
+        Some(Self::NotJudged {
+            why: over.to_string(),
+        })
+    }
+}
+
 /// Returns a passed verdict if `holds`, and a failed one with the hint if not.
 pub fn verdict(
     holds: bool,
@@ -96,11 +106,9 @@ impl Check {
         let verdict = (self.judge)(lane);
         // What a check did not see because its waits ended was not the program's fault.
         if !matches!(verdict, Ok(Verdict::Passed { .. }))
-            && let Some(over) = wait::deadline_over()
+            && let Some(too_late) = Verdict::too_late()
         {
-            return Verdict::NotJudged {
-                why: over.to_string(),
-            };
+            return too_late;
         }
         if let Ok(Verdict::Failed { .. }) = &verdict
             && !lane.is_meddled_with()
