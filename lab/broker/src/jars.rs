@@ -46,7 +46,14 @@ pub fn class_path(cache: &Cache) -> Result<String> {
         .map(|name| folder.join(name))
         .collect();
     jars.sort();
-    let class_path = std::env::join_paths(jars)?.to_string_lossy().into_owned();
+    let class_path = std::env::join_paths(jars).with_context(|| {
+        format!(
+            "Java cannot find jars in {}, because of the colon in its name. Set KAFKA_LAB_CACHE, or KAFKA_HOME if that is where \
+             they are, to another folder",
+            folder.display()
+        )
+    })?;
+    let class_path = class_path.to_string_lossy().into_owned();
     let Some(version) = in_class_path(&class_path) else {
         bail!(
             "there is no Kafka in {}. Set KAFKA_HOME to the folder of an unpacked Kafka distribution, or unset it",

@@ -54,7 +54,7 @@ impl Process {
             let data = folder.join("data");
             copy_folder(&prepared.template(), &data)?;
             let properties = folder.join("server.properties");
-            fs::write(&properties, properties_for(ports, &data))?;
+            fs::write(&properties, properties_for(ports, &data)?)?;
             let mut java = prepared.java.words();
             let options = [
                 "-Xmx256m",

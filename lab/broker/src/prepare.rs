@@ -55,7 +55,7 @@ fn make(prepared: &Prepared, cache: &Cache) -> Result<()> {
 fn format_data(prepared: &Prepared) -> Result<()> {
     let ports = Ports::free(None, None)?;
     let properties = prepared.folder.join("server.properties");
-    fs::write(&properties, properties_for(ports, &prepared.template()))?;
+    fs::write(&properties, properties_for(ports, &prepared.template())?)?;
     let logging = define("log4j2.configurationFile", &prepared.tools_logging());
     let mut format = prepared.java.command();
     format

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail};
+
 use crate::Java;
 use crate::ports::Ports;
 
@@ -68,9 +70,12 @@ impl Prepared {
 }
 
 /// The configuration of a broker that listens on these ports of loopback, and keeps its data in the folder `data`.
-pub fn properties_for(ports: Ports, data: &Path) -> String {
+///
+/// # Errors
+/// If Kafka cannot keep its data there, because of the folder's name.
+pub fn properties_for(ports: Ports, data: &Path) -> Result<String> {
     let controller = ports.controller;
-    format!(
+    Ok(format!(
         "{PROPERTIES}\
          listeners={},CONTROLLER://127.0.0.1:{controller}\n\
          advertised.listeners={}\n\
@@ -78,11 +83,50 @@ pub fn properties_for(ports: Ports, data: &Path) -> String {
          log.dirs={}\n",
         ports.listeners("127.0.0.1"),
         ports.advertised(),
-        data.display()
-    )
+        in_properties(data)?
+    ))
+}
+
+/// A folder as a file of properties has it. Such a file is Latin-1: any other character, and a backslash, has to be escaped (Java:
+/// `Properties.load`). Otherwise Kafka would take another folder.
+fn in_properties(folder: &Path) -> Result<String> {
+    // `log.dirs` is a list of folders, with commas between them.
+    let Some(text) = folder.to_str().filter(|text| !text.contains(',')) else {
+        bail!(
+            "Kafka cannot keep its data in {}, because its name has a comma, or is not in Unicode. Set KAFKA_LAB_CACHE to another \
+             folder",
+            folder.display()
+        );
+    };
+    let escaped = text.chars().map(|character| match character {
+        '\\' => r"\\".to_string(),
+        ' '..='~' => character.to_string(),
+        _ => {
+            let mut units = [0; 2];
+            let units = character.encode_utf16(&mut units).iter();
+            units.map(|unit| format!("\\u{unit:04x}")).collect()
+        }
+    });
+    Ok(escaped.collect())
 }
 
 /// The JVM option `-Dname=value`.
 pub fn define(name: &str, value: &Path) -> String {
     format!("-D{name}={}", value.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_folder_reaches_kafka_as_it_is_or_is_refused() {
+        let of = |folder: &str| in_properties(Path::new(folder)).map_err(|error| error.to_string());
+        assert_eq!(of("/home/jane doe/#1"), Ok("/home/jane doe/#1".to_string()));
+        assert_eq!(of("/home/Müller"), Ok(r"/home/M\u00fcller".to_string()));
+        assert_eq!(of("/home/𝄞"), Ok(r"/home/\ud834\udd1e".to_string()));
+        assert_eq!(of(r"/home/a\b"), Ok(r"/home/a\\b".to_string()));
+        let error = of("/home/doe,jane").unwrap_err();
+        assert!(error.contains("KAFKA_LAB_CACHE"), "{error}");
+    }
 }

@@ -27,6 +27,15 @@ const LIMIT: Duration = Duration::from_secs(240);
 /// The file that shows that a template is complete. It holds the environment variables that the template was built with.
 const COMPLETE: &str = "complete.json";
 
+/// Outweighs what somebody has configured for the builds on this machine (Cargo: Configuration). Otherwise a warning in a submission
+/// could be an error here, although the student has never seen it.
+const SAME_FOR_ALL: [(&str, &str); 4] = [
+    ("CARGO_ENCODED_RUSTFLAGS", ""),
+    ("CARGO_BUILD_WARNINGS", "warn"),
+    ("CARGO_BUILD_RUSTC_WRAPPER", ""),
+    ("CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER", ""),
+];
+
 /// Files of this size in bytes, and larger ones, are shared with the template by hard links. Nothing writes to them after the
 /// dependencies are built.
 const SHARED_FROM: u64 = 16 * 1024;
@@ -53,7 +62,10 @@ impl Pristine {
         let cache = Cache::open()?;
         let manifest = manifest()?.to_string();
         let lock = fs::read_to_string(workspace().join("Cargo.lock"))?;
-        let name = format!("grading-{}", digest(&manifest, &lock, &sysroot));
+        let name = format!(
+            "grading-{}",
+            digest(&manifest, &lock, &sysroot, &cache.run())?
+        );
         let is_complete = |folder: &Path| folder.join(COMPLETE).exists();
         let template = cache.complete(&name, is_complete, |folder| {
             eprintln!("Building the crates that submissions depend on. This happens only once …");
@@ -188,10 +200,13 @@ impl Pristine {
                 self.sysroot.join("bin/rustc").display().to_string(),
             ),
         ]);
+        variables.extend(SAME_FOR_ALL.map(|(name, value)| (name.to_string(), value.to_string())));
         // Not the whole folder, because Cargo keeps credentials in it.
-        let of_cargo = ["registry", "git", "config.toml", "config"];
-        let mut readable: Vec<PathBuf> =
-            of_cargo.iter().map(|name| cargo_home.join(name)).collect();
+        let mut readable: Vec<PathBuf> = ["registry", "git"]
+            .iter()
+            .map(|name| cargo_home.join(name))
+            .collect();
+        readable.extend(configuration(&cargo_home, &workspace));
         readable.retain(|path| path.exists());
         readable.push(self.sysroot.clone());
         let confinement = Confinement {
@@ -204,6 +219,14 @@ impl Pristine {
         command.current_dir(workspace);
         Ok(command)
     }
+}
+
+/// Where Cargo looks for its configuration: in its own folder, and in all folders above the one that it is started in. It gives
+/// up if there is such a file and it cannot be read.
+fn configuration(cargo_home: &Path, started_in: &Path) -> impl Iterator<Item = PathBuf> {
+    let above = started_in.ancestors().map(|folder| folder.join(".cargo"));
+    let folders = above.chain([cargo_home.to_path_buf()]);
+    folders.flat_map(|folder| ["config.toml", "config"].map(|name| folder.join(name)))
 }
 
 /// Could rustc say this about any program, for example because the disk is full or there is no linker?
@@ -255,7 +278,7 @@ fn manifest() -> Result<Table> {
 }
 
 /// The digest of everything that a template is made from.
-fn digest(manifest: &str, lock: &str, sysroot: &Path) -> String {
+fn digest(manifest: &str, lock: &str, sysroot: &Path, cache: &Path) -> Result<String> {
     let mut digest = Digest::default();
     digest
         .field(manifest)
@@ -264,6 +287,9 @@ fn digest(manifest: &str, lock: &str, sysroot: &Path) -> String {
     let manifests = PROGRAMS
         .iter()
         .map(|program| workspace().join(program).join("Cargo.toml"));
+    for file in configuration(&cargo_home()?, cache) {
+        digest.field(fs::read(file).unwrap_or_default());
+    }
     for file in of_common().into_iter().chain(manifests) {
         // The path within the workspace, so that workspaces with the same files share a template.
         let path = file.strip_prefix(workspace()).unwrap_or(&file);
@@ -271,7 +297,7 @@ fn digest(manifest: &str, lock: &str, sysroot: &Path) -> String {
             .field(path.as_os_str().as_bytes())
             .field(fs::read(&file).unwrap_or_default());
     }
-    digest.hex()
+    Ok(digest.hex())
 }
 
 /// The files of the crate `common`.
@@ -312,13 +338,7 @@ fn make_template(folder: &Path, manifest: &str, lock: &str) -> Result<()> {
         .current_dir(&copy_of)
         .args(["--workspace", "--target-dir"])
         .arg(&target);
-    for flags in [
-        "RUSTFLAGS",
-        "CARGO_ENCODED_RUSTFLAGS",
-        "CARGO_BUILD_RUSTFLAGS",
-    ] {
-        build.env_remove(flags);
-    }
+    build.envs(SAME_FOR_ALL);
     if !run_loud(&mut build, BUILD_LIMIT)?.status.success() {
         bail!(
             "the crates that submissions depend on could not be built; Cargo's messages are above"
@@ -326,7 +346,11 @@ fn make_template(folder: &Path, manifest: &str, lock: &str) -> Result<()> {
     }
     // The members are built again in each copy: their build results depend on the folder that they are in.
     let mut clean = cargo("clean");
-    clean.current_dir(&copy_of).arg("--target-dir").arg(&target);
+    clean
+        .envs(SAME_FOR_ALL)
+        .current_dir(&copy_of)
+        .arg("--target-dir")
+        .arg(&target);
     for member in ["common"].iter().chain(PROGRAMS) {
         clean.args(["--package", member]);
     }
