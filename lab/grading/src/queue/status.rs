@@ -137,9 +137,14 @@ impl fmt::Display for Status {
         for (group, names) in &self.workers {
             let names: BTreeSet<String> = names.iter().map(|name| printable(name)).collect();
             let names: Vec<String> = names.into_iter().collect();
+            let noun = if names.len() == 1 {
+                "worker"
+            } else {
+                "workers"
+            };
             writeln!(
                 f,
-                "{} workers in group {group}: {}",
+                "{} {noun} in group {group}: {}",
                 names.len(),
                 names.join(", ")
             )?;
