@@ -110,6 +110,10 @@ pub fn partitions_of<C: ClientContext>(
         Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::LeaderNotAvailable) => {
             Ok(None)
         }
+        Some(RDKafkaErrorCode::TopicAuthorizationFailed) => bail!(
+            "this user may not use topic {topic} at {}. docs/many-machines.md says which rights its administrator must give",
+            connection.servers
+        ),
         Some(code) => bail!("Kafka reports a problem with topic {topic}: {code}"),
         None if found.partitions().iter().any(|one| one.leader() < 0) => Ok(None),
         None => Ok(Some(i32::try_from(found.partitions().len())?)),
