@@ -57,7 +57,7 @@ pub fn work(connection: &Connection, jobs: usize, shared: Option<PathBuf>) -> Re
         places: (0..jobs).map(|_| Place::default()).collect(),
         taken: VecDeque::new(),
         partitions: BTreeMap::new(),
-        is_paused: false,
+        is_paused: None,
         starts: 0,
         left_alone: BTreeSet::new(),
     };
@@ -160,8 +160,8 @@ impl ClientContext for Member {}
 impl ConsumerContext for Member {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let mut worker = self.0.lock();
-        // New partitions are not paused.
-        worker.is_paused = false;
+        // Those that stay are as they were, and new ones may be as they were when they were ours before.
+        worker.is_paused = None;
         if let Rebalance::Revoke(lost) = rebalance {
             let lost: BTreeSet<i32> = lost.elements().iter().map(|one| one.partition()).collect();
             // Noted before the next owner gets them, because this call comes first.
@@ -185,8 +185,8 @@ struct Worker {
     /// Submissions that wait for a place.
     taken: VecDeque<Taken>,
     partitions: BTreeMap<i32, Unfinished>,
-    /// Whether all our partitions are paused.
-    is_paused: bool,
+    /// Whether all our partitions are paused; `None` if some may be.
+    is_paused: Option<bool>,
     /// How many submissions it has started.
     starts: u64,
     /// The runs of classes that need another lab.
@@ -393,14 +393,14 @@ impl Worker {
     /// Takes no more than it can judge soon: the rest waits in Kafka. Polling goes on, so that it stays a member.
     fn pause(&mut self, consumer: &BaseConsumer<Member>) -> Result<()> {
         let is_full = self.taken.len() >= self.places.len();
-        if is_full != self.is_paused {
+        if self.is_paused != Some(is_full) {
             let all = consumer.assignment()?;
             if is_full {
                 consumer.pause(&all)?;
             } else {
                 consumer.resume(&all)?;
             }
-            self.is_paused = is_full;
+            self.is_paused = Some(is_full);
         }
         Ok(())
     }
