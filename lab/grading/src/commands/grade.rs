@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Error, Result};
+use broker::wait;
 use console::style;
 use grading::queue::grade_through;
 use grading::{Class, Graded, Grader, Roster, Summary};
@@ -65,6 +66,9 @@ pub fn grade_class(
         Some(connection) => grade_through(&class, connection, through.shared.as_deref(), done),
     };
     bar.clear();
+    if connection.is_some() && wait::interrupted() {
+        eprintln!("What was published waits in Kafka. The same command goes on from here.");
+    }
     let graded = graded?;
     if let Some(file) = profile {
         write_page(file, &profile_of(&graded))?;

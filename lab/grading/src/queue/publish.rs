@@ -16,9 +16,28 @@ pub struct Publisher<'a> {
     pub store: &'a Store,
     /// A folder that all machines see, for what is too large for a message.
     pub shared: Option<&'a Path>,
-    /// Each submission goes to the next partition. Keys would spread them less evenly, and nobody needs their order.
+    /// The partition of the next submission, and how far it is to that of the one after it. Keys would spread submissions less
+    /// evenly, and nobody needs their order.
     next: i32,
+    step: i32,
     partitions: i32,
+}
+
+/// How far to go from one partition to the next. All have their turn, because the step has no divisor in common with their number.
+/// And a few submissions are already spread, whether a worker owns partitions with consecutive numbers or every other one, because
+/// the step is about the golden section.
+fn step(partitions: i32) -> i32 {
+    fn divisor(one: i32, other: i32) -> i32 {
+        match other {
+            0 => one,
+            _ => divisor(other, one % other),
+        }
+    }
+    let golden = partitions / 1000 * 618 + partitions % 1000 * 618 / 1000;
+    let mut steps = golden.max(1)..=partitions;
+    steps
+        .find(|step| divisor(*step, partitions) == 1)
+        .unwrap_or(1)
 }
 
 impl<'a> Publisher<'a> {
@@ -33,6 +52,7 @@ impl<'a> Publisher<'a> {
             store,
             shared,
             next,
+            step: step(partitions),
             partitions,
         })
     }
@@ -52,7 +72,7 @@ impl<'a> Publisher<'a> {
             _ => Some(packed),
         };
         self.store.submission(self.next, job, archive)?;
-        self.next = (self.next + 1) % self.partitions;
+        self.next = (self.next + self.step) % self.partitions;
         self.store.note(&Note {
             job: job.clone(),
             who: who.to_string(),
@@ -82,5 +102,35 @@ impl<'a> Publisher<'a> {
 pub fn clean_up(shared: Option<&Path>, job: &Job) {
     if let (Some(folder), Some(file)) = (shared, job.file()) {
         let _ = fs::remove_file(folder.join(file));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The partitions of so many submissions.
+    fn places(partitions: i32, count: i32) -> BTreeSet<i32> {
+        (0..count)
+            .map(|turn| turn * step(partitions) % partitions)
+            .collect()
+    }
+
+    #[test]
+    fn all_partitions_have_their_turn_and_a_few_are_spread() {
+        for partitions in [1, 2, 3, 12, 64, 100, 256] {
+            let all: BTreeSet<i32> = (0..partitions).collect();
+            assert_eq!(places(partitions, partitions), all);
+        }
+        // Eight submissions for four workers.
+        let few = places(64, 8);
+        for worker in 0..4 {
+            let consecutive = few.range(worker * 16..(worker + 1) * 16).count();
+            assert!((1..=3).contains(&consecutive), "{few:?}");
+            let every_fourth = few.iter().filter(|place| **place % 4 == worker).count();
+            assert_eq!(every_fourth, 2, "{few:?}");
+        }
     }
 }

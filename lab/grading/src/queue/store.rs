@@ -18,7 +18,7 @@ use crate::queue::topics::{LARGEST, NOTES, REPORTS, RESULTS, SUBMISSIONS, partit
 /// How long we look for an answer before we check whether to stop.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long we still wait for Kafka's answer after Ctrl-C.
+/// How long we still wait for Kafka's answers after Ctrl-C.
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
 /// A producer. Whatever it is given is stored on all replicas when its method returns. As long as Kafka does not answer, it waits,
@@ -26,6 +26,8 @@ const LAST_WAIT: Duration = Duration::from_secs(10);
 pub struct Store {
     connection: Connection,
     producer: BaseProducer<Answered>,
+    /// When it was first seen that Ctrl-C was pressed.
+    interrupted: Mutex<Option<Instant>>,
 }
 
 /// The offset of the last record, or why it was refused, once Kafka has answered.
@@ -61,6 +63,7 @@ impl Store {
         Ok(Self {
             connection: connection.clone(),
             producer: config.create_with_context(Answered::default())?,
+            interrupted: Mutex::default(),
         })
     }
 
@@ -132,14 +135,13 @@ impl Store {
         self.producer
             .send(record)
             .map_err(|(error, _)| refused(error))?;
-        let mut interrupted: Option<Instant> = None;
         loop {
             self.producer.poll(LOOK);
             if let Some(answer) = answered.lock().take() {
                 return answer.map_err(refused);
             }
             if wait::interrupted() {
-                let since = *interrupted.get_or_insert_with(Instant::now);
+                let since = *self.interrupted.lock().get_or_insert_with(Instant::now);
                 if since.elapsed() > LAST_WAIT {
                     bail!(Interrupted);
                 }
