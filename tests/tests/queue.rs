@@ -45,6 +45,11 @@ pub fn trials() -> Vec<Trial> {
             2,
             another_lab,
         ),
+        busy_trial(
+            "queue::what_is_too_large_goes_through_a_shared_folder",
+            2,
+            too_large,
+        ),
     ]
 }
 
@@ -291,5 +296,51 @@ fn another_lab() -> Result<()> {
         status.contains("1 worker in group lab-graders-") && status.contains("done"),
         "{status}"
     );
+    Ok(())
+}
+
+fn too_large() -> Result<()> {
+    const MEGABYTES: usize = 9;
+    let scene = Scene::new(&["ann"])?;
+    // Random bytes cannot be compressed.
+    let words = (0..MEGABYTES << 17).flat_map(|_| rand::random::<u64>().to_le_bytes());
+    fs::write(
+        scene.submissions[0].join("data"),
+        words.collect::<Vec<u8>>(),
+    )?;
+    let report = || -> Result<Report> {
+        let report = fs::read(scene.out().join("ann/report.json"))?;
+        Ok(serde_json::from_slice(&report)?)
+    };
+    let status = scene.gatherer()?.wait_for_end(LIMIT)?;
+    let saw = report()?.checks[0].saw.clone();
+    ensure!(
+        status.code() == Some(3) && saw.contains("9 MB") && saw.contains("--shared DIR"),
+        "{status}: {saw}"
+    );
+
+    let shared = scene.folder.path().join("shared");
+    fs::create_dir(&shared)?;
+    let with_shared = |name: &str, command: &str| -> Result<Program> {
+        let mut command = scene.lab.command(command);
+        command
+            .arg(scene.broker.bootstrap())
+            .arg("--shared")
+            .arg(&shared);
+        if name == "grade" {
+            command
+                .arg("--out")
+                .arg(scene.out())
+                .args(&scene.submissions);
+        }
+        Program::run(name, &mut command)
+    };
+    let _worker = with_shared("worker", "worker --through")?;
+    let mut gatherer = with_shared("grade", "grade --through")?;
+    let status = gatherer.wait_for_end(LIMIT)?;
+    ensure!(status.success(), "{status}: {}", gatherer.last_lines());
+    ensure!(report()?.is_judged(), "{:?}", report()?.checks[0]);
+    let left = fs::read_dir(&shared)?.count();
+    ensure!(left == 0, "{left} files were left in the shared folder");
     Ok(())
 }
