@@ -49,7 +49,7 @@ impl CommandLine {
     pub fn command(&self, arguments: &str) -> Command {
         let mut words = arguments.split_whitespace().peekable();
         let executable = match words.peek() {
-            Some(&("grade" | "review" | "export" | "package")) => 1,
+            Some(&("grade" | "worker" | "review" | "export" | "package")) => 1,
             Some(&"watch") => {
                 words.next();
                 2

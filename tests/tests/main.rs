@@ -25,6 +25,7 @@ mod outcomes;
 mod packages;
 mod pages;
 mod partitions;
+mod queue;
 mod refused;
 mod starters;
 mod told_once;
@@ -109,6 +110,7 @@ fn main() -> ExitCode {
         attacks::trials(),
         formats::trials(),
         grade::trials(),
+        queue::trials(),
         refused::trials(),
         handout::trials(),
         pages::trials(),

@@ -22,7 +22,7 @@ pub const WATCH: Extra = Extra {
     executable: "lab-watch",
 };
 
-/// The executable of `cargo lab grade`, `review`, `export` and `package`.
+/// The executable of `cargo lab grade`, `worker`, `review`, `export` and `package`.
 pub const GRADING: Extra = Extra {
     package: "grading",
     executable: "lab-grading",

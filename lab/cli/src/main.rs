@@ -144,6 +144,8 @@ enum Command {
     },
     /// For instructors: grades submissions, whose programs run confined
     Grade(Words),
+    /// For instructors: judges submissions of a class that is graded on many machines
+    Worker(Words),
     /// For instructors: grades submissions and shows them as pages: starter, submission and solution side by side
     Review(Words),
     /// For instructors: makes the repository to hand out, without solutions
@@ -197,6 +199,7 @@ fn run(command: Command) -> Result<ExitCode> {
             check::check(&Selection::new(task, programs)?, &output, watch)
         }
         Command::Grade(words) => grading("grade", words),
+        Command::Worker(words) => grading("worker", words),
         Command::Review(words) => grading("review", words),
         Command::Export(words) => grading("export", words),
         Command::Package(words) => grading("package", words),

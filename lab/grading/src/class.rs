@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use crate::grader::Grader;
 use crate::intake::{Intake, name_of};
+use crate::judgment::Judgment;
 use crate::platform_files::is_of_platform;
 use crate::results::{Results, digest};
 use crate::roster::Roster;
@@ -20,22 +21,22 @@ use crate::uniform_report::{not_judged, nothing_submitted};
 
 /// Submissions to grade.
 pub struct Class {
-    submissions: Vec<Submitted>,
+    pub(crate) submissions: Vec<Submitted>,
     /// The files among the submissions that are not submissions, by name.
     pub skipped: Vec<String>,
     /// The folder for the results, if they are kept.
-    out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
     /// How many are graded at a time.
     roster: Option<Roster>,
     jobs: usize,
 }
 
 /// A submission, as the student submitted it.
-struct Submitted {
+pub(crate) struct Submitted {
     /// Its name in reports.
-    name: String,
+    pub(crate) name: String,
     /// The folder or archive.
-    source: PathBuf,
+    pub(crate) source: PathBuf,
 }
 
 /// A submission that has been graded, in this run or in an earlier one.
@@ -66,10 +67,13 @@ impl Graded {
 }
 
 /// Judges the files of a submission, by its name in the report.
-type Judge<'a> = &'a (dyn Fn(&str, &Intake) -> Result<Report> + Sync);
+pub(crate) type Judge<'a> = &'a (dyn Fn(&str, &Intake) -> Result<Judgment> + Sync);
 
 /// Is called with each submission as soon as it is graded.
-type Done<'a> = &'a (dyn Fn(&Graded) + Sync);
+pub(crate) type Done<'a> = &'a (dyn Fn(&Graded) + Sync);
+
+/// The places of the submissions, in the order in which they are graded. It may wait for the next one.
+pub(crate) type Order<'a> = &'a mut (dyn Iterator<Item = Result<usize>> + Send);
 
 impl Class {
     /// These submissions, `jobs` of them at a time. If there is a folder `out`, the results are kept there. Among several
@@ -133,12 +137,14 @@ impl Class {
     /// # Errors
     /// When results cannot be written, and on Ctrl-C. The results that were written until then are kept.
     pub fn grade(&self, grader: &Grader, done: impl Fn(&Graded) + Sync) -> Result<Vec<Graded>> {
-        self.grade_by(&|name, intake| grader.grade(name, intake), &done)
+        let judge = |name: &str, intake: &Intake| Ok(grader.grade(name, intake)?.into());
+        self.grade_by(&mut (0..self.len()).map(Ok), &judge, &done)
     }
 
-    fn grade_by(&self, judge: Judge, done: Done) -> Result<Vec<Graded>> {
+    /// Grades the submissions in this order, as `judge` judges them, and writes the results.
+    pub(crate) fn grade_by(&self, order: Order, judge: Judge, done: Done) -> Result<Vec<Graded>> {
         let results = self.out.as_deref().map(Results::in_folder).transpose()?;
-        let graded = self.grade_side_by_side(judge, results.as_ref(), done)?;
+        let graded = self.grade_side_by_side(order, judge, results.as_ref(), done)?;
         if let Some(results) = results {
             let reports = graded.iter().map(|one| one.report.clone());
             results.write_class(&reports.collect::<Vec<_>>(), self.roster.as_ref())?;
@@ -149,30 +155,30 @@ impl Class {
     /// Grades the submissions, `jobs` of them at a time.
     fn grade_side_by_side(
         &self,
+        order: Order,
         judge: Judge,
         results: Option<&Results>,
         done: Done,
     ) -> Result<Vec<Graded>> {
-        let next = Mutex::new(self.submissions.iter().enumerate());
+        let order = Mutex::new(order);
         let graded = Mutex::new(Vec::new());
         let failed = Mutex::new(None);
+        let grade_next = |at: usize| -> Result<()> {
+            let mut one = self.submissions[at].grade_anyway(judge, results)?;
+            done(&one);
+            if self.len() > 1 {
+                one.drop_details();
+            }
+            graded.lock().push((at, one));
+            Ok(())
+        };
         let work = || {
-            loop {
-                let taken = next.lock().next();
-                let Some((at, submitted)) = taken else { return };
-                match submitted.grade_anyway(judge, results) {
-                    Ok(mut one) => {
-                        done(&one);
-                        if self.len() > 1 {
-                            one.drop_details();
-                        }
-                        graded.lock().push((at, one));
-                    }
-                    Err(error) => {
-                        // A full disk or Ctrl-C, for example: all other submissions would fail in the same way.
-                        failed.lock().get_or_insert(error);
-                        next.lock().by_ref().for_each(drop);
-                    }
+            // After a full disk or Ctrl-C, for example, all other submissions would fail in the same way.
+            while failed.lock().is_none() {
+                let taken = order.lock().next();
+                let Some(at) = taken else { return };
+                if let Err(error) = at.and_then(grade_next) {
+                    failed.lock().get_or_insert(error);
                 }
             }
         };
@@ -217,8 +223,8 @@ impl Submitted {
                 kept: true,
             });
         }
-        let graded = match read {
-            Ok(intake) => Graded::now(judged(judge, name, &intake)?, intake),
+        let (judgment, intake) = match read {
+            Ok(intake) => (judged(judge, name, &intake)?, intake),
             Err(error) => {
                 let why = format!("{error:#}");
                 let report = if is_refused(&error) {
@@ -229,13 +235,13 @@ impl Submitted {
                 } else {
                     nothing_submitted(name, &why)
                 };
-                Graded::now(report, Intake::default())
+                (report.into(), Intake::default())
             }
         };
         if let Some(results) = results {
-            results.write(name, &digest, &graded.report, &graded.intake)?;
+            results.write(name, &digest, &judgment, &intake)?;
         }
-        Ok(graded)
+        Ok(Graded::now(judgment.report, intake))
     }
 }
 
@@ -248,13 +254,13 @@ fn is_refused(error: &Error) -> bool {
 }
 
 /// The report on these files. If something of ours fails, none of the checks is judged.
-fn judged(judge: Judge, name: &str, intake: &Intake) -> Result<Report> {
+fn judged(judge: Judge, name: &str, intake: &Intake) -> Result<Judgment> {
     if let Some(over) = wait::deadline_over() {
-        return Ok(not_judged(name, &over.to_string()));
+        return Ok(not_judged(name, &over.to_string()).into());
     }
     judge(name, intake).or_else(|error| {
         wait::check_interrupt()?;
-        Ok(not_judged(name, &format!("{error:#}")))
+        Ok(not_judged(name, &format!("{error:#}")).into())
     })
 }
 
@@ -279,7 +285,8 @@ mod tests {
     }
 
     fn page(class: &Class, judge: Judge) -> String {
-        let graded = class.grade_by(judge, &|_| {}).unwrap();
+        let order = &mut (0..class.len()).map(Ok);
+        let graded = class.grade_by(order, judge, &|_| {}).unwrap();
         review(&graded[0].report, &graded[0].intake, None).unwrap()
     }
 
@@ -288,7 +295,7 @@ mod tests {
         let (_folder, submission, class) = class_of_one("print('what_was_graded')\n");
         let page = page(&class, &|name, _| {
             fs::write(submission.join("producer.py"), "print('what_came_later')\n")?;
-            Ok(not_judged(name, "for this test"))
+            Ok(not_judged(name, "for this test").into())
         });
         assert!(page.contains("what_was_graded"));
         assert!(!page.contains("what_came_later"));
@@ -299,7 +306,7 @@ mod tests {
         let (_folder, submission, class) = class_of_one("print('what_was_graded')\n");
         let page = page(&class, &|name, _| {
             fs::remove_dir_all(&submission)?;
-            Ok(not_judged(name, "for this test"))
+            Ok(not_judged(name, "for this test").into())
         });
         assert!(page.contains("what_was_graded"));
     }
@@ -335,10 +342,15 @@ mod tests {
         fs::rename(second, &renamed).unwrap();
         let class = Class::new(vec![first, renamed], None, 2).unwrap();
         let has_script = |one: &Graded| one.intake.text(Path::new("producer.py")).is_some();
+        let order = &mut (0..class.len()).map(Ok);
         let graded = class
-            .grade_by(&|name, _| Ok(not_judged(name, "for this test")), &|one| {
-                assert!(has_script(one));
-            })
+            .grade_by(
+                order,
+                &|name, _| Ok(not_judged(name, "for this test").into()),
+                &|one| {
+                    assert!(has_script(one));
+                },
+            )
             .unwrap();
         assert!(!graded.iter().any(has_script));
         let names: Vec<&str> = graded.iter().map(|one| &*one.report.submission).collect();

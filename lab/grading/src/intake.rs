@@ -1,5 +1,7 @@
 //! The files that are taken from a submission.
 
+mod packed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;

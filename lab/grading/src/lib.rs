@@ -5,6 +5,7 @@
 //! - [`Grader`] judges one submission: its programs run confined, on brokers that no other submission uses.
 //! - [`Class`] grades several submissions at a time. Its results are written completely or not at all, so an interrupted run can
 //!   be continued.
+//! - [`queue`] lets other machines judge a class: through Kafka, in which the submissions wait for workers.
 //! - [`formats`] writes reports for other platforms, and [`Summary`] shows how a class did.
 //! - [`export()`] makes the repository to hand out, and [`gradescope_package()`] the archive for Gradescope.
 
@@ -16,11 +17,14 @@ pub mod formats;
 mod grader;
 mod gradescope_package;
 mod intake;
+mod judgment;
+mod lab_digest;
 mod listing;
 mod platform_files;
 mod pristine;
 mod programs_folder;
 mod python;
+pub mod queue;
 mod readable;
 mod results;
 mod review;

@@ -2,8 +2,10 @@
 //! students do not need them.
 
 mod commands {
+    pub mod gaps;
     pub mod grade;
     pub mod hand_out;
+    pub mod queue;
     pub mod review;
 }
 
@@ -16,7 +18,7 @@ use broker::wait;
 use clap::{Parser, Subcommand};
 use terminal::run_command;
 
-use crate::commands::{grade, hand_out, review};
+use crate::commands::{grade, hand_out, queue, review};
 
 const EXIT_STATUS: &str = "\
 The exit status is 0 if everything was judged, whatever the scores; 2 for a usage error; and 3 if something could not be judged, \
@@ -36,7 +38,7 @@ enum Command {
     #[command(after_help = EXIT_STATUS)]
     Grade {
         /// A student's workspace, a folder of executables or Python scripts, or an archive of one of these
-        #[arg(value_name = "SUBMISSION", required_unless_present = "prepare")]
+        #[arg(value_name = "SUBMISSION", required_unless_present_any = ["prepare", "status"])]
         submissions: Vec<PathBuf>,
         /// Only fetches and builds everything that grading needs. Grading itself then needs no network
         #[arg(long, conflicts_with = "submissions")]
@@ -61,6 +63,25 @@ enum Command {
         /// Prints one JSON object for each submission, one per line
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        through: queue::Through,
+    },
+    /// Judges submissions of classes that are graded with `grade --through`, until Ctrl-C
+    Worker {
+        #[command(flatten)]
+        cluster: queue::Cluster,
+        /// How many submissions are judged at a time
+        #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+        jobs: u16,
+        /// The folder with submissions that are too large for a message
+        #[arg(long, value_name = "DIR")]
+        shared: Option<PathBuf>,
+    },
+    /// What a worker starts for each job
+    #[command(hide = true)]
+    JudgeJobs {
+        #[command(flatten)]
+        cluster: queue::Cluster,
     },
     /// Grades submissions and shows them as pages: starter, submission and solution side by side, verdicts, and what happened
     #[command(after_help = EXIT_STATUS)]
@@ -113,6 +134,7 @@ fn run(command: Command) -> Result<ExitCode> {
             deadline,
             profile,
             json,
+            through,
             ..
         } => {
             if let Some(seconds) = deadline {
@@ -125,8 +147,15 @@ fn run(command: Command) -> Result<ExitCode> {
                 roster.as_deref(),
                 profile.as_deref(),
                 json,
+                &through,
             )
         }
+        Command::Worker {
+            cluster,
+            jobs,
+            shared,
+        } => queue::worker(cluster, jobs.into(), shared),
+        Command::JudgeJobs { cluster } => queue::grader_process(cluster),
         Command::Review {
             submissions,
             out,

@@ -3,17 +3,16 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
 use judge::Report;
 use pages::class_page;
 use terminal::write_atomically;
 
-use crate::digest::Digest;
 use crate::formats::{classroom50, gradebook, gradescope, junit, prairielearn};
 use crate::intake::Intake;
-use crate::review::review;
+use crate::judgment::Judgment;
+use crate::lab_digest::lab_digest;
 use crate::roster::Roster;
 use crate::summary::Summary;
 
@@ -30,9 +29,6 @@ const DIGEST: &str = "digest";
 const GRADEBOOK: &str = "grades.csv";
 const SUMMARY: &str = "summary.txt";
 pub const INDEX: &str = "index.html";
-
-/// Where the class's page is, seen from a submission's folder.
-const INDEX_FROM_REVIEW: &str = "../index.html";
 
 /// How the name of a folder begins while it is being written.
 const UNFINISHED: &str = ".new-";
@@ -74,9 +70,15 @@ impl Results {
     ///
     /// # Errors
     /// When something cannot be written. Then no incomplete folder is left under the submission's name.
-    pub fn write(&self, name: &str, digest: &str, report: &Report, intake: &Intake) -> Result<()> {
+    pub fn write(
+        &self,
+        name: &str,
+        digest: &str,
+        judgment: &Judgment,
+        intake: &Intake,
+    ) -> Result<()> {
         let folder = self.folder.join(name);
-        self.replace(&folder, digest, report, intake)
+        self.replace(&folder, digest, judgment, intake)
             .with_context(|| {
                 format!(
                     "the results of {name} could not be written to {} (the results that are there are complete; run the same \
@@ -86,7 +88,14 @@ impl Results {
             })
     }
 
-    fn replace(&self, folder: &Path, digest: &str, report: &Report, intake: &Intake) -> Result<()> {
+    fn replace(
+        &self,
+        folder: &Path,
+        digest: &str,
+        judgment: &Judgment,
+        intake: &Intake,
+    ) -> Result<()> {
+        let report = &judgment.report;
         let new = tempfile::Builder::new()
             .prefix(UNFINISHED)
             .tempdir_in(&self.folder)?;
@@ -99,7 +108,7 @@ impl Results {
         }
         add(PRAIRIELEARN, &prairielearn(report)?)?;
         add(JUNIT, &junit(report)?)?;
-        add(REVIEW, &review(report, intake, Some(INDEX_FROM_REVIEW))?)?;
+        add(REVIEW, &judgment.review(intake)?)?;
         add(DIGEST, digest)?;
         fs::set_permissions(new.path(), PermissionsExt::from_mode(0o755))?;
         if folder.exists() {
@@ -146,27 +155,14 @@ fn read_report(folder: &Path) -> Option<Report> {
     serde_json::from_slice(&fs::read(folder.join(REPORT)).ok()?).ok()
 }
 
-/// What an earlier result depends on: the submission, and this build of the lab. A submission that could not be read is
-/// represented by the error.
+/// What an earlier result depends on: the submission, and this lab. A submission that could not be read is represented by the
+/// error.
 pub fn digest(intake: &Result<Intake>) -> String {
     let submission = match intake {
         Ok(intake) => intake.digest(),
         Err(error) => format!("{error:#}"),
     };
-    format!("{} {submission}", digest_of_this_build())
-}
-
-/// Identifies this build of the lab, because a change to it may change any result.
-fn digest_of_this_build() -> String {
-    let mut digest = Digest::default();
-    let executable = confine::own_executable().and_then(|path| path.metadata());
-    if let Ok((length, modified)) = executable.and_then(|file| Ok((file.len(), file.modified()?))) {
-        let modified = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-        digest
-            .field(length.to_le_bytes())
-            .field(modified.as_nanos().to_le_bytes());
-    }
-    digest.hex()
+    format!("{} {submission}", lab_digest())
 }
 
 #[cfg(test)]
@@ -184,7 +180,12 @@ mod tests {
 
     fn write(results: &Results, digest: &str, report: &Report) {
         results
-            .write(&report.submission, digest, report, &Intake::default())
+            .write(
+                &report.submission,
+                digest,
+                &report.clone().into(),
+                &Intake::default(),
+            )
             .unwrap();
     }
 

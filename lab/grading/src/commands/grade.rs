@@ -4,13 +4,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Error, Result};
+use broker::wait;
 use console::style;
+use grading::queue::grade_through;
 use grading::{Class, Graded, Grader, Roster, Summary};
 use judge::{Points, Report};
 use pages::{Profiled, profile_page};
 use terminal::{
     ProgressBar, Usage, ensure_writable, exit_code, not_judged, print_verdicts, sign, write_page,
 };
+
+use crate::commands::gaps::print_gaps;
+use crate::commands::queue::{Through, status};
 
 /// Fetches and builds everything that grading needs.
 pub fn prepare() -> Result<ExitCode> {
@@ -21,6 +26,7 @@ pub fn prepare() -> Result<ExitCode> {
 
 /// Grades submissions, `jobs` of them at a time, and prints their reports. If there is a folder `out`, keeps the results there.
 /// With a `roster`, the gradebook there begins with its columns. If there is a file `profile`, writes there where the seconds went.
+/// The options in `through` let workers grade.
 pub fn grade_class(
     submissions: Vec<PathBuf>,
     jobs: usize,
@@ -28,17 +34,24 @@ pub fn grade_class(
     roster: Option<&Path>,
     profile: Option<&Path>,
     json: bool,
+    through: &Through,
 ) -> Result<ExitCode> {
+    let connection = through.connection()?;
+    if let Some(connection) = connection.as_ref().filter(|_| through.status) {
+        return status(connection);
+    }
     let usage = |error: Error| Usage(format!("{error:#}"));
     let roster = roster.map(Roster::read).transpose().map_err(usage)?;
     let class = Class::new(submissions, out.clone(), jobs).map_err(usage)?;
     let class = class.with_roster(roster.clone());
     ensure_writable(profile)?;
     print_skipped(&class);
-    print_gaps();
+    if connection.is_none() {
+        print_gaps();
+    }
     let is_class = class.len() > 1;
     let bar = ProgressBar::new(class.len(), "graded");
-    let graded = class.grade(&Grader::default(), |graded| {
+    let done = |graded: &Graded| {
         if json {
             bar.println(serde_json::to_string(&graded.report).unwrap_or_default());
         } else if is_class {
@@ -47,8 +60,15 @@ pub fn grade_class(
             bar.println(line(graded));
         }
         bar.one_more();
-    });
+    };
+    let graded = match &connection {
+        None => class.grade(&Grader::default(), done),
+        Some(connection) => grade_through(&class, connection, through.shared.as_deref(), done),
+    };
     bar.clear();
+    if connection.is_some() && wait::interrupted() {
+        eprintln!("What was published waits in Kafka. The same command goes on from here.");
+    }
     let graded = graded?;
     if let Some(file) = profile {
         write_page(file, &profile_of(&graded))?;
@@ -99,13 +119,6 @@ fn print_strangers(roster: &Roster, reports: &[Report]) {
             "No student, or more than one, in the roster fits these submissions: {}. In the gradebook, their first cells are empty.",
             strangers.join(", ")
         );
-    }
-}
-
-/// Says which parts of the confinement cannot be enforced on this machine. To be called before anything is graded.
-pub fn print_gaps() {
-    for gap in confine::gaps() {
-        eprintln!("Not enforced on this machine: {gap}.");
     }
 }
 

@@ -9,7 +9,9 @@ use judge::Points;
 use judge::programs::workspace;
 use terminal::{Usage, ensure_writable, exit_code, not_judged, sign, write_page};
 
-use crate::commands::grade::{grade_class, print_gaps};
+use crate::commands::gaps::print_gaps;
+use crate::commands::grade::grade_class;
+use crate::commands::queue::Through;
 
 /// Grades one submission and writes its page; or grades several, and writes their pages and the page of the class to a folder.
 pub fn review_submissions(
@@ -27,7 +29,15 @@ pub fn review_submissions(
         [_] => review_one(submissions, out),
         _ => {
             let out = out.unwrap_or_else(|| PathBuf::from("review"));
-            let code = grade_class(submissions, jobs, Some(out.clone()), None, None, false)?;
+            let code = grade_class(
+                submissions,
+                jobs,
+                Some(out.clone()),
+                None,
+                None,
+                false,
+                &Through::default(),
+            )?;
             println!("Open {} first.", out.join(INDEX).display());
             Ok(code)
         }
