@@ -42,6 +42,29 @@ async function appearance(file, width, colorScheme) {
   await close();
 }
 
+// At the end of a long table, its header is still there, and so is the first column of a wide one. Scores need no scrolling sideways.
+async function tables(file, width) {
+  const { page, fail, close } = await open(file, { viewport: { width, height: 900 } });
+  const problems = await page.evaluate(() => {
+    const found = [];
+    for (const table of document.querySelectorAll(".scores, .heat")) {
+      const box = table.parentElement;
+      const last = table.querySelector("tbody tr:last-child > :last-child");
+      if (table.matches(".scores") && table.scrollWidth > box.clientWidth) found.push(`scores are ${table.scrollWidth - box.clientWidth} px too wide`);
+      last.scrollIntoView({ block: "end", inline: "end" });
+      const head = table.querySelector("thead th").getBoundingClientRect();
+      const first = last.parentElement.firstElementChild.getBoundingClientRect();
+      const end = last.getBoundingClientRect();
+      if (head.bottom < 10 || head.top < -1 || head.top > end.top) found.push(`the header of .${table.className} is at ${head.top} px`);
+      if (first.left < -1) found.push(`the first column of .${table.className} is at ${first.left} px`);
+      if (end.bottom > innerHeight + 1) found.push(`the last row of .${table.className} is at ${end.bottom} px`);
+    }
+    return found;
+  });
+  problems.forEach(fail);
+  await close();
+}
+
 async function keyboard(file) {
   const { page, fail, close } = await open(file, { viewport: { width: 1280, height: 900 } });
   const figures = page.locator("figure.timeline");
@@ -101,6 +124,7 @@ async function printed(file) {
 
 for (const file of pages) {
   for (const width of widths) for (const scheme of ["light", "dark"]) await appearance(file, width, scheme);
+  for (const width of [1000, 1400]) await tables(file, width);
   await keyboard(file);
   await pointer(file);
   await withoutScript(file);

@@ -10,6 +10,7 @@ use judge::programs::{Version, build};
 use judge::{Lane, Pool, Submission, survived_kills};
 
 fn main() -> Result<()> {
+    judge::help_if_asked();
     let rounds = std::env::args()
         .nth(1)
         .context("usage: charges_under_kills ROUNDS")?;

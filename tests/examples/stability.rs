@@ -74,6 +74,7 @@ impl Program {
 }
 
 fn main() -> Result<()> {
+    judge::help_if_asked();
     let mut words = std::env::args().skip(1);
     let mut number = || words.next().context(USAGE)?.parse().context(USAGE);
     let (rounds, spinners): (usize, usize) = (number()?, number()?);

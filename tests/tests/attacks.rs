@@ -1,4 +1,5 @@
-//! Submissions that attack the grader. They must gain nothing, and must not stop the grading of other submissions.
+//! Submissions that attack the grader. They must gain nothing, and must not stop the grading of other submissions. Each is small
+//! enough to do no harm even where nothing confines it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -104,10 +105,13 @@ fn all_attacks() -> Result<()> {
         ("connects_elsewhere", "tried everything"),
         ("kills_others", "tried to kill"),
         ("outlives_its_parent", "left some behind"),
-        ("deletes_the_topic", "sent a request that may change them"),
+        ("deletes_the_topic", "sent a request that may change"),
         ("commits_for_others", "committed for scale-group"),
         ("builds_its_own_way", "does not compile"),
         ("blocks_who_reads", "cannot create fifo"),
+        ("hides_its_files", "it wrote more than 256 MB"),
+        ("writes_a_huge_row", "a row is larger than 1 MB"),
+        ("sends_what_unpacks", "they are more than 32 MB"),
     ] {
         let text = serde_json::to_string(&reports[name])?;
         ensure!(

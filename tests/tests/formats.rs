@@ -52,18 +52,29 @@ fn report() -> Report {
 
 /// A report in which all checks passed but those of task 1.
 fn without_task_1() -> Report {
+    passed_without(1)
+}
+
+/// A report with all points, and all bonus points.
+fn all_passed() -> Report {
+    passed_without(0)
+}
+
+/// A report in which all checks passed but those of this task.
+fn passed_without(task: u32) -> Report {
     let checks = all_checks().map(|check| {
         let text = String::new;
-        let verdict = match check.task {
-            1 => Verdict::Failed {
+        let verdict = if check.task == task {
+            Verdict::Failed {
                 expected: text(),
                 saw: text(),
                 hint: text(),
-            },
-            _ => Verdict::Passed {
+            }
+        } else {
+            Verdict::Passed {
                 expected: text(),
                 saw: text(),
-            },
+            }
         };
         Judged::new(check, check.task > 4, verdict, Vec::new())
     });
@@ -71,7 +82,7 @@ fn without_task_1() -> Report {
 }
 
 /// Parses JSON that must match a schema.
-fn valid(schema: &Value, text: &str) -> Result<Value> {
+pub fn valid(schema: &Value, text: &str) -> Result<Value> {
     let value = serde_json::from_str(text)?;
     let schema = jsonschema::validator_for(schema).map_err(|error| anyhow!("{error}"))?;
     let errors: Vec<String> = schema
@@ -134,14 +145,14 @@ fn of_gradescope() -> Result<()> {
 }
 
 /// The schema is `classroom50/result/v1`, which Classroom 50 publishes, with the rules that it states in words.
-fn of_classroom50() -> Result<()> {
+pub fn classroom50_schema() -> Value {
     let text = json!({"type": "string", "minLength": 1});
     let count = json!({"type": "integer", "minimum": 0});
     let time = json!({
         "type": "string",
         "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$",
     });
-    let schema = json!({
+    json!({
         "type": "object",
         "additionalProperties": false,
         "required": [
@@ -174,11 +185,17 @@ fn of_classroom50() -> Result<()> {
                 },
             }},
         },
-    });
-    let result = valid(&schema, &classroom50(&report())?)?;
-    let at_most = |value: &Value| value["score"].as_u64() <= value["max-score"].as_u64();
-    let tests = result["tests"].as_array().map_or(&[][..], Vec::as_slice);
-    ensure!(at_most(&result) && tests.iter().all(at_most), "{result}");
+    })
+}
+
+/// No score may be larger than its maximum, not even with bonus points.
+fn of_classroom50() -> Result<()> {
+    for report in [report(), without_task_1(), all_passed()] {
+        let result = valid(&classroom50_schema(), &classroom50(&report)?)?;
+        let at_most = |value: &Value| value["score"].as_u64() <= value["max-score"].as_u64();
+        let tests = result["tests"].as_array().map_or(&[][..], Vec::as_slice);
+        ensure!(at_most(&result) && tests.iter().all(at_most), "{result}");
+    }
     Ok(())
 }
 

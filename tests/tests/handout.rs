@@ -1,15 +1,18 @@
 //! The workspace that students get contains no solutions, and works on its own.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
 use judge::programs::{cargo, workspace};
 use libtest_mimic::Trial;
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::command_line::{CommandLine, text};
+use crate::formats::{classroom50_schema, valid};
 use crate::{busy_trial, trial};
 
 pub fn trials() -> Vec<Trial> {
@@ -18,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         trial("handout::keeps_its_line_ends_on_windows", line_ends),
         busy_trial("handout::judges_the_students_own_programs", 2, judges),
         trial("handout::gradescope_archive_holds_the_two_scripts", archive),
+        busy_trial("handout::classroom50_folder_grades", 2, classroom50),
     ]
 }
 
@@ -194,6 +198,90 @@ fn archive() -> Result<()> {
     ensure!(
         archive.by_name("lab/Cargo.toml").is_ok(),
         "the archive does not contain the lab"
+    );
+    Ok(())
+}
+
+/// The script of the folder for Classroom 50 does what the platform expects: it is started in the checkout and writes `result.json`
+/// there. To build the lab takes minutes, so the `cargo` and the `pip` in this test only pretend to have done their work.
+fn classroom50() -> Result<()> {
+    const LARGEST: u64 = 10 << 20;
+    let scratch = TempDir::new()?;
+    let [bundle, checkout, bin] = ["bundle", "jane", "bin"].map(|name| scratch.path().join(name));
+    let lab = CommandLine::new()?;
+    lab.run(&format!("package classroom50 {}", bundle.display()))?;
+
+    let archive = scratch.path().join("bundle.tar.gz");
+    let mut tar = Command::new("tar");
+    tar.arg("-czf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(&bundle)
+        .arg(".");
+    ensure!(tar.status()?.success(), "tar failed");
+    let size = fs::metadata(&archive)?.len();
+    ensure!(size < LARGEST, "the bundle has {size} bytes");
+
+    let version = json!({"type": "string", "pattern": "^[A-Za-z0-9._+-]{1,32}$"});
+    let runtime = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "runs-on": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
+            "python": version,
+            "java": version,
+            "rust": version,
+            "apt": {"type": "array", "items": {"type": "string", "pattern": "^[a-z0-9][a-z0-9.+-]{0,63}$"}},
+        },
+    });
+    valid(&runtime, &fs::read_to_string(bundle.join("runtime.json"))?)?;
+
+    let grading = lab.command("grade").get_program().to_owned();
+    let built = bundle.join("lab/target/debug");
+    for (folder, name, script) in [
+        (&bin, "cargo", "true".to_string()),
+        (
+            &built,
+            "lab-grading",
+            format!("exec {} \"$@\"", Path::new(&grading).display()),
+        ),
+        (&checkout, "producer", "true".to_string()),
+    ] {
+        fs::create_dir_all(folder)?;
+        fs::write(folder.join(name), format!("#!/bin/sh\n{script}\n"))?;
+        fs::set_permissions(folder.join(name), Permissions::from_mode(0o755))?;
+    }
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new(bank::python::interpreter()?)
+        .arg(bundle.join("autograder.py"))
+        .current_dir(&checkout)
+        .env("PATH", format!("{}:{path}", bin.display()))
+        .envs([
+            ("CLASSROOM", "big-data"),
+            ("ASSIGNMENT", "kafka"),
+            ("ASSIGNMENT_TYPE", "group"),
+            ("OWNER", "jane"),
+            ("SUBMISSION_TAG", "submit/2026-06-01T14-32-05Z-a1b2c3d"),
+            (
+                "COMMIT_URL",
+                "https://github.com/course/jane/commit/a1b2c3d",
+            ),
+        ])
+        .output()?;
+    text(&output)?;
+    let result = fs::read_to_string(checkout.join("result.json"))?;
+    let result = valid(&classroom50_schema(), &result)?;
+    for (field, wanted) in [
+        ("classroom", "big-data"),
+        ("assignment", "kafka"),
+        ("assignment_type", "group"),
+        ("owner", "jane"),
+    ] {
+        ensure!(result[field] == wanted, "{field} in {result}");
+    }
+    ensure!(
+        result["score"] == 0 && result["max-score"] == 100,
+        "{result}"
     );
     Ok(())
 }

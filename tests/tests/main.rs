@@ -52,7 +52,7 @@ const SIDE_BY_SIDE: usize = 12;
 static SEATS: Semaphore = Semaphore::const_new(SIDE_BY_SIDE);
 
 fn main() -> ExitCode {
-    confine::supervise_if_asked();
+    judge::help_if_asked();
     let mut arguments = Arguments::from_args();
     // A test spends most of its time waiting for Kafka's timeouts, so more tests run at a time than there are cores.
     let threads = *arguments.test_threads.get_or_insert(SIDE_BY_SIDE);

@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use judge::holes::{FILES, filled};
+use judge::{Judged, Report, Verdict, all_checks};
 use libtest_mimic::Trial;
+use pages::class_page;
 use tempfile::TempDir;
 
 use crate::command_line::{CommandLine, text};
@@ -17,6 +20,7 @@ type Test = (&'static str, u32, fn() -> Result<()>);
 const TESTS: &[Test] = &[
     ("pages::the_demo_as_it_happened", 2, demo),
     ("pages::a_review_and_a_class", 4, review),
+    ("pages::a_large_class", 2, large_class),
     ("pages::a_failed_check", 2, check),
     ("pages::where_the_seconds_went", 2, profile),
 ];
@@ -98,6 +102,42 @@ fn review() -> Result<()> {
     ensure_links_lead_somewhere(&index)?;
     ensure_what_failed_comes_first(&fs::read_to_string(&page)?)?;
     browser::look(&[page, out.join("garbage/review.html"), index])
+}
+
+/// The page of a class whose tables are longer and wider than a screen. Each submission passes other checks, and some have long names.
+fn large_class() -> Result<()> {
+    let mut reports = Vec::new();
+    for number in 0..40_usize {
+        let checks = all_checks().enumerate().map(|(at, check)| {
+            let verdict = if (number * 7 + at * number) % 11 < 8 {
+                Verdict::Passed {
+                    expected: String::new(),
+                    saw: String::new(),
+                }
+            } else {
+                Verdict::Failed {
+                    expected: String::new(),
+                    saw: String::new(),
+                    hint: String::new(),
+                }
+            };
+            Judged::new(check, check.task > 4, verdict, Vec::new())
+        });
+        let name = if number % 10 == 0 {
+            format!("{number}_of_a_student_with_a_long_name_and_a_number_{number}")
+        } else {
+            format!("student{number}_assignment_2")
+        };
+        reports.push(Report::new(
+            &name,
+            Duration::from_secs(60),
+            checks.collect(),
+        ));
+    }
+    let folder = TempDir::new()?;
+    let page = folder.path().join("index.html");
+    fs::write(&page, class_page(&reports, "review.html"))?;
+    browser::look(&[page])
 }
 
 fn check() -> Result<()> {

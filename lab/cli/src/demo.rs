@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use broker::Lifetime;
 use broker::shared::{Place, SharedKafka};
-use cluster::{Kafka, table};
+use cluster::{Kafka, printable, table};
 use judge::programs::{self, Version};
 use judge::{Finding, Stage, Task};
 use pages::{Chapter, timeline_page};
@@ -37,7 +37,9 @@ pub fn demo(only: Option<u32>, reset: bool, report: Option<&Path>) -> Result<Exi
         empty(&shared, &cluster, reset)?;
     }
 
-    let stage = Stage::new(cluster, programs, |text| println!("{text}"));
+    let stage = Stage::new(cluster, programs, |text| {
+        println!("{}", printable(text));
+    });
     let mut stage = stage.with_starters(starters);
     let mut chapters = Vec::new();
     // The request log is needed only for the page.

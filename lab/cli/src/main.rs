@@ -150,7 +150,7 @@ enum Command {
     Review(Words),
     /// For instructors: makes the repository to hand out, without solutions
     Export(Words),
-    /// For instructors: makes the autograder for Gradescope
+    /// For instructors: makes the autograder for Gradescope or Classroom 50
     Package(Words),
     /// Shows this help, or the help of a command
     Help {
@@ -172,7 +172,7 @@ struct Words {
 }
 
 fn main() -> ExitCode {
-    confine::supervise_if_asked();
+    judge::help_if_asked();
     run_command(|| run(Arguments::parse().command))
 }
 

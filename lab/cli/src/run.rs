@@ -20,7 +20,8 @@ pub fn run(program: &str, solution: bool) -> Result<ExitCode> {
     let shared = terminal::running()?;
     let mut command = Command::new(executable);
     command.env("BOOTSTRAP_SERVERS", &shared.bootstrap);
-    // The program then gets Ctrl-C itself, and its exit status is the command's.
+    // Nothing is between the program and the terminal, as with `cargo run`: the program is the user's own, and may color what it
+    // prints. It gets Ctrl-C itself, and its exit status is the command's.
     let error = command.exec();
     Err(error).with_context(|| format!("{} could not be started", executable.display()))
 }

@@ -1,8 +1,10 @@
 //! A Kafka cluster, seen from outside: its topics, its groups and its records.
 
+mod config;
 mod groups;
 mod known;
 mod reader;
+mod reading;
 mod record;
 mod records;
 mod topics;
@@ -14,21 +16,22 @@ use std::time::Duration;
 use anyhow::{Error, Result, anyhow};
 use broker::spent::{Waiting, count_as};
 use common::Undelivered;
+use confine::helper::Helper;
 use parking_lot::{Mutex, MutexGuard};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::producer::BaseProducer;
 
 pub use groups::TopicMember;
 pub use known::{Changes, MARKERS};
+pub use reading::{Unreadable, read_records_if_asked};
 pub use record::{Payload, Record};
 
 use crate::TopicPartition;
 use crate::isolation::Isolation;
+use crate::kafka::config::config;
 use crate::kafka::known::Known;
-use crate::kafka::reader::Reader;
-use crate::wire::{ANSWER_LIMIT, Brokers, OBSERVER};
+use crate::wire::{ANSWER_LIMIT, Brokers};
 
 /// How long Kafka may take to delete a group or a topic, before we give the broker up.
 const CLEAN_LIMIT: Duration = Duration::from_secs(30);
@@ -41,8 +44,9 @@ pub struct Kafka {
     admin: Arc<Mutex<Option<Arc<Admin>>>>,
     /// The producer, kept for the same reason.
     producer: Arc<Mutex<Option<Sender>>>,
-    /// The consumers that read records, kept for the same reason. A reader has no partitions while it does not read.
-    readers: Arc<Mutex<BTreeMap<Isolation, Reader>>>,
+    /// The processes that read records, kept for the same reason. They must end when topics are deleted: their consumers might
+    /// know things about a deleted topic of the same name.
+    readers: Arc<Mutex<BTreeMap<Isolation, Helper>>>,
     known: Arc<Known>,
     /// Says which changes others have made; `None` if nobody can say.
     changes: Option<Arc<dyn Fn() -> Changes + Send + Sync>>,
@@ -149,25 +153,13 @@ impl Kafka {
         if let Some(admin) = admin.as_ref() {
             return Ok(Arc::clone(admin));
         }
-        let new: Arc<Admin> = Arc::new(self.config().create()?);
+        let new: Arc<Admin> = Arc::new(config(&self.bootstrap).create()?);
         *admin = Some(Arc::clone(&new));
         Ok(new)
     }
 
     fn altered(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.altered.lock()
-    }
-
-    /// The configuration that all our clients share.
-    fn config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &self.bootstrap)
-            .set("client.id", OBSERVER)
-            // Otherwise, if the cluster allows it, a producer's question about a topic would create the topic.
-            .set("allow.auto.create.topics", "false")
-            .set_log_level(RDKafkaLogLevel::Emerg);
-        config
     }
 }
 

@@ -22,7 +22,9 @@ pub use group_description::{
     subscription,
 };
 pub use isolation::Isolation;
-pub use kafka::{Changes, Kafka, MARKERS, Payload, Record, TopicMember};
+pub use kafka::{
+    Changes, Kafka, MARKERS, Payload, Record, TopicMember, Unreadable, read_records_if_asked,
+};
 pub use live_group::{GroupEvent, LiveGroup};
 pub use offset_table::{Grid, GroupOffsets, GroupTable, is_past, offsets, sum, topics_of};
 pub use partitioner::Partitioner;

@@ -8,6 +8,7 @@ use anyhow::Result;
 use crate::Kafka;
 use crate::group_description::{GroupDescription, GroupMember, TopicPartition};
 use crate::member_names::MemberNames;
+use crate::printable::printable;
 use crate::table::table;
 use crate::wire::ANSWER_LIMIT;
 
@@ -186,7 +187,7 @@ impl fmt::Display for Grid {
 
 impl fmt::Display for GroupTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "  group {}\n{}", self.group, self.grid())
+        write!(f, "  group {}\n{}", printable(&self.group), self.grid())
     }
 }
 

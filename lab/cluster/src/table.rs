@@ -3,12 +3,14 @@
 use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
 use console::Term;
 
+use crate::printable::printable;
+
 /// The width of a table, in characters: wide enough for a row of users, and narrow enough for a projector. If the terminal is
 /// narrower, the table fits the terminal.
 const WIDTH: u16 = 110;
 
 /// A table with this header and these rows. `numbers` are the indices of the columns to align to the right. Every line is
-/// indented by two spaces.
+/// indented by two spaces. No control character in a cell reaches the terminal.
 pub fn table<R: Into<Row>>(
     header: &[&str],
     numbers: &[usize],
@@ -28,5 +30,17 @@ pub fn table<R: Into<Row>>(
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    format!("  {}", table.trim_fmt().replace('\n', "\n  "))
+    printable(&format!("  {}", table.trim_fmt().replace('\n', "\n  ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_can_clear_no_screen() {
+        let table = table(&["user"], &[], [["\u{1b}[2J\u{7}"]]);
+        assert!(table.contains("\\x1b[2J\\x07"), "{table:?}");
+        assert!(!table.contains('\u{1b}'), "{table:?}");
+    }
 }

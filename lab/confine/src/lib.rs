@@ -10,8 +10,11 @@
 //!   process that asked for it ends. The supervisor is a "subreaper": even a process in a session of its own stays its
 //!   descendant.
 //!
+//! What a program leaves behind can be read by a [`helper`], which is another process of the same executable.
+//!
 //! An executable that confines commands must call [`supervise_if_asked`] at the beginning of `main`.
 
+pub mod helper;
 mod identity;
 #[cfg(target_os = "linux")]
 mod landlock;

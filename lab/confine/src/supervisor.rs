@@ -6,6 +6,7 @@ use std::io::{Error, Write, stderr};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -106,9 +107,15 @@ fn run(confinement: &Confinement, program: &mut Command) -> Result<WaitStatus> {
     ignore_stop_signals()?;
     let child = start(program, walls)?;
     leave_group_to_program(parent)?;
-    thread::spawn(move || watch(parent, &own));
+    let exceeded = Arc::new(OnceLock::new());
+    let watched = Arc::clone(&exceeded);
+    thread::spawn(move || watch(parent, &own, &watched));
     let ended = wait_for(child)?;
     end_all();
+    if let Some(limit) = exceeded.get() {
+        // `eprintln!` would panic if nobody reads standard error any more.
+        let _ = writeln!(stderr(), "stopped by the grader: {limit}");
+    }
     Ok(ended)
 }
 
@@ -237,8 +244,8 @@ fn wait_for(program: Pid) -> Result<WaitStatus> {
     }
 }
 
-/// Ends everything if the program exceeds a limit or if our parent has ended.
-fn watch(parent: Pid, own: &[PathBuf]) {
+/// Ends everything if the program exceeds a limit or if our parent has ended. `exceeded` then holds the limit.
+fn watch(parent: Pid, own: &[PathBuf], exceeded: &OnceLock<String>) {
     let start = Instant::now();
     loop {
         thread::sleep(CHECK_INTERVAL);
@@ -251,9 +258,8 @@ fn watch(parent: Pid, own: &[PathBuf]) {
             exit(ABANDONED);
         }
         if let Some(limit) = limits::exceeded(used(), own, start) {
+            let _ = exceeded.set(limit);
             end_all();
-            // `eprintln!` would panic if nobody reads standard error any more.
-            let _ = writeln!(stderr(), "stopped by the grader: {limit}");
         }
     }
 }
@@ -277,6 +283,11 @@ fn end_all() {
 
 #[cfg(target_os = "linux")]
 mod system {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::PathBuf;
+
     use super::{Pid, Result, Signal, Use};
     use anyhow::{Context, ensure};
     use nix::unistd::{geteuid, getppid};
@@ -353,7 +364,23 @@ mod system {
         Use {
             processes: found.len(),
             resident: pages.map(|pages| pages * procfs::page_size()).sum(),
+            nameless: nameless(&found),
         }
+    }
+
+    /// The size of all files without a name that these processes have open or in their memory, each counted once. Only root sees
+    /// those that are in memory, but not open.
+    fn nameless(processes: &[Process]) -> u64 {
+        let folders = processes.iter().flat_map(|process| {
+            let of_process = PathBuf::from(format!("/proc/{}", process.pid));
+            ["fd", "map_files"].map(|name| of_process.join(name))
+        });
+        let links = folders.filter_map(|folder| fs::read_dir(folder).ok());
+        let files = links.flatten().flatten().filter_map(|link| {
+            let file = fs::metadata(link.path()).ok()?;
+            (file.is_file() && file.nlink() == 0).then(|| ((file.dev(), file.ino()), file.len()))
+        });
+        files.collect::<BTreeMap<_, _>>().into_values().sum()
     }
 
     /// How many tasks (processes and threads) our user has now; `None` if the processes cannot be listed.

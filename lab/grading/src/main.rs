@@ -107,19 +107,21 @@ enum Command {
     Package {
         /// The platform that runs the autograder
         platform: Platform,
-        /// The archive to write; by default kafka-lab-gradescope.zip
-        #[arg(value_name = "FILE")]
-        file: Option<PathBuf>,
+        /// For Gradescope: the archive to write, by default kafka-lab-gradescope.zip. For Classroom 50: the folder to make, by
+        /// default kafka-lab-classroom50
+        #[arg(value_name = "FILE|DIR")]
+        path: Option<PathBuf>,
     },
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Platform {
     Gradescope,
+    Classroom50,
 }
 
 fn main() -> ExitCode {
-    confine::supervise_if_asked();
+    judge::help_if_asked();
     run_command(|| run(Arguments::parse().command))
 }
 
@@ -162,9 +164,9 @@ fn run(command: Command) -> Result<ExitCode> {
             jobs,
         } => review::review_submissions(submissions, out, jobs.into()),
         Command::Export { folder } => hand_out::export(&folder),
-        Command::Package {
-            platform: Platform::Gradescope,
-            file,
-        } => hand_out::gradescope(file),
+        Command::Package { platform, path } => match platform {
+            Platform::Gradescope => hand_out::gradescope(path),
+            Platform::Classroom50 => hand_out::classroom50(path),
+        },
     }
 }

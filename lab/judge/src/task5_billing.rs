@@ -3,9 +3,11 @@ mod checks;
 mod demo;
 mod desk;
 mod kills;
+mod reading;
 mod rows;
 mod runs;
 
 pub use checks::CHECKS;
 pub use demo::run as demo;
 pub use kills::survived_kills;
+pub use reading::read_database_if_asked;

@@ -45,7 +45,7 @@ fn scores(best: &[&Report], review: &str) -> Markup {
     let all = best.first().map(|report| Points::of(&report.checks));
     let all = all.unwrap_or_default();
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Scores" {
+        div.scroll.of-scores tabindex="0" role="region" aria-label="Scores" {
             table.scores {
                 thead {
                     tr {
@@ -176,13 +176,13 @@ fn heat_map(best: &[&Report], review: &str) -> Markup {
     checks.sort_by_key(|(failed, _)| Reverse(*failed));
     html! {
         p { "The check that most submissions fail comes first. The submission with the best score is on the left." }
-        div.scroll tabindex="0" role="region" aria-label="All verdicts" {
+        div.scroll.of-heat tabindex="0" role="region" aria-label="All verdicts" {
             table.heat {
                 thead {
                     tr {
                         th scope="col" { "check" }
                         th scope="col" { "failures" }
-                        @for report in best { th.name scope="col" { (link(report, review)) } }
+                        @for report in best { th.name scope="col" title=(report.submission) { (link(report, review)) } }
                     }
                 }
                 tbody {

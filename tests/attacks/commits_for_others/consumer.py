@@ -1,3 +1,4 @@
+# Commits offsets for groups of other tasks. That must gain no points.
 import os, signal, sys, time
 from confluent_kafka import Consumer, TopicPartition
 

@@ -1,4 +1,6 @@
+# Tries each kind of connection that no lab program needs. Our guard must refuse them all, and nothing leaves this machine.
 import socket
+
 # The test listens on a TCP port, on the UDP port of the same number, and on a Unix socket. The files beside this script
 # name them.
 here = __file__.replace('producer.py', '')

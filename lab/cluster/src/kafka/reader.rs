@@ -11,12 +11,30 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;
+use serde::{Deserialize, Serialize};
 
 use crate::isolation::Isolation;
 use crate::kafka::record::Record;
 use crate::wire::{ANSWER_LIMIT, OBSERVER};
 
-/// A consumer in no group. It must be dropped when topics are deleted: it might know things about a deleted topic of the same name.
+/// The longest time for reading what is wanted.
+pub const READ_LIMIT: Duration = ANSWER_LIMIT;
+
+/// How many bytes of records are read at a time. A lab sends less than one megabyte to a topic.
+const MOST_BYTES: usize = 32 << 20;
+
+/// What each record counts, in addition to its key and its value, in bytes.
+const BYTES_OF_RECORD: usize = 64;
+
+/// What was read.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Read {
+    Records(Vec<Record>),
+    /// There is more than can be read, for this reason.
+    TooMuch(String),
+}
+
+/// A consumer in no group.
 pub struct Reader {
     consumer: BaseConsumer,
     /// The topics that it knows.
@@ -35,6 +53,8 @@ impl Reader {
             .set("enable.auto.commit", "false")
             .set("isolation.level", isolation.level())
             .set("enable.partition.eof", "true")
+            // It fetches less in advance than it may read. A larger record is fetched in any case.
+            .set("queued.max.messages.kbytes", "8192")
             // The end of a partition is reported after the first fetch without records. This fetch need not wait for any.
             .set("fetch.wait.max.ms", "5");
         Ok(Self {
@@ -47,7 +67,7 @@ impl Reader {
     ///
     /// # Errors
     /// If they could not be read in 60 s.
-    pub fn read(&mut self, topic: &str, from: &[i64], to: &[i64]) -> Result<Vec<Record>> {
+    pub fn read(&mut self, topic: &str, from: &[i64], to: &[i64]) -> Result<Read> {
         if !self.topics.contains(topic) {
             // If librdkafka does not know the topic when partitions are assigned, it asks about the topic half a second later.
             self.consumer.fetch_metadata(Some(topic), ANSWER_LIMIT)?;
@@ -68,8 +88,9 @@ impl Reader {
         }
         self.consumer.assign(&start)?;
         let mut records = Vec::new();
-        wait::until("all records to be read", ANSWER_LIMIT, || {
-            while !unread.is_empty() {
+        let mut bytes = 0;
+        wait::until("all records to be read", READ_LIMIT, || {
+            while !unread.is_empty() && bytes <= MOST_BYTES {
                 match self.consumer.poll(Duration::from_millis(200)) {
                     None => return Ok(None),
                     Some(Err(KafkaError::PartitionEOF(partition))) => {
@@ -79,13 +100,21 @@ impl Reader {
                     Some(Err(error)) if is_about_the_connection(&error) => return Ok(None),
                     // Others may have come since.
                     Some(message) => {
-                        records.extend(Some(Record::from(&message?)).filter(is_wanted));
+                        let record = Record::from(&message?);
+                        if is_wanted(&record) {
+                            bytes += record.payload.bytes() + BYTES_OF_RECORD;
+                            records.push(record);
+                        }
                     }
                 }
             }
             Ok(Some(()))
         })?;
         self.consumer.unassign()?;
-        Ok(records)
+        Ok(if bytes > MOST_BYTES {
+            Read::TooMuch(format!("they are more than {} MB", MOST_BYTES >> 20))
+        } else {
+            Read::Records(records)
+        })
     }
 }

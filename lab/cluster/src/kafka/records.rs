@@ -7,7 +7,8 @@ use rdkafka::producer::{BaseRecord, Producer};
 
 use crate::fencing::fence;
 use crate::isolation::Isolation;
-use crate::kafka::reader::Reader;
+use crate::kafka::config::config;
+use crate::kafka::reading;
 use crate::kafka::record::{Payload, Record};
 use crate::kafka::{Kafka, Sender};
 use crate::wire::ANSWER_LIMIT;
@@ -21,7 +22,8 @@ impl Kafka {
     /// All records of a topic that a [`Isolation::ReadCommitted`] consumer reads, ordered by partition and offset.
     ///
     /// # Errors
-    /// If the topic does not exist, or not all records could be read in 60 s.
+    /// [`Unreadable`](crate::Unreadable) if they are too much. Other errors if the topic does not exist, or if not all records could
+    /// be read in 60 s.
     pub fn records(&self, topic: &str) -> Result<Vec<Record>> {
         self.records_as(topic, Isolation::ReadCommitted)
     }
@@ -29,7 +31,8 @@ impl Kafka {
     /// All records of a topic that a consumer with this isolation reads, ordered by partition and offset.
     ///
     /// # Errors
-    /// If the topic does not exist, or not all records could be read in 60 s.
+    /// [`Unreadable`](crate::Unreadable) if they are too much. Other errors if the topic does not exist, or if not all records could
+    /// be read in 60 s.
     pub fn records_as(&self, topic: &str, isolation: Isolation) -> Result<Vec<Record>> {
         let ends = self.ends_as(topic, isolation)?;
         let place = (topic.to_string(), isolation);
@@ -56,13 +59,8 @@ impl Kafka {
     ) -> Result<Vec<Record>> {
         let _waiting = count_as(Waiting::Kafka);
         let mut readers = self.readers.lock();
-        let mut reader = match readers.remove(&isolation) {
-            Some(reader) => reader,
-            None => Reader::new(&self.config(), isolation)?,
-        };
-        let records = reader.read(topic, from, to)?;
-        readers.insert(isolation, reader);
-        Ok(records)
+        let wanted = (topic, from, to);
+        reading::read(&mut readers, &self.bootstrap, isolation, wanted)
     }
 
     /// Publishes events with the user as the key, and waits until all are acknowledged.
@@ -109,7 +107,7 @@ impl Kafka {
         if let Some(kept) = self.producer.lock().take() {
             return Ok(kept);
         }
-        let mut config = self.config();
+        let mut config = config(&self.bootstrap);
         config.set("message.timeout.ms", ANSWER_LIMIT.as_millis().to_string());
         Ok(config.create_with_context(Undelivered::default())?)
     }

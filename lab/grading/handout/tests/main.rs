@@ -13,6 +13,7 @@ static JUDGED: [OnceLock<Vec<Judged>>; TASKS.len()] = [const { OnceLock::new() }
 static POOL: OnceLock<Pool> = OnceLock::new();
 
 fn main() -> ExitCode {
+    judge::help_if_asked();
     let arguments = Arguments::from_args();
     // Ctrl-C ends whatever a test is waiting for, and then Kafka is stopped.
     if let Err(error) = ctrlc::set_handler(wait::interrupt) {

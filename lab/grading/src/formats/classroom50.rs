@@ -1,4 +1,5 @@
-//! Classroom 50's `result.json`, by the schema `classroom50/result/v1`.
+//! Classroom 50's `result.json`, by the schema `classroom50/result/v1`. The platform refuses a score that is larger than its
+//! maximum, so bonus points count only up to the regular maximum.
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -61,7 +62,7 @@ pub fn classroom50(report: &Report) -> Result<String> {
         schema: "classroom50/result/v1",
         classroom: variable("CLASSROOM", "kafka-lab"),
         assignment: variable("ASSIGNMENT", "kafka-lab"),
-        assignment_type: variable("MODE", "individual"),
+        assignment_type: variable("ASSIGNMENT_TYPE", "individual"),
         owner: variable("OWNER", name_of_submission),
         submission: variable("SUBMISSION_TAG", &format!("submit/{name_of_submission}")),
         release: variable("RELEASE_URL", &commit),
@@ -69,7 +70,7 @@ pub fn classroom50(report: &Report) -> Result<String> {
         commit,
         datetime: variable("SUBMISSION_DATETIME", &now),
         graded_at: now,
-        score: report.score,
+        score: report.score.min(report.max_score),
         max_score: report.max_score,
         tests: tests.collect(),
     };

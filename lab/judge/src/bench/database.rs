@@ -1,31 +1,28 @@
 //! The billing database of a lane: an SQLite file that a program writes and that the lab reads from outside. The lab
-//! trusts nothing in it, and it never writes to it. It only locks it.
+//! trusts nothing in it, and it never writes to it. It only locks it. Another process reads it with SQLite: a file that has
+//! become too short can end a process that has mapped it into its memory.
 
+use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use broker::wait;
+use confine::helper::{Helper, Reply};
 use nix::libc;
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 /// The environment variable that gives a program the path of the database.
 pub const BILLING_DB: &str = "BILLING_DB";
 
-/// The largest file that a confined program may write, in bytes.
-pub const LARGEST: u64 = 64 << 20;
+/// The first argument of a process that reads a database. The second one is the folder of the database.
+pub const READER: &str = "--read-a-billing-database";
 
-/// The longest time that a query may take, whatever the database contains.
-const READ_LIMIT: Duration = Duration::from_secs(3);
-
-/// How long a query waits while the program is writing.
-const BUSY_LIMIT: Duration = Duration::from_secs(1);
+/// The name of the database in its folder.
+pub const FILE_NAME: &str = "billing.db";
 
 /// The byte of the file that a writer locks first. It is far behind any data (SQLite: File Locking, `RESERVED_BYTE`).
 const RESERVED_BYTE: libc::off_t = 0x4000_0001;
@@ -39,6 +36,7 @@ const WAL_WRITE_LOCK: libc::off_t = 120;
 pub struct Database {
     _made: TempDir,
     folder: PathBuf,
+    reader: RefCell<Helper>,
 }
 
 /// The write-ahead log of a database at one moment.
@@ -58,13 +56,15 @@ impl Database {
     /// Makes an empty folder for a database.
     ///
     /// # Errors
-    /// When the folder cannot be made.
+    /// When the folder cannot be made, or if the path of this executable is unknown.
     pub fn new() -> Result<Self> {
         let made = tempfile::tempdir()?;
         // With `SQLITE_OPEN_NOFOLLOW`, SQLite refuses a path that has a link in any part.
         let folder = fs::canonicalize(made.path())?;
+        let words = vec![READER.into(), folder.clone().into()];
         Ok(Self {
             _made: made,
+            reader: RefCell::new(Helper::new(words)?),
             folder,
         })
     }
@@ -76,7 +76,7 @@ impl Database {
 
     /// The path of the database, for [`BILLING_DB`].
     pub fn path(&self) -> PathBuf {
-        self.folder.join("billing.db")
+        self.folder.join(FILE_NAME)
     }
 
     /// Deletes everything in the folder.
@@ -124,47 +124,12 @@ impl Database {
         ]
     }
 
-    /// Opens the database for reading; `None` if there is no database yet. A query on the connection fails after 3 s.
+    /// Asks the process that reads the database. [`Helper::ask`] says what a question is, and what comes of it.
     ///
     /// # Errors
-    /// When something in the folder is not a plain file or is too large, or when the file cannot be opened.
-    pub fn open(&self) -> Result<Option<Connection>> {
-        if !self.is_there()? {
-            return Ok(None);
-        }
-        // Read-only, because a journal that a program left behind may name any file, and SQLite deletes the named file
-        // when it rolls back this journal.
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-            | OpenFlags::SQLITE_OPEN_NOFOLLOW
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(self.path(), flags)?;
-        connection.busy_timeout(BUSY_LIMIT)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        let end = Instant::now() + READ_LIMIT;
-        connection.progress_handler(10_000, Some(move || Instant::now() > end))?;
-        Ok(Some(connection))
-    }
-
-    /// Is there a database file? Anything except plain files is an error: opening it could block, or lead to a file
-    /// elsewhere.
-    fn is_there(&self) -> Result<bool> {
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            let metadata = match entry.metadata() {
-                // SQLite deletes its journal at the end of every transaction, so it may be gone by now.
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                metadata => metadata?,
-            };
-            let name = entry.file_name();
-            if !metadata.is_file() {
-                bail!("{} is not a plain file", name.display());
-            }
-            if metadata.len() > LARGEST {
-                bail!("{} is larger than {} MB", name.display(), LARGEST >> 20);
-            }
-        }
-        Ok(self.path().exists())
+    /// If that process fails for a reason that is not in the database.
+    pub fn ask(&self, question: &str) -> Result<Reply> {
+        self.reader.borrow_mut().ask(question, wait::check_stop)
     }
 
     /// Locks the database, so that every writer has to wait. Reading is still possible. Returns `None` if there is no
@@ -250,7 +215,7 @@ fn open_in_place(path: &Path) -> std::io::Result<File> {
 }
 
 /// Locks one byte for writing, unless somebody else has locked it. The lock belongs to the open file, not to the
-/// process: SQLite, which reads the database in this process, would release a lock of the process.
+/// process: a process loses its own lock when it closes the same file anywhere else, as [`Database::wait_for_a_write`] does.
 fn lock_byte(file: &File, at: libc::off_t) -> Result<bool> {
     set_lock(file, at, libc::F_WRLCK)
 }
@@ -277,7 +242,7 @@ fn set_lock(file: &File, at: libc::off_t, kind: libc::c_int) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Context;
+    use rusqlite::{Connection, OpenFlags};
 
     use super::*;
 
@@ -292,9 +257,11 @@ mod tests {
             connection.busy_timeout(Duration::from_millis(50))?;
             let lock = database.lock(Duration::ZERO)?;
             assert!(lock.is_some(), "{mode}");
-            // Reading does not unlock it.
+            // Reading does not unlock it, in this process or another.
+            database.wait_for_a_write(Duration::ZERO)?;
             let count = "SELECT count(*) FROM charges";
-            let reader = database.open()?.context("no database")?;
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+            let reader = Connection::open_with_flags(database.path(), flags)?;
             let rows: i64 = reader.query_row(count, [], |row| row.get(0))?;
             drop(reader);
             assert_eq!(rows, 1, "{mode}");

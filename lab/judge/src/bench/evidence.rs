@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, Error, Result, bail};
+use cluster::Unreadable;
 
 /// From when to when.
 pub type Stretch = (Instant, Instant);
@@ -74,7 +75,10 @@ impl Evidence {
             Outcome::Seen(evidence) => evidence
                 .downcast()
                 .map_err(|_| Error::msg(format!("two scenarios have the name {name}"))),
-            Outcome::Failed(error) => bail!("{error:#}"),
+            Outcome::Failed(error) => match error.downcast_ref::<Unreadable>() {
+                Some(unreadable) => bail!(unreadable.clone()),
+                None => bail!("{error:#}"),
+            },
             Outcome::Panicked => resume_unwind(Box::new(format!("scenario {name} panicked"))),
         }
     }

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use common::Payment;
+use serde::{Deserialize, Serialize};
 
 use crate::data::money::{Dollars, to_cents};
 
 /// A row of the table `charges`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
     pub event_id: String,
     pub user_id: String,

@@ -135,7 +135,7 @@ fn crash(stage: &mut Stage, name: &str, path: PathBuf, payments: &[Payment]) -> 
     command.env(BILLING_DB, database.path());
     let snapshot = |stage: &Stage| -> Result<Snapshot> {
         Ok(Snapshot {
-            charges: charges(&database),
+            charges: charges(&database)?,
             committed: stage.kafka.committed(BILLING_SERVICE, PAYMENTS)?,
         })
     };
@@ -146,7 +146,7 @@ fn crash(stage: &mut Stage, name: &str, path: PathBuf, payments: &[Payment]) -> 
     ));
     let mut program = stage.start_stalled_as(name, &mut command)?;
     // A student's program may never charge them. The findings say so.
-    program.until(LIMIT, || Ok(charges(&database).have_all(payments)))?;
+    program.until(LIMIT, || Ok(charges(&database)?.have_all(payments)))?;
     let before_kill = snapshot(stage)?;
     stage.say(format!("  {before_kill}"));
     stage.say("  kill -9.");

@@ -131,7 +131,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
 
     pub fn snapshot(&self) -> Result<Snapshot> {
         Ok(Snapshot {
-            charges: charges(self.lane.database()?),
+            charges: charges(self.lane.database()?)?,
             committed: self.committed()?,
         })
     }
@@ -263,7 +263,7 @@ impl<'a, 'pool> Desk<'a, 'pool> {
         let mut charged = 0;
         wait::while_it_changes(MOST_TIME, || {
             let runs = program.is_running()?;
-            charged = charged.max(charges(self.lane.database()?).different());
+            charged = charged.max(charges(self.lane.database()?)?.different());
             let is_over = seen()? || !runs;
             Ok((charged, if is_over { Duration::ZERO } else { quiet }))
         })

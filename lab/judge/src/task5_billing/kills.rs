@@ -431,13 +431,13 @@ impl Desk<'_, '_> {
             } else {
                 database.lock(LOCK_LIMIT)?
             };
-            let now = charges(database).how_many_of(batch);
+            let now = charges(database)?.how_many_of(batch);
             if now > charged {
                 (charged, since) = (now, Instant::now());
             }
-            let is_there = is_between(database, batch)
-                || charged == batch.len()
-                || (matches!(at, Write::First) && charged > 0);
+            let is_there = charged == batch.len()
+                || (matches!(at, Write::First) && charged > 0)
+                || is_between(database, batch)?;
             if is_there {
                 program.kill_if_running()?;
             } else if has_log {

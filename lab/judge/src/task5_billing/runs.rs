@@ -251,7 +251,7 @@ fn locked(lane: &Lane) -> Result<Locked> {
     // Nobody could write, so this is what the database held. When its last user has ended, a database with a write-ahead log
     // cannot be read while it is locked.
     let stalled = Snapshot {
-        charges: charges(lane.database()?),
+        charges: charges(lane.database()?)?,
         committed,
     };
     lane.note(format!("while it was locked: {stalled}"));

@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 
 use anyhow::Result;
 use broker::wait;
+use cluster::Unreadable;
 
 use crate::bench::lane::Lane;
 use crate::contract::STOP_LIMIT;
@@ -99,8 +100,8 @@ pub fn stopped_on_ctrl_c(status: Option<ExitStatus>, last_lines: &str) -> Verdic
 impl Check {
     /// Returns the check's verdict on the submission of this lane.
     ///
-    /// The check fails if an error occurs after the program has tampered with the broker. After any other error, the check is not
-    /// judged. A failed check also becomes not judged if Kafka has
+    /// The check fails if programs sent more than can be read, or if an error occurs after the program has tampered with the
+    /// broker. After any other error, the check is not judged. A failed check also becomes not judged if Kafka has
     /// stopped answering and the program has not tampered with the broker.
     pub fn judge(&self, lane: &Lane) -> Verdict {
         let verdict = (self.judge)(lane);
@@ -110,6 +111,20 @@ impl Check {
         {
             return too_late;
         }
+        let verdict = match verdict {
+            Ok(Verdict::Failed {
+                expected,
+                saw,
+                hint,
+            }) if lane.is_meddled_with() => Ok(Verdict::Failed {
+                expected,
+                saw: format!(
+                    "{saw}\nThe program also sent a request that may change topics or settings. No program of the lab needs that."
+                ),
+                hint,
+            }),
+            other => other,
+        };
         if let Ok(Verdict::Failed { .. }) = &verdict
             && !lane.is_meddled_with()
             && let Err(error) = lane.kafka().topics()
@@ -119,6 +134,13 @@ impl Check {
             };
         }
         verdict.unwrap_or_else(|error| {
+            if let Some(unreadable) = error.downcast_ref::<Unreadable>() {
+                return Verdict::Failed {
+                    expected: "no more records than the task asks for".to_string(),
+                    saw: unreadable.to_string(),
+                    hint: "How many records does your program send, and how large are they?".to_string(),
+                };
+            }
             if !lane.is_meddled_with() {
                 return Verdict::NotJudged {
                     why: format!("{error:#}"),
