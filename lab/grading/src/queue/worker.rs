@@ -87,11 +87,8 @@ pub fn work(connection: &Connection, jobs: usize, shared: Option<PathBuf>) -> Re
         Err(error) if !wait::interrupted() => Err(error),
         _ => {
             println!(
-                "{name} has left the group. {}",
-                match given_up? {
-                    0 => "It was judging nothing.".to_string(),
-                    count => format!("{count} submissions that it was judging are left to others."),
-                }
+                "{name} has left the group. Left to others, while being judged: {}.",
+                given_up?
             );
             Ok(())
         }
@@ -167,7 +164,9 @@ impl ConsumerContext for Member {
             // Noted before the next owner gets them, because this call comes first.
             match worker.give_up(|partition| lost.contains(&partition)) {
                 Ok(0) => {}
-                Ok(count) => println!("{count} submissions have moved to another worker."),
+                Ok(count) => {
+                    println!("Left to the new owner of a partition, while being judged: {count}.")
+                }
                 Err(error) => eprintln!("{error:#}"),
             }
         }
