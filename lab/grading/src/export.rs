@@ -19,6 +19,7 @@ const COPIED: &[&str] = &[
     "LICENSE-MIT",
     "common",
     "compose.yaml",
+    "lab/bench",
     "lab/broker",
     "lab/cli",
     "lab/cluster",

@@ -1,0 +1,90 @@
+//! `cargo lab bench`: measures what a commit costs. It is an executable of its own, because few people need it.
+
+mod machine;
+mod page;
+mod plan;
+mod results;
+mod spread;
+mod stand;
+mod trade;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use terminal::{ProgressBar, ensure_writable, run_command, write_file, write_page};
+
+use crate::machine::machine;
+use crate::plan::Plan;
+use crate::results::Results;
+use crate::stand::Stand;
+
+/// Measures what a commit costs on this machine: the speed of a consumer, and what comes again after a crash
+///
+/// This starts a Kafka of its own, publishes a million events, and reads them in batches of 1 to 10,000, with commits that wait
+/// for the broker's answer (sync), commits that do not wait (async), and without commits. Then consumers crash at the worst
+/// moment, and the next run counts the events that come again. Choices take turns, so compare them by their ratios: they depend
+/// less on the machine than the speeds.
+///
+/// The programs that are measured are built with optimization. The first such build takes a few minutes.
+#[derive(Parser)]
+#[command(name = "cargo lab bench", bin_name = "cargo lab bench")]
+struct Arguments {
+    /// Measures less: takes under two minutes instead of up to fifteen
+    #[arg(long)]
+    quick: bool,
+    /// Also writes the figures as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Also writes a page with a picture and tables
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
+    /// Also writes the picture alone, as SVG
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    run_command(|| bench(&Arguments::parse()))
+}
+
+fn bench(arguments: &Arguments) -> Result<ExitCode> {
+    let files = [&arguments.json, &arguments.page, &arguments.picture];
+    files
+        .iter()
+        .try_for_each(|file| ensure_writable(file.as_deref()))?;
+    let plan = if arguments.quick {
+        Plan::QUICK
+    } else {
+        Plan::WHOLE
+    };
+    let results = measure(&plan)?;
+    print!("{}", page::text(&results));
+    if let Some(file) = &arguments.json {
+        let text = serde_json::to_string_pretty(&results)?;
+        write_file(file, "report", &format!("{text}\n"))?;
+    }
+    if let Some(file) = &arguments.page {
+        write_page(file, &page::page(&results))?;
+    }
+    if let Some(file) = &arguments.picture {
+        write_file(file, "picture", &page::picture(&results))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(plan: &Plan) -> Result<Results> {
+    let steps = usize::try_from(Stand::steps(plan.events))? + trade::steps(plan);
+    let bar = ProgressBar::new(steps, "steps done");
+    let stand = Stand::new(plan.events, &bar)?;
+    let trade = trade::measure(&stand, plan, &bar);
+    bar.clear();
+    Ok(Results {
+        machine: machine(),
+        kafka: stand.kafka_in_words(),
+        events: stand.events,
+        rounds: plan.rounds,
+        trade: trade?,
+    })
+}
