@@ -1,12 +1,17 @@
 //! `cargo lab bench`: measures what a commit costs. It is an executable of its own, because few people need it.
 
+mod consumer;
+mod limit;
 mod machine;
 mod page;
+mod pause;
 mod plan;
 mod results;
+mod rounds;
 mod spread;
 mod stand;
 mod trade;
+mod yours;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,13 +24,16 @@ use crate::machine::machine;
 use crate::plan::Plan;
 use crate::results::Results;
 use crate::stand::Stand;
+use crate::yours::Own;
 
 /// Measures what a commit costs on this machine: the speed of a consumer, and what comes again after a crash
 ///
 /// This starts a Kafka of its own, publishes a million events, and reads them in batches of 1 to 10,000, with commits that wait
 /// for the broker's answer (sync), commits that do not wait (async), and without commits. Then consumers crash at the worst
-/// moment, and the next run counts the events that come again. Choices take turns, so compare them by their ratios: they depend
-/// less on the machine than the speeds.
+/// moment, and the next run counts the events that come again. It also shows how near the consumer comes to the limit of the
+/// Kafka client, and how long a fast consumer waits for librdkafka's pause.
+///
+/// Choices take turns, so compare them by their ratios: these depend less on the machine than the speeds.
 ///
 /// The programs that are measured are built with optimization. The first such build takes a few minutes.
 #[derive(Parser)]
@@ -34,6 +42,12 @@ struct Arguments {
     /// Measures less: takes under two minutes instead of up to fifteen
     #[arg(long)]
     quick: bool,
+    /// Measures your own consumer, too, whose batches have N events, and puts it on the picture
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    batch: Option<u64>,
+    /// With --batch: the executable of your consumer; by default it is built from your crate, with optimization
+    #[arg(long, value_name = "PATH", requires = "batch")]
+    program: Option<PathBuf>,
     /// Also writes the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -59,7 +73,10 @@ fn bench(arguments: &Arguments) -> Result<ExitCode> {
     } else {
         Plan::WHOLE
     };
-    let results = measure(&plan)?;
+    let own = arguments
+        .batch
+        .map(|batch| Own::find(arguments.program.as_deref(), batch));
+    let results = measure(&plan, own.transpose()?.as_ref())?;
     print!("{}", page::text(&results));
     if let Some(file) = &arguments.json {
         let text = serde_json::to_string_pretty(&results)?;
@@ -74,17 +91,27 @@ fn bench(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure(plan: &Plan) -> Result<Results> {
-    let steps = usize::try_from(Stand::steps(plan.events))? + trade::steps(plan);
+fn measure(plan: &Plan, own: Option<&Own>) -> Result<Results> {
+    let publishing = usize::try_from(Stand::steps(plan.events))?;
+    let steps = publishing
+        + trade::steps(plan)
+        + pause::steps(plan)
+        + limit::steps(plan)
+        + own.map_or(0, |_| plan.rounds);
     let bar = ProgressBar::new(steps, "steps done");
     let stand = Stand::new(plan.events, &bar)?;
-    let trade = trade::measure(&stand, plan, &bar);
-    bar.clear();
-    Ok(Results {
+    // Your own program comes first: if it cannot be measured, you learn it early.
+    let yours = own.map(|own| own.measure(&stand, plan, &bar)).transpose()?;
+    let results = Results {
         machine: machine(),
         kafka: stand.kafka_in_words(),
         events: stand.events,
         rounds: plan.rounds,
-        trade: trade?,
-    })
+        trade: trade::measure(&stand, plan, &bar)?,
+        pause: pause::measure(&stand, plan, &bar)?,
+        limit: limit::measure(&stand, plan, &bar)?,
+        yours,
+    };
+    bar.clear();
+    Ok(results)
 }

@@ -4,14 +4,22 @@ use cluster::table;
 use maud::{Markup, html};
 use pages::{Axis, Point, Series, log_plot, stand_alone};
 
+use crate::consumer::{Commit, PAUSE};
+use crate::limit::Compared;
+use crate::pause::Paused;
 use crate::results::Results;
 use crate::spread::Spread;
-use crate::trade::{Choice, Commit};
+use crate::trade::Choice;
+use crate::yours::Yours;
 
 /// What the picture shows, in words.
 const TITLE: &str = "Speed against replay, for batches of 1 to 10,000";
 
-/// The heads of the table's columns, and which of them hold numbers.
+/// What the figures in the tables are.
+const FIGURES: &str =
+    "Median of all rounds (smallest to largest). Shares compare runs of the same round.";
+
+/// The heads of the columns of the trade, and which of them hold numbers.
 const COLUMNS: [&str; 5] = [
     "batch of",
     "commit",
@@ -21,15 +29,49 @@ const COLUMNS: [&str; 5] = [
 ];
 const NUMBERS: [usize; 4] = [0, 2, 3, 4];
 
+/// The same for the pause.
+const PAUSE_COLUMNS: [&str; 4] = [
+    "pause, ms",
+    "commit",
+    "events a second",
+    "times the default",
+];
+const PAUSE_NUMBERS: [usize; 3] = [0, 2, 3];
+
+/// The same for the limit.
+const LIMIT_COLUMNS: [&str; 3] = [
+    "what is done with each event",
+    "events a second",
+    "share of the client alone",
+];
+const LIMIT_NUMBERS: [usize; 2] = [1, 2];
+
+/// Why a fast consumer waits.
+const WHY: &str = "Batches of 1,000. librdkafka fetches ahead. When its queue for a partition holds queued.min.messages \
+                   (100,000), it pauses for fetch.queue.backoff.ms (1,000 by default). A fast consumer empties the queue \
+                   sooner, and waits for the rest of the pause.";
+
 /// The figures as a table for the terminal.
 pub fn text(results: &Results) -> String {
     let rows = results.trade.iter().map(row);
-    format!(
-        "{}\n{}\n\n{}\n",
+    let mut text = format!(
+        "{}\n{FIGURES}\n\n{}\n",
         conditions(results),
-        "Median of all rounds (smallest to largest):",
         table(&COLUMNS, &NUMBERS, rows)
-    )
+    );
+    if !results.pause.is_empty() {
+        let rows = results.pause.iter().map(pause_row);
+        text += &format!(
+            "\n{WHY}\n\n{}\n",
+            table(&PAUSE_COLUMNS, &PAUSE_NUMBERS, rows)
+        );
+    }
+    let rows = results.limit.iter().map(limit_row);
+    text += &format!("\n{}\n", table(&LIMIT_COLUMNS, &LIMIT_NUMBERS, rows));
+    if let Some(yours) = &results.yours {
+        text += &format!("\n{}\n", about_yours(yours));
+    }
+    text
 }
 
 /// The figures as a page.
@@ -46,11 +88,21 @@ pub fn page(results: &Results) -> String {
                  Larger batches are faster, and more events come again. Each point is a batch size."
             }
             figure { div.scroll { (plot(results)) } }
-            (rows(results))
-            p.quiet {
-                "Median of all rounds (smallest to largest). The share compares runs of the same round. After a crash without any \
-                 commit, everything comes again."
+            @if let Some(yours) = &results.yours { p { (about_yours(yours)) } }
+            (html_table("Speed and replay", &COLUMNS, results.trade.iter().map(row)))
+            p.quiet { (FIGURES) " After a crash without any commit, everything comes again." }
+        }
+        @if !results.pause.is_empty() {
+            section {
+                h2 { "The pause: " code { (PAUSE) } }
+                p { (WHY) }
+                (html_table("Pauses", &PAUSE_COLUMNS, results.pause.iter().map(pause_row)))
             }
+        }
+        section {
+            h2 { "The limit" }
+            p { "How fast the Kafka client hands out events, and what remains of that if a consumer does its work." }
+            (html_table("The limit", &LIMIT_COLUMNS, results.limit.iter().map(limit_row)))
         }
     };
     pages::page("What a commit costs", &body)
@@ -71,16 +123,31 @@ fn conditions(results: &Results) -> String {
     )
 }
 
-fn rows(results: &Results) -> Markup {
+fn about_yours(yours: &Yours) -> String {
+    format!(
+        "Your consumer, batches of {}: {} events a second, which is {} of the measured consumer with sync commits. It commits \
+         each batch, so after a crash at the worst moment, {} events come again.",
+        thousands(yours.batch),
+        spread(&yours.events_per_second, whole),
+        spread(&yours.of_measured, share),
+        thousands(yours.batch)
+    )
+}
+
+fn html_table<const N: usize>(
+    about: &str,
+    columns: &[&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Speed and replay" {
+        div.scroll tabindex="0" role="region" aria-label=(about) {
             table.seconds {
                 thead {
-                    tr { @for name in COLUMNS { th.points scope="col" { (name) } } }
+                    tr { @for name in columns { th.points scope="col" { (name) } } }
                 }
                 tbody {
-                    @for choice in &results.trade {
-                        tr { @for cell in row(choice) { td.points { (cell) } } }
+                    @for row in rows {
+                        tr { @for cell in row { td.points { (cell) } } }
                     }
                 }
             }
@@ -93,8 +160,25 @@ fn row(choice: &Choice) -> [String; 5] {
         thousands(choice.batch),
         choice.commit.name().to_string(),
         spread(&choice.events_per_second, whole),
-        spread(&choice.of_no_commit, |share| format!("{share:.2}")),
+        spread(&choice.of_no_commit, share),
         spread(&choice.again, whole),
+    ]
+}
+
+fn pause_row(paused: &Paused) -> [String; 4] {
+    [
+        thousands(paused.milliseconds.into()),
+        paused.commit.name().to_string(),
+        spread(&paused.events_per_second, whole),
+        spread(&paused.times_the_default, share),
+    ]
+}
+
+fn limit_row(compared: &Compared) -> [String; 3] {
+    [
+        compared.reader.name().to_string(),
+        spread(&compared.events_per_second, whole),
+        spread(&compared.of_bare, share),
     ]
 }
 
@@ -104,7 +188,7 @@ fn plot(results: &Results) -> Markup {
         "events a second",
     ]
     .map(|name| Axis { name, value: whole });
-    let series = Commit::ALL.map(|commit| {
+    let of_trade = Commit::ALL.into_iter().map(|commit| {
         let choices = results.trade.iter();
         Series {
             name: name(commit),
@@ -114,6 +198,11 @@ fn plot(results: &Results) -> Markup {
                 .collect(),
         }
     });
+    let of_yours = results.yours.iter().map(|yours| Series {
+        name: "your consumer",
+        points: vec![point_of_yours(yours)],
+    });
+    let series: Vec<Series> = of_trade.chain(of_yours).collect();
     log_plot(TITLE, &axes[0], &axes[1], &series)
 }
 
@@ -125,8 +214,22 @@ fn name(commit: Commit) -> &'static str {
     }
 }
 
+fn range(spread: &Spread) -> (f64, f64, f64) {
+    (spread.smallest, spread.median, spread.largest)
+}
+
+fn point_of_yours(yours: &Yours) -> Point {
+    // The batch is at most 10,000.
+    let batch = f64::from(u32::try_from(yours.batch).unwrap_or(u32::MAX));
+    Point {
+        x: (batch, batch, batch),
+        y: range(&yours.events_per_second),
+        label: format!("yours, {}", thousands(yours.batch)),
+        words: about_yours(yours),
+    }
+}
+
 fn point(choice: &Choice) -> Point {
-    let range = |spread: &Spread| (spread.smallest, spread.median, spread.largest);
     let batch = thousands(choice.batch);
     Point {
         x: range(&choice.again),
@@ -152,6 +255,10 @@ fn spread(spread: &Spread, value: impl Fn(f64) -> String) -> String {
     } else {
         format!("{median} ({smallest} to {largest})")
     }
+}
+
+fn share(value: f64) -> String {
+    format!("{value:.2}")
 }
 
 /// A number without decimals.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limit::Compared;
+use crate::pause::Paused;
 use crate::trade::Choice;
+use crate::yours::Yours;
 
 /// Everything that was measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,4 +19,9 @@ pub struct Results {
     /// How often each speed was measured.
     pub rounds: usize,
     pub trade: Vec<Choice>,
+    /// Empty if there were too few events.
+    pub pause: Vec<Paused>,
+    pub limit: Vec<Compared>,
+    /// The user's consumer, if it was measured.
+    pub yours: Option<Yours>,
 }

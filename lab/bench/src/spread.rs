@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Why a figure may be missing.
+pub const NO_ROUNDS: &str = "nothing was measured, because the plan has no rounds";
+
 /// The smallest, the median and the largest value of all rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
@@ -22,6 +25,12 @@ impl Spread {
             largest: *values.last()?,
         })
     }
+
+    /// The spread of the ratios of these values to others, round by round.
+    pub fn of_ratios(values: &[f64], others: &[f64]) -> Option<Self> {
+        let pairs = values.iter().zip(others);
+        Self::of(pairs.map(|(value, other)| value / other))
+    }
 }
 
 #[cfg(test)]
@@ -34,5 +43,14 @@ mod tests {
         assert_eq!(of(&[3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(of(&[4.0, 1.0, 2.0, 3.0]), Some(2.0));
         assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn ratios_compare_values_of_the_same_round() {
+        let ratios = Spread::of_ratios(&[1.0, 30.0], &[2.0, 20.0]);
+        assert_eq!(
+            ratios.map(|ratios| (ratios.smallest, ratios.largest)),
+            Some((0.5, 1.5))
+        );
     }
 }

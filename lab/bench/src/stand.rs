@@ -1,7 +1,7 @@
 //! Where programs are measured: a Kafka of its own without the request log, filled with events, and programs that were built
 //! with optimization.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 
 /// The programs that are measured, all of the package `measured`.
 const PACKAGE: &str = "measured";
-const PROGRAMS: [&str; 2] = ["measured_consumer", "measured_again"];
+const PROGRAMS: [&str; 3] = ["measured_consumer", "measured_again", "measured_bare"];
 
 /// The place where programs are measured. Kafka ends when this is dropped.
 pub struct Stand {
@@ -36,6 +36,7 @@ pub struct Stand {
     broker: Broker,
     consumer: PathBuf,
     again: PathBuf,
+    bare: PathBuf,
 }
 
 impl Stand {
@@ -45,7 +46,7 @@ impl Stand {
     /// If a program does not compile, if Kafka cannot be started, or on Ctrl-C.
     pub fn new(events: u64, bar: &ProgressBar) -> Result<Self> {
         let targets = PROGRAMS.map(|program| (PACKAGE.to_string(), program.to_string()));
-        let [consumer, again] = <[PathBuf; 2]>::try_from(build_optimized(&targets)?)
+        let [consumer, again, bare] = <[PathBuf; 3]>::try_from(build_optimized(&targets)?)
             .ok()
             .context("Cargo built another number of programs than it should")?;
         let broker = Broker::start()?;
@@ -64,6 +65,7 @@ impl Stand {
             broker,
             consumer,
             again,
+            bare,
         })
     }
 
@@ -89,7 +91,13 @@ impl Stand {
         self.command(&self.again)
     }
 
-    fn command(&self, program: &PathBuf) -> Command {
+    /// The program that reads and does nothing else.
+    pub fn bare(&self) -> Command {
+        self.command(&self.bare)
+    }
+
+    /// A program that finds this Kafka.
+    pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env(BOOTSTRAP_SERVERS, self.broker.bootstrap());
         command

@@ -19,6 +19,7 @@ const COPIED: &[&str] = &[
     "LICENSE-MIT",
     "common",
     "compose.yaml",
+    "docs/images/trade.svg",
     "lab/bench",
     "lab/broker",
     "lab/cli",

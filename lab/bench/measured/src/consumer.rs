@@ -1,6 +1,6 @@
 //! Reads the clickstream as task 2 asks, in batches of any size and with any way to commit, and reports how fast it was.
 //!
-//!     measured_consumer GROUP BATCH sync|async|none EVENTS SECONDS ends|dies
+//!     measured_consumer GROUP BATCH sync|async|none EVENTS SECONDS ends|dies [SETTING=VALUE]…
 //!
 //! It stops after the last full batch of EVENTS, or after SECONDS. If it dies, then at the worst moment: it has processed
 //! this last batch, and not yet committed it.
@@ -11,9 +11,8 @@ use common::{
     CLICKSTREAM, Error, Event, EventCounts, SESSION_TIMEOUT_MS, bootstrap_servers, received,
     require_topic,
 };
-use measured::{Reading, argument, report};
+use measured::{Reading, argument, report, settings};
 use rdkafka::Message;
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 
 /// Returns how many events of each type the batch has.
@@ -38,7 +37,7 @@ fn main() -> Result<(), Error> {
     let dies = argument::<String>(6)? == "dies";
 
     require_topic(CLICKSTREAM)?;
-    let consumer: BaseConsumer = ClientConfig::new()
+    let consumer: BaseConsumer = settings(7)
         .set("bootstrap.servers", bootstrap_servers())
         .set("client.id", "consumer")
         .set("group.id", group)

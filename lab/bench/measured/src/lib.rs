@@ -1,8 +1,10 @@
-//! What the measured programs report to `cargo lab bench`: one line of JSON on standard output.
+//! What the measured programs have in common: their arguments, and what they report to `cargo lab bench`, as one line of JSON
+//! on standard output.
 
 use std::str::FromStr;
 
 use common::Error;
+use rdkafka::config::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 /// What a measured consumer did.
@@ -29,6 +31,17 @@ pub struct Again {
 pub fn report(what: &impl Serialize) -> Result<(), Error> {
     println!("{}", serde_json::to_string(what)?);
     Ok(())
+}
+
+/// The settings in the program's arguments from this position on, each as `NAME=VALUE`.
+pub fn settings(from: usize) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for setting in std::env::args().skip(from) {
+        if let Some((name, value)) = setting.split_once('=') {
+            config.set(name, value);
+        }
+    }
+    config
 }
 
 /// The program's argument at this position, counted from 1.
