@@ -1,9 +1,6 @@
 //! How near the consumer comes to the limit: to what the Kafka client hands out if nothing is done with it. The same loop in
 //! Python is measured, too, if this machine has what it needs.
 
-use std::process::Command;
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use measured::Reading;
 use serde::{Deserialize, Serialize};
@@ -11,6 +8,7 @@ use terminal::ProgressBar;
 
 use crate::consumer::{Commit, PAUSE, Run, SHORT_PAUSE, events_per_second};
 use crate::plan::Plan;
+use crate::python::{PYTHON, has_python};
 use crate::rounds::in_turns;
 use crate::spread::{NO_ROUNDS, Spread};
 use crate::stand::{Stand, reported};
@@ -19,9 +17,6 @@ const BATCH: u64 = 1_000;
 
 /// The same consumer in Python.
 const SCRIPT: &str = include_str!("../measured/consumer.py");
-
-/// How long Python may take to import a module.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// A way to read the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +61,7 @@ impl Reader {
             Self::Python => {
                 let batch = BATCH.to_string();
                 let arguments = ["-c", SCRIPT, group, &batch, &events, &seconds, &pause];
-                reported(stand.command("python3".as_ref()).args(arguments))?
+                reported(stand.command(PYTHON.as_ref()).args(arguments))?
             }
         };
         Ok(events_per_second(&reading))
@@ -107,10 +102,4 @@ pub fn measure(stand: &Stand, plan: &Plan, bar: &ProgressBar) -> Result<Vec<Comp
         })
     });
     compared.collect::<Option<_>>().context(NO_ROUNDS)
-}
-
-fn has_python() -> bool {
-    let mut ask = Command::new("python3");
-    broker::run(ask.args(["-c", "import confluent_kafka"]), LIMIT)
-        .is_ok_and(|output| output.status.success())
 }

@@ -1,13 +1,17 @@
 //! `cargo lab bench`: measures what a commit costs. It is an executable of its own, because few people need it.
 
 mod consumer;
+mod exactly_once;
 mod limit;
 mod machine;
 mod page;
 mod pause;
 mod plan;
+mod producer;
+mod python;
 mod results;
 mod rounds;
+mod solutions;
 mod spread;
 mod stand;
 mod trade;
@@ -23,6 +27,7 @@ use terminal::{ProgressBar, ensure_writable, run_command, write_file, write_page
 use crate::machine::machine;
 use crate::plan::Plan;
 use crate::results::Results;
+use crate::solutions::Solutions;
 use crate::stand::Stand;
 use crate::yours::Own;
 
@@ -31,7 +36,8 @@ use crate::yours::Own;
 /// This starts a Kafka of its own, publishes a million events, and reads them in batches of 1 to 10,000, with commits that wait
 /// for the broker's answer (sync), commits that do not wait (async), and without commits. Then consumers crash at the worst
 /// moment, and the next run counts the events that come again. It also shows how near the consumer comes to the limit of the
-/// Kafka client, and how long a fast consumer waits for librdkafka's pause.
+/// Kafka client, and how long a fast consumer waits for librdkafka's pause. If you have the solutions, it measures the producer
+/// with several settings, and what exactly-once costs.
 ///
 /// Choices take turns, so compare them by their ratios: these depend less on the machine than the speeds.
 ///
@@ -92,17 +98,19 @@ fn bench(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 fn measure(plan: &Plan, own: Option<&Own>) -> Result<Results> {
-    let publishing = usize::try_from(Stand::steps(plan.events))?;
-    let steps = publishing
+    let solutions = Solutions::find()?;
+    let of_solutions = producer::steps(plan) + exactly_once::steps(plan);
+    let steps = usize::try_from(Stand::steps(plan.events))?
         + trade::steps(plan)
         + pause::steps(plan)
         + limit::steps(plan)
+        + solutions.as_ref().map_or(0, |_| of_solutions)
         + own.map_or(0, |_| plan.rounds);
     let bar = ProgressBar::new(steps, "steps done");
     let stand = Stand::new(plan.events, &bar)?;
     // Your own program comes first: if it cannot be measured, you learn it early.
     let yours = own.map(|own| own.measure(&stand, plan, &bar)).transpose()?;
-    let results = Results {
+    let mut results = Results {
         machine: machine(),
         kafka: stand.kafka_in_words(),
         events: stand.events,
@@ -110,8 +118,14 @@ fn measure(plan: &Plan, own: Option<&Own>) -> Result<Results> {
         trade: trade::measure(&stand, plan, &bar)?,
         pause: pause::measure(&stand, plan, &bar)?,
         limit: limit::measure(&stand, plan, &bar)?,
+        producer: Vec::new(),
+        exactly_once: Vec::new(),
         yours,
     };
+    if let Some(solutions) = &solutions {
+        results.producer = producer::measure(&stand, plan, solutions, &bar)?;
+        results.exactly_once = exactly_once::measure(&stand, plan, &solutions.copier, &bar)?;
+    }
     bar.clear();
     Ok(results)
 }

@@ -5,8 +5,10 @@ use maud::{Markup, html};
 use pages::{Axis, Point, Series, log_plot, stand_alone};
 
 use crate::consumer::{Commit, PAUSE};
+use crate::exactly_once::Copied;
 use crate::limit::Compared;
 use crate::pause::Paused;
+use crate::producer::Published;
 use crate::results::Results;
 use crate::spread::Spread;
 use crate::trade::Choice;
@@ -46,6 +48,19 @@ const LIMIT_COLUMNS: [&str; 3] = [
 ];
 const LIMIT_NUMBERS: [usize; 2] = [1, 2];
 
+/// The same for the producer.
+const PRODUCER_COLUMNS: [&str; 3] = ["producer", "events a second", "share of the client alone"];
+const PRODUCER_NUMBERS: [usize; 2] = [1, 2];
+
+/// The same for exactly-once.
+const COPY_COLUMNS: [&str; 4] = [
+    "batch of",
+    "events a second: flush, then commit",
+    "transactions",
+    "share with transactions",
+];
+const COPY_NUMBERS: [usize; 4] = [0, 1, 2, 3];
+
 /// Why a fast consumer waits.
 const WHY: &str = "Batches of 1,000. librdkafka fetches ahead. When its queue for a partition holds queued.min.messages \
                    (100,000), it pauses for fetch.queue.backoff.ms (1,000 by default). A fast consumer empties the queue \
@@ -68,6 +83,14 @@ pub fn text(results: &Results) -> String {
     }
     let rows = results.limit.iter().map(limit_row);
     text += &format!("\n{}\n", table(&LIMIT_COLUMNS, &LIMIT_NUMBERS, rows));
+    if !results.producer.is_empty() {
+        let rows = results.producer.iter().map(producer_row);
+        text += &format!("\n{}\n", table(&PRODUCER_COLUMNS, &PRODUCER_NUMBERS, rows));
+    }
+    if !results.exactly_once.is_empty() {
+        let rows = results.exactly_once.iter().map(copy_row);
+        text += &format!("\n{}\n", table(&COPY_COLUMNS, &COPY_NUMBERS, rows));
+    }
     if let Some(yours) = &results.yours {
         text += &format!("\n{}\n", about_yours(yours));
     }
@@ -103,6 +126,23 @@ pub fn page(results: &Results) -> String {
             h2 { "The limit" }
             p { "How fast the Kafka client hands out events, and what remains of that if a consumer does its work." }
             (html_table("The limit", &LIMIT_COLUMNS, results.limit.iter().map(limit_row)))
+        }
+        @if !results.producer.is_empty() {
+            section {
+                h2 { "The producer" }
+                p {
+                    "Events that were made before, with their keys. Each row changes one setting of task 1, or the program. The \
+                     client alone is a program that does not look at its delivery reports."
+                }
+                (html_table("The producer", &PRODUCER_COLUMNS, results.producer.iter().map(producer_row)))
+            }
+        }
+        @if !results.exactly_once.is_empty() {
+            section {
+                h2 { "Exactly once" }
+                p { "The loop of task 6, with one transaction per batch, and the same loop without transactions." }
+                (html_table("Exactly once", &COPY_COLUMNS, results.exactly_once.iter().map(copy_row)))
+            }
         }
     };
     pages::page("What a commit costs", &body)
@@ -179,6 +219,23 @@ fn limit_row(compared: &Compared) -> [String; 3] {
         compared.reader.name().to_string(),
         spread(&compared.events_per_second, whole),
         spread(&compared.of_bare, share),
+    ]
+}
+
+fn producer_row(published: &Published) -> [String; 3] {
+    [
+        published.way.clone(),
+        spread(&published.events_per_second, whole),
+        spread(&published.of_bare, share),
+    ]
+}
+
+fn copy_row(copied: &Copied) -> [String; 4] {
+    [
+        thousands(copied.batch),
+        spread(&copied.flush, whole),
+        spread(&copied.transactions, whole),
+        spread(&copied.of_flush, share),
     ]
 }
 

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::exactly_once::Copied;
 use crate::limit::Compared;
 use crate::pause::Paused;
+use crate::producer::Published;
 use crate::trade::Choice;
 use crate::yours::Yours;
 
@@ -22,6 +24,9 @@ pub struct Results {
     /// Empty if there were too few events.
     pub pause: Vec<Paused>,
     pub limit: Vec<Compared>,
+    /// This and the next are empty if the workspace does not contain the solutions.
+    pub producer: Vec<Published>,
+    pub exactly_once: Vec<Copied>,
     /// The user's consumer, if it was measured.
     pub yours: Option<Yours>,
 }

@@ -15,9 +15,6 @@ use judge::random_events;
 use serde::de::DeserializeOwned;
 use terminal::ProgressBar;
 
-/// How many partitions the topic has.
-const PARTITIONS: i32 = 3;
-
 /// How many events are published at a time.
 const AT_A_TIME: u64 = 10_000;
 
@@ -40,6 +37,9 @@ pub struct Stand {
 }
 
 impl Stand {
+    /// How many partitions a topic has.
+    pub const PARTITIONS: i32 = 3;
+
     /// Builds the programs, starts Kafka, and publishes the events. The bar counts one for every 10,000 of them.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Stand {
         let kafka = Kafka::at(broker.bootstrap());
         kafka.wait_for_coordinators()?;
         kafka.stop_request_log()?;
-        kafka.create_topics(&[(CLICKSTREAM, PARTITIONS)])?;
+        kafka.create_topics(&[(CLICKSTREAM, Self::PARTITIONS)])?;
         for first in (0..events).step_by(usize::try_from(AT_A_TIME)?) {
             let some = random_events(first, AT_A_TIME.min(events - first));
             kafka.publish(CLICKSTREAM, &some)?;

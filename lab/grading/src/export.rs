@@ -32,7 +32,7 @@ const COPIED: &[&str] = &[
 ];
 
 /// Members of the workspace that students do not get.
-const NOT_FOR_STUDENTS: &[&str] = &["solutions", "tests/bank", GRADING];
+const NOT_FOR_STUDENTS: &[&str] = &["solutions", "solutions/measured", "tests/bank", GRADING];
 
 /// The member that an autograder gets, but students do not.
 const GRADING: &str = "lab/grading";

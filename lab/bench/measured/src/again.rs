@@ -37,14 +37,20 @@ fn main() -> Result<(), Error> {
     while done.contains(&false) {
         let polled = consumer.poll(Duration::from_millis(500));
         if let Some(Err(KafkaError::PartitionEOF(partition))) = polled {
-            done[usize::try_from(partition)?] = true;
+            if let Some(done) = done.get_mut(usize::try_from(partition)?) {
+                *done = true;
+            }
             continue;
         }
         let Some(message) = received(polled)? else {
             continue;
         };
         let partition = usize::try_from(message.partition())?;
-        if message.offset() < next[partition] {
+        let Some(&next) = next.get(partition) else {
+            // The crashed consumer had read nothing there.
+            continue;
+        };
+        if message.offset() < next {
             again.events += 1;
         } else {
             done[partition] = true;
