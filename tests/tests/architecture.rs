@@ -13,8 +13,8 @@ use crate::trial;
 /// The crates in `lab/`, and `common`, in the order of the picture in ARCHITECTURE.md. A crate may use only crates that
 /// come after it in this list.
 const CRATES: &[&str] = &[
-    "cli", "grading", "watch", "terminal", "pages", "judge", "cluster", "broker", "confine",
-    "common",
+    "cli", "grading", "watch", "bench", "terminal", "pages", "judge", "cluster", "broker",
+    "confine", "common",
 ];
 
 pub fn trials() -> Vec<Trial> {

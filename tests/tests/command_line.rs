@@ -18,10 +18,11 @@ const PORTS: Range<u16> = 10_000..16_384;
 pub const LIMIT: Duration = Duration::from_secs(300);
 
 /// The executables of `cargo lab`, by package.
-const EXECUTABLES: [(&str, &str); 3] = [
+const EXECUTABLES: [(&str, &str); 4] = [
     ("cli", "lab"),
     ("grading", "lab-grading"),
     ("watch", "lab-watch"),
+    ("bench", "lab-bench"),
 ];
 
 /// `cargo lab` with a port of its own, so that it never uses the Kafka that somebody is working with. Dropping it stops
@@ -53,6 +54,10 @@ impl CommandLine {
             Some(&"watch") => {
                 words.next();
                 2
+            }
+            Some(&"bench") => {
+                words.next();
+                3
             }
             _ => 0,
         };

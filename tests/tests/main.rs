@@ -6,6 +6,7 @@
 mod architecture;
 mod attacks;
 mod bank;
+mod bench;
 mod browser;
 mod check;
 mod clients;
@@ -104,6 +105,7 @@ fn main() -> ExitCode {
         commands::trials(),
         connections::trials(),
         watch::trials(),
+        bench::trials(),
         partitions::trials(),
         demo::trials(),
         check::trials(),

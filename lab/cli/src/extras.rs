@@ -22,6 +22,12 @@ pub const WATCH: Extra = Extra {
     executable: "lab-watch",
 };
 
+/// The executable of `cargo lab bench`.
+pub const BENCH: Extra = Extra {
+    package: "bench",
+    executable: "lab-bench",
+};
+
 /// The executable of `cargo lab grade`, `worker`, `review`, `export` and `package`.
 pub const GRADING: Extra = Extra {
     package: "grading",

@@ -24,7 +24,7 @@ use clap::{Args, Parser, Subcommand};
 use terminal::run_command;
 
 use crate::check::{Output, Selection};
-use crate::extras::{GRADING, WATCH, become_extra};
+use crate::extras::{BENCH, GRADING, WATCH, become_extra};
 
 const TOOLS: &str = "\
 Kafka's own tools, with the same arguments as on the slides (--bootstrap-server is added for you):
@@ -142,6 +142,8 @@ enum Command {
         #[arg(long, value_name = "K", default_value_t = 0)]
         malformed: usize,
     },
+    /// Measures what a commit costs: the speed of a consumer, and what comes again after a crash
+    Bench(Words),
     /// For instructors: grades submissions, whose programs run confined
     Grade(Words),
     /// For instructors: judges submissions of a class that is graded on many machines
@@ -216,6 +218,7 @@ fn run(command: Command) -> Result<ExitCode> {
             malformed,
         } => pay::pay(payments, duplicates, malformed),
         Command::Watch(Words { words }) => become_extra(WATCH, words),
+        Command::Bench(Words { words }) => become_extra(BENCH, words),
         Command::Partitions {
             keys,
             partitions,

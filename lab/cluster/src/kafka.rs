@@ -31,6 +31,7 @@ use crate::TopicPartition;
 use crate::isolation::Isolation;
 use crate::kafka::config::config;
 use crate::kafka::known::Known;
+use crate::log_level::set_log_level;
 use crate::wire::{ANSWER_LIMIT, Brokers};
 
 /// How long Kafka may take to delete a group or a topic, before we give the broker up.
@@ -127,6 +128,14 @@ impl Kafka {
     /// If the cluster does not answer.
     pub fn wait_for_coordinators(&self) -> Result<()> {
         self.ask(|brokers| brokers.wait_for_coordinators(ANSWER_LIMIT))
+    }
+
+    /// Stops the request log of the lab's broker, until the broker ends. It costs time, so speed is measured without it.
+    ///
+    /// # Errors
+    /// If the broker does not answer or refuses.
+    pub fn stop_request_log(&self) -> Result<()> {
+        self.ask(|brokers| set_log_level(brokers, "kafka.request.logger", "WARN"))
     }
 
     /// Asks the brokers over Kafka's wire protocol.

@@ -8,6 +8,7 @@ mod isolation;
 mod kafka;
 mod leaving;
 mod live_group;
+mod log_level;
 mod member_names;
 mod offset_table;
 mod partitioner;

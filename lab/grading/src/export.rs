@@ -19,6 +19,8 @@ const COPIED: &[&str] = &[
     "LICENSE-MIT",
     "common",
     "compose.yaml",
+    "docs/images/trade.svg",
+    "lab/bench",
     "lab/broker",
     "lab/cli",
     "lab/cluster",
@@ -30,7 +32,7 @@ const COPIED: &[&str] = &[
 ];
 
 /// Members of the workspace that students do not get.
-const NOT_FOR_STUDENTS: &[&str] = &["solutions", "tests/bank", GRADING];
+const NOT_FOR_STUDENTS: &[&str] = &["solutions", "solutions/measured", "tests/bank", GRADING];
 
 /// The member that an autograder gets, but students do not.
 const GRADING: &str = "lab/grading";

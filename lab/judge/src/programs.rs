@@ -11,5 +11,6 @@ pub mod transcript;
 mod workspace;
 
 pub use workspace::{
-    BUILD_LIMIT, Built, PROGRAMS, Version, build, build_command, build_in, cargo, target, workspace,
+    BUILD_LIMIT, Built, PROGRAMS, Version, build, build_command, build_in, build_optimized, cargo,
+    target, workspace,
 };

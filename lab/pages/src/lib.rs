@@ -5,6 +5,7 @@
 //! - [`report_page`] shows the verdicts on a submission, and what happened when a check failed.
 //! - `review_page` also shows the submission beside the starter and the solution, hole by hole.
 //! - `class_page` shows a class: the scores, which submissions fail the same checks, and a table of all verdicts.
+//! - [`log_plot`] draws points on two logarithmic axes, for a [`page`] of measurements or as a picture of its own.
 //! - `profile_page` shows where the seconds of grading went.
 
 #[cfg(feature = "review")]
@@ -16,6 +17,7 @@ mod compare;
 mod figure;
 #[cfg(feature = "review")]
 mod highlight;
+mod log_plot;
 mod page;
 #[cfg(feature = "review")]
 mod profile;
@@ -32,6 +34,8 @@ mod verdicts;
 pub use class::class_page;
 #[cfg(feature = "review")]
 pub use compare::Versions;
+pub use log_plot::{Axis, Point, Series, log_plot, stand_alone};
+pub use page::page;
 #[cfg(feature = "review")]
 pub use profile::{Profiled, profile_page};
 pub use report::report_page;

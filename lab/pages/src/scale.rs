@@ -1,4 +1,4 @@
-//! The places of seconds and offsets in a figure.
+//! The places of seconds, offsets and other values in a figure.
 
 /// A linear map from a range of values to places.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,40 @@ impl Scale {
             .take_while(|tick| *tick <= self.to + step * 1e-6)
             .collect()
     }
+}
+
+/// A map from a range of positive values to places, on which equal factors have equal lengths.
+#[derive(Clone, Copy, Debug)]
+pub struct LogScale(Scale);
+
+impl LogScale {
+    /// Fits these values between two places. The range ends at powers of ten.
+    pub fn new(values: impl Iterator<Item = f64>, places: (f64, f64)) -> Self {
+        let logs: Vec<f64> = values.map(log).collect();
+        let least = logs.iter().copied().fold(f64::INFINITY, f64::min).min(1e9);
+        let most = logs.iter().copied().fold(least, f64::max);
+        Self(Scale::new((least.floor(), most.ceil()), places))
+    }
+
+    /// The place of a value. Zero has none on such a scale, so it is at the lower end.
+    pub fn place(&self, value: f64) -> f64 {
+        self.0.place(log(value))
+    }
+
+    /// The powers of ten within the range.
+    pub fn ticks(&self) -> Vec<f64> {
+        let mut power = self.0.from;
+        let mut ticks = Vec::new();
+        while power <= self.0.to {
+            ticks.push(10_f64.powf(power));
+            power += 1.0;
+        }
+        ticks
+    }
+}
+
+fn log(value: f64) -> f64 {
+    value.max(f64::MIN_POSITIVE).log10()
 }
 
 /// A map from times to places. A silence, in which nothing happens, takes little room if it is long.
@@ -156,6 +190,14 @@ mod tests {
     #[test]
     fn an_empty_range_has_a_place() {
         assert!((Scale::new((5.0, 5.0), (10.0, 20.0)).place(5.0) - 10.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn equal_factors_have_equal_lengths() {
+        let scale = LogScale::new([2.0, 900.0].into_iter(), (0.0, 300.0));
+        assert_eq!(scale.ticks(), [1.0, 10.0, 100.0, 1000.0]);
+        assert_eq!(scale.place(10.0), 100.0);
+        assert_eq!(scale.place(0.0), 0.0);
     }
 
     #[test]

@@ -11,6 +11,6 @@ mod verdicts;
 pub use atomic_write::write_atomically;
 pub use exit::{Usage, run_command};
 pub use lab_kafka::{no_group, running};
-pub use page_file::{ensure_writable, write_history, write_page};
+pub use page_file::{ensure_writable, write_file, write_history, write_page};
 pub use progress_bar::ProgressBar;
 pub use verdicts::{exit_code, not_judged, print_verdicts, sign};

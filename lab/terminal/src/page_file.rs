@@ -1,4 +1,4 @@
-//! Writes a page or a history to the file that the user named.
+//! Writes a page, a history or something else to the file that the user named.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub fn ensure_writable(file: Option<&Path>) -> Result<()> {
 /// # Errors
 /// When the file cannot be written. Then it is unchanged.
 pub fn write_page(file: &Path, html: &str) -> Result<()> {
-    write(file, "page", html)
+    write_file(file, "page", html)
 }
 
 /// Writes the history, and says on standard error where it is.
@@ -29,10 +29,14 @@ pub fn write_page(file: &Path, html: &str) -> Result<()> {
 /// # Errors
 /// When the file cannot be written. Then it is unchanged.
 pub fn write_history(file: &Path, lines: &str) -> Result<()> {
-    write(file, "history", lines)
+    write_file(file, "history", lines)
 }
 
-fn write(file: &Path, what: &str, text: &str) -> Result<()> {
+/// Writes this text, and says on standard error where it is. `what` is a noun in the singular, such as "picture".
+///
+/// # Errors
+/// When the file cannot be written. Then it is unchanged.
+pub fn write_file(file: &Path, what: &str, text: &str) -> Result<()> {
     write_atomically(file, text.as_bytes()).with_context(|| cannot_write(file))?;
     eprintln!("\nThe {what} is in {}.", file.display());
     Ok(())

@@ -1,8 +1,12 @@
 //! The records of a cluster: reading them and publishing them.
 
-use anyhow::{Result, anyhow, bail};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
 use broker::spent::{Waiting, count_as};
+use broker::wait;
 use common::Undelivered;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseRecord, Producer};
 
 use crate::fencing::fence;
@@ -12,6 +16,9 @@ use crate::kafka::reading;
 use crate::kafka::record::{Payload, Record};
 use crate::kafka::{Kafka, Sender};
 use crate::wire::ANSWER_LIMIT;
+
+/// How long a look at the client takes while its queue is full.
+const ROOM_PAUSE: Duration = Duration::from_millis(10);
 
 /// Whether no partition has more at first than later, and there are as many of them.
 fn is_before(first: &[i64], later: &[i64]) -> bool {
@@ -86,7 +93,15 @@ impl Kafka {
             record.partition = partition;
             record.key = payload.key.as_deref();
             record.payload = payload.value.as_deref();
-            producer.send(record).map_err(|(error, _)| anyhow!(error))?;
+            while let Err((error, refused)) = producer.send(record) {
+                if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                    bail!(error);
+                }
+                // There are more than the client keeps. It has room as soon as the broker has some of them.
+                wait::check_stop()?;
+                producer.poll(ROOM_PAUSE);
+                record = refused;
+            }
         }
         producer.flush(ANSWER_LIMIT)?;
         self.known.forget_answers();

@@ -1,0 +1,113 @@
+//! How fast a producer is with several settings, beside the limit of its client, and beside the same in Python.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use measured::Reading;
+use serde::{Deserialize, Serialize};
+use terminal::ProgressBar;
+
+use crate::consumer::events_per_second;
+use crate::plan::Plan;
+use crate::python::{PYTHON, has_python};
+use crate::rounds::in_turns;
+use crate::solutions::Solutions;
+use crate::spread::{NO_ROUNDS, Spread};
+use crate::stand::{Stand, reported};
+
+/// The topic for what the producers publish.
+const TOPIC: &str = "produced";
+
+/// A producer publishes this share of the events that the consumers read.
+const SHARE: u64 = 5;
+
+/// What task 1 asks for. Later settings replace earlier ones.
+const OF_TASK_1: &str = "acks=all linger.ms=5";
+
+/// The ways to publish: what they are called, how they run, and their settings beside those of task 1. The first is the limit
+/// that the others are compared to.
+const WAYS: [(&str, Runs, &str); 7] = [
+    ("the client alone", Runs::Bare, ""),
+    ("as in task 1", Runs::WithReports, ""),
+    ("linger.ms=0", Runs::WithReports, "linger.ms=0"),
+    ("linger.ms=50", Runs::WithReports, "linger.ms=50"),
+    ("acks=1", Runs::WithReports, "acks=1"),
+    (
+        "enable.idempotence=true",
+        Runs::WithReports,
+        "enable.idempotence=true",
+    ),
+    ("as in task 1, in Python", Runs::Python, ""),
+];
+
+/// How a producer runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runs {
+    /// Nobody looks at the delivery reports.
+    Bare,
+    /// A callback counts the delivery reports.
+    WithReports,
+    Python,
+}
+
+/// How fast one way to publish is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Published {
+    pub way: String,
+    pub events_per_second: Spread,
+    /// The share of the speed of the client alone, in the same round.
+    pub of_bare: Spread,
+}
+
+/// How many steps of the bar [`measure`] takes, with Python.
+pub fn steps(plan: &Plan) -> usize {
+    WAYS.len() * plan.rounds
+}
+
+/// Measures all ways to publish, in turns. Python is left out if it cannot import `confluent_kafka`.
+///
+/// # Errors
+/// If a measured program fails, or on Ctrl-C.
+pub fn measure(
+    stand: &Stand,
+    plan: &Plan,
+    solutions: &Solutions,
+    bar: &ProgressBar,
+) -> Result<Vec<Published>> {
+    stand.kafka.create_topics(&[(TOPIC, Stand::PARTITIONS)])?;
+    let mut ways = WAYS.to_vec();
+    if !has_python() {
+        ways.retain(|(_, runs, _)| *runs != Runs::Python);
+    }
+    let events = (stand.events / SHARE).to_string();
+    let speeds = in_turns("produce", &ways, plan.rounds, bar, |(_, runs, own), _| {
+        let mut command = start(stand, *runs, solutions);
+        command.args([TOPIC, &events]);
+        match runs {
+            Runs::Bare => command.arg("bare"),
+            Runs::WithReports => command.arg("reports"),
+            Runs::Python => &mut command,
+        };
+        command.args(OF_TASK_1.split_whitespace().chain(own.split_whitespace()));
+        Ok(events_per_second(&reported::<Reading>(&mut command)?))
+    })?;
+    let published = ways.iter().zip(&speeds).map(|((way, ..), of_way)| {
+        Some(Published {
+            way: (*way).to_string(),
+            events_per_second: Spread::of(of_way.iter().copied())?,
+            of_bare: Spread::of_ratios(of_way, &speeds[0])?,
+        })
+    });
+    published.collect::<Option<_>>().context(NO_ROUNDS)
+}
+
+fn start(stand: &Stand, runs: Runs, solutions: &Solutions) -> Command {
+    match runs {
+        Runs::Bare | Runs::WithReports => stand.command(&solutions.producer),
+        Runs::Python => {
+            let mut python = stand.command(PYTHON.as_ref());
+            python.arg(&solutions.script);
+            python
+        }
+    }
+}
