@@ -73,10 +73,12 @@ impl CommandLine {
         self.isolate(command)
     }
 
-    /// A shell script in which `$0` is the executable `lab`.
+    /// A shell script in which `$0` is the executable `lab`, and `$1` is `lab-watch`.
     pub fn shell(&self, script: &str) -> Command {
         let mut command = Command::new("sh");
-        command.args(["-c", script]).arg(&self.executables[0]);
+        command
+            .args(["-c", script])
+            .args([&self.executables[0], &self.executables[2]]);
         self.isolate(command)
     }
 

@@ -92,7 +92,7 @@ fn once_or_until_its_reader_goes() -> Result<()> {
     let numbers: Vec<&str> = all.split_whitespace().collect();
     ensure!(numbers.starts_with(&["all", "1", "1"]), "{printed}");
     // After the table, nothing more happens in the group. So the command can end only because its reader has ended.
-    let mut watch = Program::run("watch", &mut lab.shell("\"$0\" watch lab-group | head -6"))?;
+    let mut watch = Program::run("watch", &mut lab.shell("\"$1\" lab-group | head -6"))?;
     watch.wait_for_end(LIMIT)?;
     ensure!(watch.texts().len() == 6, "{}", watch.last_lines());
     Ok(())
