@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
-/// The files and folders, from the root of the workspace.
+/// The files and folders, from the root of the workspace. An autograder for a platform has no solutions.
 const SOURCES: &[&str] = &[
     "Cargo.lock",
     "Cargo.toml",
@@ -33,8 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let this_crate = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
     let workspace = this_crate.ancestors().nth(2).unwrap_or(&this_crate);
     let mut digest = Sha256::new();
-    for source in SOURCES {
-        let source = workspace.join(source);
+    let sources = SOURCES.iter().map(|source| workspace.join(source));
+    for source in sources.filter(|source| source.exists()) {
         println!("cargo::rerun-if-changed={}", source.display());
         for file in files(&source)? {
             let path = file.strip_prefix(workspace)?.to_string_lossy().into_owned();
