@@ -102,7 +102,7 @@ fn main() -> Result<()> {
             let judged = judge(&pool, &program.submission, &program.tasks, |_| {});
             seconds.push(start.elapsed().as_secs_f64());
             verdicts += judged.len();
-            // It takes hours, and whoever stops it wants to know what was seen.
+            // It takes hours. If it is stopped, this is what was seen.
             eprintln!("{verdicts} verdicts so far; last: {}", program.name);
             for row in judged.iter().filter(|row| !program.is_right(row)) {
                 *wrong.entry(row.id.clone()).or_default() += 1;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use broker::{Broker, last_lines};
 use cluster::Kafka;
 use common::CLICKSTREAM;
@@ -46,9 +46,7 @@ impl Stand {
     /// If a program does not compile, if Kafka cannot be started, or on Ctrl-C.
     pub fn new(events: u64, bar: &ProgressBar) -> Result<Self> {
         let targets = PROGRAMS.map(|program| (PACKAGE.to_string(), program.to_string()));
-        let [consumer, again, bare] = <[PathBuf; 3]>::try_from(build_optimized(&targets)?)
-            .ok()
-            .context("Cargo built another number of programs than it should")?;
+        let [consumer, again, bare] = build_optimized(&targets)?;
         let broker = Broker::start()?;
         let kafka = Kafka::at(broker.bootstrap());
         kafka.wait_for_coordinators()?;

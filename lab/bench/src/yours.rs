@@ -60,9 +60,10 @@ impl Own {
             Some(path) => path
                 .canonicalize()
                 .map_err(|error| Usage(format!("{}: {error}", path.display())))?,
-            None => build_optimized(&[target(CONSUMER, Version::Own)])?
-                .pop()
-                .context("Cargo built nothing")?,
+            None => {
+                let [own] = build_optimized(&[target(CONSUMER, Version::Own)])?;
+                own
+            }
         };
         Ok(Self { program, batch })
     }

@@ -254,7 +254,10 @@ fn is_refused(error: &Error) -> bool {
 }
 
 /// The report on these files. If something of ours fails, none of the checks is judged.
-fn judged(judge: Judge, name: &str, intake: &Intake) -> Result<Judgment> {
+///
+/// # Errors
+/// On Ctrl-C.
+pub(crate) fn judged(judge: Judge, name: &str, intake: &Intake) -> Result<Judgment> {
     if let Some(over) = wait::deadline_over() {
         return Ok(not_judged(name, &over.to_string()).into());
     }

@@ -63,18 +63,27 @@ pub fn handout() -> PathBuf {
     workspace().join(GRADING).join("handout")
 }
 
+/// Refuses a folder that exists and is not empty.
+///
+/// # Errors
+/// When it is such a folder.
+pub(crate) fn ensure_empty(folder: &Path) -> Result<()> {
+    let is_empty = fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
+    ensure!(
+        is_empty,
+        "{} is not empty. Name a folder that is new or empty",
+        folder.display()
+    );
+    Ok(())
+}
+
 /// Makes the repository in a new folder.
 ///
 /// # Errors
 /// When the folder exists and is not empty, or when a file cannot be read or written.
 pub fn export(to: &Path, recipient: Recipient) -> Result<()> {
     let from = workspace();
-    let is_empty = fs::read_dir(to).map_or(true, |mut entries| entries.next().is_none());
-    ensure!(
-        is_empty,
-        "{} is not empty. Name a folder that is new or empty",
-        to.display()
-    );
+    ensure_empty(to)?;
     for path in COPIED.iter().chain(PROGRAMS) {
         copy(&from.join(path), &to.join(path))?;
     }

@@ -5,12 +5,12 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use walkdir::WalkDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::export::{Recipient, export, handout};
+use crate::export::{Recipient, ensure_empty, export, handout};
 
 /// The scripts, under the names that Gradescope expects, and the settings that both of them read.
 const GRADESCOPE: &[&str] = &["setup.sh", "run_autograder", "environment"];
@@ -23,12 +23,7 @@ const CLASSROOM50: &[&str] = &["autograder.py", "runtime.json"];
 /// # Errors
 /// When the folder exists and is not empty, or when a file cannot be read or written.
 pub fn classroom50_package(folder: &Path) -> Result<()> {
-    let is_empty = fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
-    ensure!(
-        is_empty,
-        "{} is not empty. Name a folder that is new or empty",
-        folder.display()
-    );
+    ensure_empty(folder)?;
     fill(folder, "classroom50", CLASSROOM50)
 }
 

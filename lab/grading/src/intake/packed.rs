@@ -69,7 +69,7 @@ impl Intake {
     /// # Errors
     /// When it was not packed by [`Intake::packed`].
     pub fn unpacked(packed: &[u8]) -> Result<Self> {
-        // Whoever may write to the topic may not fill the memory.
+        // Others write to the topic, too. They must not fill the memory.
         let unpacked = GzDecoder::new(packed).take(2 * MOST_BYTES);
         let mut archive = Archive::new(unpacked);
         let mut entries = archive.entries()?;

@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use broker::wait;
 use parking_lot::Mutex;
 
+use crate::class::judged;
 use crate::grader::Grader;
 use crate::intake::Intake;
 use crate::judgment::Judgment;
@@ -85,15 +86,14 @@ fn answer(grader: &Grader, task: &Task, packed: &[u8]) -> Result<Answer> {
         );
         Ok(intake)
     });
-    let graded = match &unpacked {
-        Ok(intake) => grader.grade(name, intake),
-        Err(error) => Ok(not_judged(name, &format!("{error:#}"))),
+    let judgment = match &unpacked {
+        Ok(intake) => judged(
+            &|name, intake| Ok(grader.grade(name, intake)?.into()),
+            name,
+            intake,
+        )?,
+        Err(error) => Judgment::from(not_judged(name, &format!("{error:#}"))),
     };
-    let report = graded.or_else(|error| {
-        wait::check_interrupt()?;
-        Ok::<_, anyhow::Error>(not_judged(name, &format!("{error:#}")))
-    })?;
-    let judgment = Judgment::from(report);
     let page = judgment.review(&unpacked.unwrap_or_default()).ok();
     let report = judgment.report;
     Ok(Answer { report, page })

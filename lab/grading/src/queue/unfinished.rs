@@ -24,7 +24,7 @@ impl Unfinished {
     }
 
     /// The offset to commit, if that was not committed yet: the first record that is not finished. The records behind it may be
-    /// finished; whoever reads them again finds their results.
+    /// finished; if they are read again, their results are found.
     pub fn to_commit(&self) -> Option<i64> {
         let position = self.offsets.first().copied().unwrap_or(self.next);
         (position > 0 && self.committed != Some(position)).then_some(position)

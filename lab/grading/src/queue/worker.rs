@@ -103,7 +103,7 @@ fn poll(consumer: &BaseConsumer<Member>, worker: &Mutex<Worker>) -> Result<()> {
         let mut worker = worker.lock();
         match polled {
             None => {}
-            Some(Ok(message)) => worker.take(&message)?,
+            Some(Ok(message)) => worker.take(&message),
             Some(Err(error)) if is_about_the_connection(&error) => {}
             // It joins again.
             Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::PollExceeded))) => {}
@@ -211,25 +211,28 @@ struct Taken {
 
 impl Worker {
     /// Takes a record.
-    fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<()> {
+    fn take(&mut self, message: &BorrowedMessage<'_>) {
         let (partition, offset) = (message.partition(), message.offset());
         let unfinished = self.partitions.entry(partition).or_default();
         unfinished.take(offset);
-        let job = Job::of(message);
-        let Some(job) = job.filter(|job| job.lab == lab_digest()) else {
-            // It is finished for this group.
-            unfinished.finish(offset);
-            if let Some(job) = Job::of(message)
-                && self.left_alone.insert(job.run.clone())
-            {
-                println!(
-                    "Class {} is graded with another lab ({}) than this one ({}). This worker leaves it alone.",
-                    printable(&job.run),
-                    printable(&short(&job.lab)),
-                    short(&lab_digest())
-                );
+        let own = lab_digest();
+        let job = match Job::of(message) {
+            Some(job) if job.lab == own => job,
+            other => {
+                // It is finished for this group.
+                unfinished.finish(offset);
+                if let Some(job) = other
+                    && self.left_alone.insert(job.run.clone())
+                {
+                    println!(
+                        "Class {} is graded with another lab ({}) than this one ({}). This worker leaves it alone.",
+                        printable(&job.run),
+                        printable(&short(&job.lab)),
+                        short(&own)
+                    );
+                }
+                return;
             }
-            return Ok(());
         };
         self.taken.push_back(Taken {
             partition,
@@ -237,7 +240,6 @@ impl Worker {
             job,
             packed: message.payload().map(<[u8]>::to_vec),
         });
-        Ok(())
     }
 
     /// Stores what graders have answered.
@@ -274,7 +276,7 @@ impl Worker {
             let Some(taken) = self.taken.pop_front() else {
                 break;
             };
-            // Whoever owned the partition before has stored its notes before we got it.
+            // The partition's owner before us has stored its notes before we got it.
             self.notes.catch_up()?;
             let known = self.notes.of(&taken.job);
             if known.done.is_some() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
 /// How long a build may take. The first one compiles librdkafka.
@@ -81,10 +81,15 @@ pub fn build_in(folder: &Path, targets: &[(String, String)]) -> Result<Vec<PathB
 ///
 /// # Errors
 /// If one does not compile, or on Ctrl-C.
-pub fn build_optimized(targets: &[(String, String)]) -> Result<Vec<PathBuf>> {
+pub fn build_optimized<const COUNT: usize>(
+    targets: &[(String, String); COUNT],
+) -> Result<[PathBuf; COUNT]> {
     let mut cargo = build_command(workspace(), &workspace().join("target"), targets);
     cargo.arg("--release");
-    paths_of_built(cargo, targets)
+    let built = paths_of_built(cargo, targets)?;
+    built
+        .try_into()
+        .map_err(|_| anyhow!("Cargo built another number of programs than it should"))
 }
 
 fn paths_of_built(mut cargo: Command, targets: &[(String, String)]) -> Result<Vec<PathBuf>> {
