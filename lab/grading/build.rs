@@ -22,6 +22,7 @@ const SOURCES: &[&str] = &[
     "lab/broker",
     "lab/cluster",
     "lab/confine",
+    "lab/features",
     "lab/grading",
     "lab/judge",
     "lab/pages",

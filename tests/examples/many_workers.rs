@@ -2,11 +2,13 @@
 //! workers. It starts a Kafka of its own.
 //!
 //!     cargo run --package tests --example many_workers -- LAB growth EACH WORKERS…
-//!     cargo run --package tests --example many_workers -- LAB kills FOLDER WORKERS KILLS
+//!     cargo run --package tests --example many_workers -- LAB kills FOLDER WORKERS KILLS [HOST:PORT]
 //!
 //! LAB is the executable `lab-grading` of a build. `growth` grades EACH submissions for each worker; their programs only sleep,
-//! so this machine's processor does not bound it. `kills` grades the class in FOLDER, first without Kafka and then through it,
-//! while workers are killed so many times, and the gatherer a quarter as often. Then it compares all verdicts.
+//! so this machine's processor does not bound it. `kills` grades the class in FOLDER through Kafka, while workers are killed so
+//! many times, and the gatherer a quarter as often. It also grades one submission of each kind without Kafka, and compares all
+//! verdicts with those. A kind is a name without the number at its end. With an address, it uses your Kafka, which you can then
+//! restart meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -34,7 +36,11 @@ const BETWEEN_KILLS: Duration = Duration::from_secs(20);
 /// The longest wait for a class.
 const LIMIT: Duration = Duration::from_secs(6 * 3600);
 
+const USAGE: &str =
+    "usage: many_workers LAB growth EACH WORKERS… | LAB kills FOLDER WORKERS KILLS [HOST:PORT]";
+
 fn main() -> Result<()> {
+    judge::help_if_asked();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
@@ -50,10 +56,25 @@ fn main() -> Result<()> {
             }
             Ok(())
         }
-        [lab, "kills", folder, workers, kills] => {
-            kills_of(lab, Path::new(folder), workers.parse()?, kills.parse()?)
+        [lab, "kills", folder, workers, kills, yours @ ..] => {
+            let (workers, kills) = (workers.parse()?, kills.parse()?);
+            let own = match yours {
+                [] => Some(Broker::start()?),
+                _ => None,
+            };
+            let kafka = own
+                .as_ref()
+                .map(Broker::bootstrap)
+                .or(yours.first().copied());
+            kills_of(
+                lab,
+                Path::new(folder),
+                workers,
+                kills,
+                kafka.context(USAGE)?,
+            )
         }
-        _ => bail!("usage: many_workers LAB growth EACH WORKERS… | LAB kills FOLDER WORKERS KILLS"),
+        _ => bail!(USAGE),
     }
 }
 
@@ -71,9 +92,9 @@ fn growth(lab: &str, each: usize, workers: usize) -> Result<f64> {
     }
     let broker = Broker::start()?;
     let mut running: Vec<Owned> = (0..workers)
-        .map(|_| worker(lab, &broker))
+        .map(|_| worker(lab, broker.bootstrap()))
         .collect::<Result<_>>()?;
-    let mut gatherer = gatherer(lab, &broker, &folder.path().join("out"), &class)?;
+    let mut gatherer = gatherer(lab, broker.bootstrap(), &folder.path().join("out"), &class)?;
     // All brokers have been started when each worker has judged something.
     let warm = wait_for_done(&broker, &mut gatherer, workers)?;
     let start = Instant::now();
@@ -116,7 +137,7 @@ fn done(kafka: &Kafka) -> Result<usize> {
     Ok(names.collect::<BTreeSet<_>>().len())
 }
 
-fn kills_of(lab: &str, folder: &Path, workers: usize, kills: usize) -> Result<()> {
+fn kills_of(lab: &str, folder: &Path, workers: usize, kills: usize, kafka: &str) -> Result<()> {
     let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     let mut class: Vec<PathBuf> = entries
         .map(|entry| Ok(entry?.path()))
@@ -126,17 +147,22 @@ fn kills_of(lab: &str, folder: &Path, workers: usize, kills: usize) -> Result<()
     let (alone, through) = (results.path().join("alone"), results.path().join("through"));
     let start = Instant::now();
     let jobs = workers.to_string();
+    let of_kinds: BTreeMap<String, &PathBuf> =
+        class.iter().map(|path| (kind(path), path)).collect();
     let mut grade = Command::new(lab);
     grade.args(["grade", "--jobs", &jobs, "--out"]);
-    Owned::start(grade.arg(&alone).args(&class))?.wait()?;
-    println!("alone, {jobs} jobs: {:.0} s", start.elapsed().as_secs_f64());
+    Owned::start(grade.arg(&alone).args(of_kinds.values()))?.wait()?;
+    println!(
+        "{} kinds alone, {jobs} jobs: {:.0} s",
+        of_kinds.len(),
+        start.elapsed().as_secs_f64()
+    );
 
-    let broker = Broker::start()?;
     let start = Instant::now();
     let mut running: Vec<Owned> = (0..workers)
-        .map(|_| worker(lab, &broker))
+        .map(|_| worker(lab, kafka))
         .collect::<Result<_>>()?;
-    let mut gathering = gatherer(lab, &broker, &through, &class)?;
+    let mut gathering = gatherer(lab, kafka, &through, &class)?;
     let mut killed = 0;
     let mut last = Instant::now();
     loop {
@@ -149,10 +175,10 @@ fn kills_of(lab: &str, folder: &Path, workers: usize, kills: usize) -> Result<()
             last = Instant::now();
             let places: Vec<usize> = (0..workers).collect();
             let place = *places.choose(&mut rand::rng()).context("no workers")?;
-            running[place] = worker(lab, &broker)?;
+            running[place] = worker(lab, kafka)?;
             if killed % 4 == 0 {
                 drop(gathering);
-                gathering = gatherer(lab, &broker, &through, &class)?;
+                gathering = gatherer(lab, kafka, &through, &class)?;
             }
         }
         thread::sleep(LOOK);
@@ -162,17 +188,31 @@ fn kills_of(lab: &str, folder: &Path, workers: usize, kills: usize) -> Result<()
         start.elapsed().as_secs_f64()
     );
     let (alone, through) = (verdicts(&alone)?, verdicts(&through)?);
-    let differing: Vec<&String> = alone
+    let of_kinds: BTreeMap<String, &Vec<String>> = alone
         .iter()
-        .filter(|(name, verdicts)| through.get(*name) != Some(verdicts))
-        .map(|(name, _)| name)
+        .map(|(name, verdicts)| (kind(Path::new(name)), verdicts))
         .collect();
+    let mut differing = 0;
+    for (name, verdicts) in &through {
+        let of_kind = of_kinds.get(&kind(Path::new(name)));
+        if of_kind != Some(&verdicts) {
+            differing += 1;
+            println!("{name}: {verdicts:?}, but alone {of_kind:?}");
+        }
+    }
     println!(
-        "{} submissions alone, {} through Kafka; other verdicts: {differing:?}",
-        alone.len(),
+        "{} submissions, {} results through Kafka, {differing} with other verdicts than their kind alone",
+        class.len(),
         through.len()
     );
     Ok(())
+}
+
+/// The name of a submission without the number at its end.
+fn kind(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let kind = name.rsplit_once('-').map(|(kind, _)| kind.to_string());
+    kind.unwrap_or(name.into_owned())
 }
 
 /// The verdicts of each submission.
@@ -191,14 +231,14 @@ fn verdicts(out: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     Ok(all)
 }
 
-fn worker(lab: &str, broker: &Broker) -> Result<Owned> {
+fn worker(lab: &str, kafka: &str) -> Result<Owned> {
     let mut command = Command::new(lab);
-    Owned::start(command.args(["worker", "--jobs", "1", "--through", broker.bootstrap()]))
+    Owned::start(command.args(["worker", "--jobs", "1", "--through", kafka]))
 }
 
-fn gatherer(lab: &str, broker: &Broker, out: &Path, class: &[PathBuf]) -> Result<Owned> {
+fn gatherer(lab: &str, kafka: &str, out: &Path, class: &[PathBuf]) -> Result<Owned> {
     let mut command = Command::new(lab);
-    command.args(["grade", "--through", broker.bootstrap(), "--out"]);
+    command.args(["grade", "--through", kafka, "--out"]);
     Owned::start(command.arg(out).args(class))
 }
 

@@ -2,15 +2,19 @@
 //! programs in Python, and attacks.
 //!
 //!     cargo run --package tests --example mixed_class -- FOLDER [RIGHT WRONG]
+//!     cargo run --package tests --example mixed_class -- FOLDER handed_in COUNT
 //!
-//! With two numbers, the class has so many solutions and so many misconceptions, and nothing else.
+//! With two numbers, the class has so many solutions and so many misconceptions, and nothing else. With `handed_in`, most
+//! submissions have the programs of one task only. Some of them hang or do not compile. Each is named after its kind, and has a
+//! number of its own.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use bank::bank;
+use bank::{Entry, bank};
 use judge::programs::{PROGRAMS, workspace};
 
 const ALL: usize = 60;
@@ -18,26 +22,28 @@ const SOLUTIONS: usize = 14;
 const STARTERS: usize = 8;
 const IN_PYTHON: usize = 4;
 
+/// How many different misconceptions a class hands in.
+const KINDS: usize = 30;
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (folder, numbers) = match arguments.as_slice() {
-        [folder] => (folder, None),
-        [folder, right, wrong] => (folder, Some((right.parse()?, wrong.parse()?))),
-        _ => bail!("usage: mixed_class FOLDER [RIGHT WRONG]"),
-    };
-    let folder = PathBuf::from(folder);
+    let usage = "usage: mixed_class FOLDER [RIGHT WRONG | handed_in COUNT]";
+    let folder = PathBuf::from(arguments.first().context(usage)?);
     fs::create_dir(&folder).with_context(|| {
         format!(
             "cannot create {}; FOLDER must not exist yet",
             folder.display()
         )
     })?;
-    match numbers {
-        Some((right, wrong)) => {
-            solutions(&folder, right)?;
-            misconceptions(&folder, wrong)?;
+    let words: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    match words.as_slice() {
+        [] => of_all_kinds(&folder)?,
+        ["handed_in", count] => handed_in(&folder, count.parse()?)?,
+        [right, wrong] => {
+            solutions(&folder, right.parse()?)?;
+            misconceptions(&folder, wrong.parse()?)?;
         }
-        None => of_all_kinds(&folder)?,
+        _ => bail!(usage),
     }
     println!(
         "{} submissions in {}",
@@ -71,16 +77,55 @@ fn of_all_kinds(folder: &Path) -> Result<()> {
     misconceptions(folder, ALL - fs::read_dir(folder)?.count())
 }
 
+/// Of ten submissions, two are right in all tasks, one is in Python, one hangs, one does not compile, and five have a
+/// misconception.
+fn handed_in(folder: &Path, count: usize) -> Result<()> {
+    let wrong = misconceived()?;
+    for number in 0..count {
+        let named = |kind: &str| folder.join(format!("{kind}-{number:03}"));
+        match number % 10 {
+            0 | 1 => solution(&named("right"))?,
+            2 => python(&named("python"))?,
+            3 => {
+                let own = named("hangs");
+                fs::create_dir(&own)?;
+                fs::write(own.join("consumer"), "#!/bin/sh\nsleep 1000\n")?;
+                fs::set_permissions(own.join("consumer"), PermissionsExt::from_mode(0o755))?;
+            }
+            4 => {
+                let own = named("does_not_compile");
+                solution(&own)?;
+                fs::write(own.join("producer/src/main.rs"), "fn main() { todo }\n")?;
+            }
+            place => {
+                let entry = &wrong[(number / 10 + place * 7) % KINDS * wrong.len() / KINDS];
+                let own = named(&format!("wrong_{}_{}", entry.of, entry.name));
+                solution(&own)?;
+                let (path, text) = entry.file()?;
+                fs::write(own.join(path), text)?;
+                let of_task = entry.task().programs;
+                let others = PROGRAMS.iter().filter(|program| !of_task.contains(program));
+                for other in others {
+                    fs::remove_dir_all(own.join(other))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn misconceived() -> Result<Vec<Entry>> {
+    let all = bank()?.into_iter();
+    Ok(all.filter(Entry::is_misconception).collect())
+}
+
 fn solutions(folder: &Path, count: usize) -> Result<()> {
     (1..=count).try_for_each(|number| solution(&folder.join(format!("solution{number:02}"))))
 }
 
 /// So many misconceptions, from all over the bank.
 fn misconceptions(folder: &Path, count: usize) -> Result<()> {
-    let wrong: Vec<_> = bank()?
-        .into_iter()
-        .filter(|entry| entry.is_misconception())
-        .collect();
+    let wrong = misconceived()?;
     for place in 0..count {
         // Entries from all parts of the bank, at equal distances.
         let entry = &wrong[place * wrong.len() / count];

@@ -1,21 +1,24 @@
 //! Do verdicts depend on luck? Judges the solutions and the programs of the bank many times, on a quiet machine or on one that
 //! other processes keep busy, and counts by check how many verdicts were not what they must be.
 //!
-//!     cargo run --package tests --example stability -- ROUNDS SPINNERS [WORDS]
+//!     cargo run --package tests --example stability -- ROUNDS SPINNERS JOBS [WORDS]
 //!
-//! ROUNDS is how many times each program is judged, SPINNERS how many processes do nothing but use the processor. With WORDS,
-//! only programs are judged whose name contains one of them; `solutions` are all solutions together.
+//! ROUNDS is how many times each program is judged, SPINNERS how many processes do nothing but use the processor, and JOBS how
+//! many programs are judged at a time. With WORDS, only programs are judged whose name contains one of them; `solutions` are all
+//! solutions together.
 
 use std::collections::BTreeMap;
 use std::process::{Child, Command};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bank::{Entry, bank};
 use judge::programs::{PROGRAMS, Version, build};
 use judge::{Judged, Outcome, Pool, Submission, TASKS, Task, judge};
+use parking_lot::Mutex;
 
-const USAGE: &str = "usage: stability ROUNDS SPINNERS [WORDS] (two numbers, and words)";
+const USAGE: &str = "usage: stability ROUNDS SPINNERS JOBS [WORDS] (three numbers, and words)";
 
 /// A process that does nothing but use the processor, until it is dropped.
 struct Spinner(Child);
@@ -73,11 +76,42 @@ impl Program {
     }
 }
 
+/// What came out.
+#[derive(Default)]
+struct Count {
+    /// How many verdicts were wrong, by check.
+    wrong: BTreeMap<String, usize>,
+    verdicts: usize,
+    /// How long each program was judged.
+    seconds: Vec<f64>,
+}
+
+impl Count {
+    fn add(&mut self, program: &Program, judged: &[Judged], took: Duration) {
+        self.seconds.push(took.as_secs_f64());
+        self.verdicts += judged.len();
+        // It takes hours. If it is stopped, this is what was seen.
+        eprintln!("{} verdicts so far; last: {}", self.verdicts, program.name);
+        for row in judged.iter().filter(|row| !program.is_right(row)) {
+            *self.wrong.entry(row.id.clone()).or_default() += 1;
+            println!(
+                "{}: {} is {:?}: expected {}; saw {}\n{}",
+                program.name,
+                row.id,
+                row.outcome,
+                row.expected,
+                row.saw,
+                judge::timeline(&row.seen)
+            );
+        }
+    }
+}
+
 fn main() -> Result<()> {
     judge::help_if_asked();
     let mut words = std::env::args().skip(1);
     let mut number = || words.next().context(USAGE)?.parse().context(USAGE);
-    let (rounds, spinners): (usize, usize) = (number()?, number()?);
+    let (rounds, spinners, jobs): (usize, usize, usize) = (number()?, number()?, number()?);
     let words: Vec<String> = words.collect();
     let is_wanted =
         |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
@@ -94,30 +128,27 @@ fn main() -> Result<()> {
     let _busy: Vec<Spinner> = (0..spinners)
         .map(|_| Spinner::start())
         .collect::<Result<_>>()?;
-    let mut wrong: BTreeMap<String, usize> = BTreeMap::new();
-    let (mut verdicts, mut seconds) = (0, Vec::new());
-    for _ in 0..rounds {
-        for program in &programs {
-            let start = Instant::now();
-            let judged = judge(&pool, &program.submission, &program.tasks, |_| {});
-            seconds.push(start.elapsed().as_secs_f64());
-            verdicts += judged.len();
-            // It takes hours. If it is stopped, this is what was seen.
-            eprintln!("{verdicts} verdicts so far; last: {}", program.name);
-            for row in judged.iter().filter(|row| !program.is_right(row)) {
-                *wrong.entry(row.id.clone()).or_default() += 1;
-                println!(
-                    "{}: {} is {:?}: expected {}; saw {}\n{}",
-                    program.name,
-                    row.id,
-                    row.outcome,
-                    row.expected,
-                    row.saw,
-                    judge::timeline(&row.seen)
-                );
-            }
+    let count = Mutex::new(Count::default());
+    let queue = Mutex::new((0..rounds).flat_map(|_| &programs));
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let Some(program) = queue.lock().next() else {
+                        break;
+                    };
+                    let start = Instant::now();
+                    let judged = judge(&pool, &program.submission, &program.tasks, |_| {});
+                    count.lock().add(program, &judged, start.elapsed());
+                }
+            });
         }
-    }
+    });
+    let Count {
+        wrong,
+        verdicts,
+        mut seconds,
+    } = count.into_inner();
     pool.clear();
     for (id, count) in &wrong {
         println!("{id}: {count} wrong verdicts");

@@ -14,7 +14,7 @@ use crate::trial;
 /// come after it in this list.
 const CRATES: &[&str] = &[
     "cli", "grading", "watch", "bench", "terminal", "pages", "judge", "cluster", "broker",
-    "confine", "common",
+    "confine", "features", "common",
 ];
 
 pub fn trials() -> Vec<Trial> {

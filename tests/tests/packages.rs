@@ -1,5 +1,6 @@
 //! The packages that a student builds stay small and readable.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Result, ensure};
@@ -55,6 +56,10 @@ pub fn trials() -> Vec<Trial> {
             Ok(())
         },
     ));
+    trials.push(trial(
+        "packages::no_executable_builds_other_peoples_crates_again",
+        no_crate_is_built_again,
+    ));
     trials.push(trial("packages::lab_programs_are_short", || {
         for file in [judge::holes::FILES, &["consumer_crash/src/main.rs"]].concat() {
             for path in [
@@ -77,9 +82,76 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
+/// Cargo builds a crate once for each set of features. `cargo lab` is built first, so whatever is built later must need the same
+/// features of the crates that both need.
+fn no_crate_is_built_again() -> Result<()> {
+    let first = features(&["--package", "cli", "--edges", "normal,build"])?;
+    for (what, arguments) in LATER {
+        for (name, sets) in features(arguments)? {
+            let Some(built) = first.get(&name) else {
+                continue;
+            };
+            ensure!(
+                built.is_subset(&sets) || sets.is_subset(built),
+                "{what} builds {name} again: with the features {sets:?}, and not {built:?}. Add what is missing to \
+                 lab/features/Cargo.toml"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What is built later, and how Cargo selects it.
+const LATER: [(&str, &[&str]); 5] = [
+    (
+        "`cargo lab watch`",
+        &["--package", "watch", "--edges", "normal,build"],
+    ),
+    (
+        "`cargo lab bench`",
+        &["--package", "bench", "--edges", "normal,build"],
+    ),
+    (
+        "`cargo lab grade`",
+        &["--package", "grading", "--edges", "normal,build"],
+    ),
+    (
+        "`cargo lab run`",
+        &[
+            "--package",
+            "cli",
+            "--package",
+            "billing",
+            "--edges",
+            "normal,build",
+        ],
+    ),
+    (
+        "`cargo test`",
+        &["--workspace", "--edges", "normal,build,dev"],
+    ),
+];
+
+/// The sets of features with which other people's crates are built, by name and version.
+fn features(arguments: &[&str]) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let format = ["--prefix", "none", "--no-dedupe", "--format", "{p}\t{f}"];
+    for line in cargo_tree(&[arguments, &format].concat())?.lines() {
+        let (name, features) = line.split_once('\t').unwrap_or((line, ""));
+        // The lab's own crates have their path here.
+        if !name.contains(" (/") {
+            let sets = all.entry(name.to_string()).or_default();
+            sets.insert(features.to_string());
+        }
+    }
+    Ok(all)
+}
+
 /// The names of the crates that a package builds, down to this depth of its dependency tree.
 fn tree(package: &str, depth: &str) -> Result<String> {
-    let arguments = [
+    cargo_tree(&[
+        "--package",
+        package,
         "--edges",
         "normal,build",
         "--prefix",
@@ -88,11 +160,11 @@ fn tree(package: &str, depth: &str) -> Result<String> {
         "{lib}",
         "--depth",
         depth,
-    ];
-    let output = cargo("tree")
-        .args(["--package", package])
-        .args(arguments)
-        .output()?;
+    ])
+}
+
+fn cargo_tree(arguments: &[&str]) -> Result<String> {
+    let output = cargo("tree").args(arguments).output()?;
     ensure!(
         output.status.success(),
         "{}",

@@ -1,5 +1,7 @@
 //! A run of the measured consumer.
 
+use std::process::Command;
+
 use anyhow::Result;
 use measured::Reading;
 use serde::{Deserialize, Serialize};
@@ -98,14 +100,21 @@ impl Run {
     }
 
     fn read(&self, stand: &Stand, group: &str, end: &str) -> Result<Reading> {
-        reported(stand.consumer().args([
+        reported(&mut self.command(stand, group, stand.events, end))
+    }
+
+    /// The command that starts it. It reads at most so many events, and then `ends` or `dies`.
+    pub fn command(&self, stand: &Stand, group: &str, events: u64, end: &str) -> Command {
+        let mut command = stand.consumer();
+        command.args([
             group,
             &self.batch.to_string(),
             self.commit.name(),
-            &stand.events.to_string(),
+            &events.to_string(),
             &self.seconds.to_string(),
             end,
             &format!("{PAUSE}={}", self.pause),
-        ]))
+        ]);
+        command
     }
 }

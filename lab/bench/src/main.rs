@@ -2,6 +2,7 @@
 
 mod consumer;
 mod exactly_once;
+mod growth;
 mod limit;
 mod machine;
 mod page;
@@ -54,6 +55,10 @@ struct Arguments {
     /// With --batch: the executable of your consumer; by default it is built from your crate, with optimization
     #[arg(long, value_name = "PATH", requires = "batch")]
     program: Option<PathBuf>,
+    /// Also measures one to four consumers on 3 and on 12 partitions, and the memory that ten million events take; this takes
+    /// some minutes more, and 3 GB of disk
+    #[arg(long)]
+    growth: bool,
     /// Also writes the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -82,7 +87,7 @@ fn bench(arguments: &Arguments) -> Result<ExitCode> {
     let own = arguments
         .batch
         .map(|batch| Own::find(arguments.program.as_deref(), batch));
-    let results = measure(&plan, own.transpose()?.as_ref())?;
+    let results = measure(&plan, own.transpose()?.as_ref(), arguments.growth)?;
     print!("{}", page::text(&results));
     if let Some(file) = &arguments.json {
         let text = serde_json::to_string_pretty(&results)?;
@@ -97,7 +102,7 @@ fn bench(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure(plan: &Plan, own: Option<&Own>) -> Result<Results> {
+fn measure(plan: &Plan, own: Option<&Own>, grows: bool) -> Result<Results> {
     let solutions = Solutions::find()?;
     let of_solutions = producer::steps(plan) + exactly_once::steps(plan);
     let steps = usize::try_from(Stand::steps(plan.events))?
@@ -105,9 +110,10 @@ fn measure(plan: &Plan, own: Option<&Own>) -> Result<Results> {
         + pause::steps(plan)
         + limit::steps(plan)
         + solutions.as_ref().map_or(0, |_| of_solutions)
-        + own.map_or(0, |_| plan.rounds);
+        + own.map_or(0, |_| plan.rounds)
+        + if grows { growth::steps()? } else { 0 };
     let bar = ProgressBar::new(steps, "steps done");
-    let stand = Stand::new(plan.events, &bar)?;
+    let stand = Stand::new(plan.events, Stand::PARTITIONS, &bar)?;
     // Your own program comes first: if it cannot be measured, you learn it early.
     let yours = own.map(|own| own.measure(&stand, plan, &bar)).transpose()?;
     let mut results = Results {
@@ -120,11 +126,17 @@ fn measure(plan: &Plan, own: Option<&Own>) -> Result<Results> {
         limit: limit::measure(&stand, plan, &bar)?,
         producer: Vec::new(),
         exactly_once: Vec::new(),
+        growth: None,
         yours,
     };
     if let Some(solutions) = &solutions {
         results.producer = producer::measure(&stand, plan, solutions, &bar)?;
         results.exactly_once = exactly_once::measure(&stand, plan, &solutions.copier, &bar)?;
+    }
+    // It has a Kafka of its own, and two at a time would share the processor.
+    drop(stand);
+    if grows {
+        results.growth = Some(growth::measure(&bar)?);
     }
     bar.clear();
     Ok(results)

@@ -6,6 +6,7 @@ use pages::{Axis, Point, Series, log_plot, stand_alone};
 
 use crate::consumer::{Commit, PAUSE};
 use crate::exactly_once::Copied;
+use crate::growth::{Growth, Read, Shared};
 use crate::limit::Compared;
 use crate::pause::Paused;
 use crate::producer::Published;
@@ -61,6 +62,17 @@ const COPY_COLUMNS: [&str; 4] = [
 ];
 const COPY_NUMBERS: [usize; 4] = [0, 1, 2, 3];
 
+/// The same for groups of several consumers, and for topics of several sizes.
+const GROUP_COLUMNS: [&str; 4] = [
+    "partitions",
+    "consumers",
+    "events a second, all together",
+    "times one consumer",
+];
+const GROUP_NUMBERS: [usize; 4] = [0, 1, 2, 3];
+const READ_COLUMNS: [&str; 3] = ["events", "events a second", "memory at the peak, MB"];
+const READ_NUMBERS: [usize; 3] = [0, 1, 2];
+
 /// Why a fast consumer waits.
 const WHY: &str = "Batches of 1,000. librdkafka fetches ahead. When its queue for a partition holds queued.min.messages \
                    (100,000), it pauses for fetch.queue.backoff.ms (1,000 by default). A fast consumer empties the queue \
@@ -90,6 +102,15 @@ pub fn text(results: &Results) -> String {
     if !results.exactly_once.is_empty() {
         let rows = results.exactly_once.iter().map(copy_row);
         text += &format!("\n{}\n", table(&COPY_COLUMNS, &COPY_NUMBERS, rows));
+    }
+    if let Some(growth) = &results.growth {
+        let groups = growth.with_consumers.iter().map(group_row);
+        let read = growth.with_events.iter().map(read_row);
+        text += &format!(
+            "\n{}\n\n{}\n",
+            table(&GROUP_COLUMNS, &GROUP_NUMBERS, groups),
+            table(&READ_COLUMNS, &READ_NUMBERS, read)
+        );
     }
     if let Some(yours) = &results.yours {
         text += &format!("\n{}\n", about_yours(yours));
@@ -144,6 +165,7 @@ pub fn page(results: &Results) -> String {
                 (html_table("Exactly once", &COPY_COLUMNS, results.exactly_once.iter().map(copy_row)))
             }
         }
+        @if let Some(growth) = &results.growth { (about_growth(growth)) }
     };
     pages::page("What a commit costs", &body)
 }
@@ -151,6 +173,23 @@ pub fn page(results: &Results) -> String {
 /// The picture alone, as SVG.
 pub fn picture(results: &Results) -> String {
     stand_alone(&plot(results))
+}
+
+fn about_growth(growth: &Growth) -> Markup {
+    let groups = growth.with_consumers.iter().map(group_row);
+    let read = growth.with_events.iter().map(read_row);
+    html! {
+        section {
+            h2 { "Growth" }
+            p {
+                "Batches of 1,000 with sync commits. A partition has one consumer of a group, so a fourth consumer of three \
+                 partitions has nothing to do."
+            }
+            (html_table("Several consumers", &GROUP_COLUMNS, groups))
+            p { "One consumer, on 3 partitions:" }
+            (html_table("Many events", &READ_COLUMNS, read))
+        }
+    }
 }
 
 fn conditions(results: &Results) -> String {
@@ -236,6 +275,24 @@ fn copy_row(copied: &Copied) -> [String; 4] {
         spread(&copied.flush, whole),
         spread(&copied.transactions, whole),
         spread(&copied.of_flush, share),
+    ]
+}
+
+fn group_row(shared: &Shared) -> [String; 4] {
+    [
+        shared.partitions.to_string(),
+        shared.consumers.to_string(),
+        spread(&shared.events_per_second, whole),
+        spread(&shared.times_one, share),
+    ]
+}
+
+fn read_row(read: &Read) -> [String; 3] {
+    let megabytes = read.megabytes.as_ref();
+    [
+        thousands(read.events),
+        spread(&read.events_per_second, whole),
+        megabytes.map_or("unknown".to_string(), |megabytes| spread(megabytes, whole)),
     ]
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::exactly_once::Copied;
+use crate::growth::Growth;
 use crate::limit::Compared;
 use crate::pause::Paused;
 use crate::producer::Published;
@@ -27,6 +28,8 @@ pub struct Results {
     /// This and the next are empty if the workspace does not contain the solutions.
     pub producer: Vec<Published>,
     pub exactly_once: Vec<Copied>,
+    /// How speed and memory grow, if this was measured.
+    pub growth: Option<Growth>,
     /// The user's consumer, if it was measured.
     pub yours: Option<Yours>,
 }

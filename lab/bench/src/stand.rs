@@ -30,6 +30,8 @@ pub struct Stand {
     pub kafka: Kafka,
     /// How many events the topic has.
     pub events: u64,
+    /// How many partitions the topic has.
+    pub partitions: i32,
     broker: Broker,
     consumer: PathBuf,
     again: PathBuf,
@@ -37,21 +39,21 @@ pub struct Stand {
 }
 
 impl Stand {
-    /// How many partitions a topic has.
+    /// How many partitions the topics of the lab have.
     pub const PARTITIONS: i32 = 3;
 
     /// Builds the programs, starts Kafka, and publishes the events. The bar counts one for every 10,000 of them.
     ///
     /// # Errors
     /// If a program does not compile, if Kafka cannot be started, or on Ctrl-C.
-    pub fn new(events: u64, bar: &ProgressBar) -> Result<Self> {
+    pub fn new(events: u64, partitions: i32, bar: &ProgressBar) -> Result<Self> {
         let targets = PROGRAMS.map(|program| (PACKAGE.to_string(), program.to_string()));
         let [consumer, again, bare] = build_optimized(&targets)?;
         let broker = Broker::start()?;
         let kafka = Kafka::at(broker.bootstrap());
         kafka.wait_for_coordinators()?;
         kafka.stop_request_log()?;
-        kafka.create_topics(&[(CLICKSTREAM, Self::PARTITIONS)])?;
+        kafka.create_topics(&[(CLICKSTREAM, partitions)])?;
         for first in (0..events).step_by(usize::try_from(AT_A_TIME)?) {
             let some = random_events(first, AT_A_TIME.min(events - first));
             kafka.publish(CLICKSTREAM, &some)?;
@@ -60,6 +62,7 @@ impl Stand {
         Ok(Self {
             kafka,
             events,
+            partitions,
             broker,
             consumer,
             again,

@@ -25,6 +25,7 @@ const COPIED: &[&str] = &[
     "lab/cli",
     "lab/cluster",
     "lab/confine",
+    "lab/features",
     "lab/judge",
     "lab/pages",
     "lab/terminal",

@@ -12,5 +12,5 @@ mod workspace;
 
 pub use workspace::{
     BUILD_LIMIT, Built, PROGRAMS, Version, build, build_command, build_in, build_optimized, cargo,
-    target, workspace,
+    own_build_command, target, workspace,
 };

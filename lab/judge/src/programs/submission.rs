@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use confine::Confinement;
 
 use crate::programs::paths::shortened;
-use crate::programs::{Built, PROGRAMS, Version, build_command, target, workspace};
+use crate::programs::{Built, PROGRAMS, Version, own_build_command, target, workspace};
 use crate::verdict::cause::{Cause, NOT_SUBMITTED, NoProgram, What};
 
 /// Variables with options for every JVM that is started.
@@ -120,7 +120,7 @@ impl Submission {
             .iter()
             .map(|program| target(program, Version::Own))
             .collect();
-        let mut cargo = build_command(workspace(), &workspace().join("target"), &targets);
+        let mut cargo = own_build_command(&targets);
         let built = Built::keep_going(&mut cargo)?;
         Ok(Self::from_build(
             programs,

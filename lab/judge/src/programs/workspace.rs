@@ -25,6 +25,9 @@ pub const PROGRAMS: &[&str] = &[
 /// The programs without holes. Their starter is also their solution.
 const WITHOUT_HOLES: &[&str] = &["consumer_crash"];
 
+/// The package of `cargo lab`.
+const LAB: &str = "cli";
+
 /// Which version of a program is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
@@ -61,7 +64,7 @@ pub fn build(programs: &[&str], version: Version) -> Result<BTreeMap<String, Pat
         .iter()
         .map(|program| target(program, version))
         .collect();
-    let built = build_in(workspace(), &targets)?;
+    let built = paths_of_built(own_build_command(&targets), &targets)?;
     let named = programs.iter().map(ToString::to_string);
     Ok(named.zip(built).collect())
 }
@@ -184,6 +187,14 @@ pub fn build_command(folder: &Path, target: &Path, targets: &[(String, String)])
     for (package, executable) in targets {
         build.args(["--package", package, "--bin", executable]);
     }
+    build
+}
+
+/// Returns the command that builds executables of this workspace. Their dependencies get the features that they have in `cargo
+/// lab`, so Cargo has built them before. Only the `targets` are built.
+pub fn own_build_command(targets: &[(String, String)]) -> Command {
+    let mut build = build_command(workspace(), &workspace().join("target"), targets);
+    build.args(["--package", LAB]);
     build
 }
 

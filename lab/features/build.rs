@@ -1,0 +1,3 @@
+//! Does nothing. Without it, Cargo would ignore this package's build dependencies.
+
+fn main() {}
