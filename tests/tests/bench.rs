@@ -49,9 +49,9 @@ fn quick() -> Result<()> {
     ensure_the_trade(&results)?;
     for (section, rows) in [("limit", 3), ("producer", 6), ("exactly_once", 4)] {
         let found = results[section].as_array().map_or(0, Vec::len);
-        // Python's row is missing if this machine has no client for it.
+        // The rows of Python and Java are missing if this machine has no client for them.
         ensure!(
-            found == rows || found == rows + 1,
+            (rows..=rows + 2).contains(&found),
             "there are {found} rows in {section}, but there must be {rows}"
         );
     }

@@ -1,12 +1,14 @@
 //! How near the consumer comes to the limit: to what the Kafka client hands out if nothing is done with it. The same loop in
-//! Python is measured, too, if this machine has what it needs.
+//! Python and Kafka's own performance test in Java are measured, too, if this machine has what they need.
 
 use anyhow::{Context, Result};
+use common::CLICKSTREAM;
 use measured::Reading;
 use serde::{Deserialize, Serialize};
 use terminal::ProgressBar;
 
 use crate::consumer::{Commit, PAUSE, Run, SHORT_PAUSE, events_per_second};
+use crate::java::{consumer_speed, has_java};
 use crate::plan::Plan;
 use crate::python::{PYTHON, has_python};
 use crate::rounds::in_turns;
@@ -30,14 +32,17 @@ pub enum Reader {
     WithCommits,
     /// The same as a Python script.
     Python,
+    /// Kafka's performance test, which drops messages as [`Reader::Bare`] does.
+    Java,
 }
 
 impl Reader {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Bare,
         Self::WithoutCommits,
         Self::WithCommits,
         Self::Python,
+        Self::Java,
     ];
 
     /// In words.
@@ -47,6 +52,7 @@ impl Reader {
             Self::WithoutCommits => "JSON and counts, no commits",
             Self::WithCommits => "JSON, counts, sync commits of 1,000",
             Self::Python => "the same in Python",
+            Self::Java => "the client alone, in Java (kafka-consumer-perf-test)",
         }
     }
 
@@ -57,6 +63,7 @@ impl Reader {
         let reading: Reading = match self {
             Self::WithoutCommits => return run(Commit::None),
             Self::WithCommits => return run(Commit::Sync),
+            Self::Java => return consumer_speed(stand, CLICKSTREAM, group),
             Self::Bare => reported(stand.bare().args([group, &events, &seconds, &pause]))?,
             Self::Python => {
                 let batch = BATCH.to_string();
@@ -77,12 +84,12 @@ pub struct Compared {
     pub of_bare: Spread,
 }
 
-/// How many steps of the bar [`measure`] takes, with Python.
+/// How many steps of the bar [`measure`] takes, with Python and Java.
 pub fn steps(plan: &Plan) -> usize {
     Reader::ALL.len() * plan.rounds
 }
 
-/// Measures all ways to read, in turns. Python is left out if it cannot import `confluent_kafka`.
+/// Measures all ways to read, in turns. Python is left out if it cannot import `confluent_kafka`, and Java if there is none.
 ///
 /// # Errors
 /// If a measured program fails, or on Ctrl-C.
@@ -90,6 +97,9 @@ pub fn measure(stand: &Stand, plan: &Plan, bar: &ProgressBar) -> Result<Vec<Comp
     let mut readers = Reader::ALL.to_vec();
     if !has_python() {
         readers.retain(|reader| *reader != Reader::Python);
+    }
+    if !has_java() {
+        readers.retain(|reader| *reader != Reader::Java);
     }
     let speeds = in_turns("limit", &readers, plan.rounds, bar, |reader, group| {
         reader.speed(stand, plan, group)

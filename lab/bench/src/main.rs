@@ -3,6 +3,7 @@
 mod consumer;
 mod exactly_once;
 mod growth;
+mod java;
 mod limit;
 mod machine;
 mod page;

@@ -1,6 +1,5 @@
-//! How fast a producer is with several settings, beside the limit of its client, and beside the same in Python.
-
-use std::process::Command;
+//! How fast a producer is with several settings, beside the limit of its client, and beside the same in Python
+//! and Java.
 
 use anyhow::{Context, Result};
 use measured::Reading;
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use terminal::ProgressBar;
 
 use crate::consumer::events_per_second;
+use crate::java::{has_java, producer_speed};
 use crate::plan::Plan;
 use crate::python::{PYTHON, has_python};
 use crate::rounds::in_turns;
@@ -26,7 +26,7 @@ const OF_TASK_1: &str = "acks=all linger.ms=5";
 
 /// The ways to publish: what they are called, how they run, and their settings beside those of task 1. The first is the limit
 /// that the others are compared to.
-const WAYS: [(&str, Runs, &str); 7] = [
+const WAYS: [(&str, Runs, &str); 8] = [
     ("the client alone", Runs::Bare, ""),
     ("as in task 1", Runs::WithReports, ""),
     ("linger.ms=0", Runs::WithReports, "linger.ms=0"),
@@ -38,6 +38,11 @@ const WAYS: [(&str, Runs, &str); 7] = [
         "enable.idempotence=true",
     ),
     ("as in task 1, in Python", Runs::Python, ""),
+    (
+        "as in task 1, in Java (kafka-producer-perf-test)",
+        Runs::Java,
+        "",
+    ),
 ];
 
 /// How a producer runs.
@@ -48,6 +53,8 @@ enum Runs {
     /// A callback counts the delivery reports.
     WithReports,
     Python,
+    /// Kafka's own performance test.
+    Java,
 }
 
 /// How fast one way to publish is.
@@ -59,12 +66,12 @@ pub struct Published {
     pub of_bare: Spread,
 }
 
-/// How many steps of the bar [`measure`] takes, with Python.
+/// How many steps of the bar [`measure`] takes, with Python and Java.
 pub fn steps(plan: &Plan) -> usize {
     WAYS.len() * plan.rounds
 }
 
-/// Measures all ways to publish, in turns. Python is left out if it cannot import `confluent_kafka`.
+/// Measures all ways to publish, in turns. Python is left out if it cannot import `confluent_kafka`, and Java if there is none.
 ///
 /// # Errors
 /// If a measured program fails, or on Ctrl-C.
@@ -79,14 +86,25 @@ pub fn measure(
     if !has_python() {
         ways.retain(|(_, runs, _)| *runs != Runs::Python);
     }
-    let events = (stand.events / SHARE).to_string();
+    if !has_java() {
+        ways.retain(|(_, runs, _)| *runs != Runs::Java);
+    }
+    let events = stand.events / SHARE;
     let speeds = in_turns("produce", &ways, plan.rounds, bar, |(_, runs, own), _| {
-        let mut command = start(stand, *runs, solutions);
-        command.args([TOPIC, &events]);
+        let mut command = match runs {
+            Runs::Bare | Runs::WithReports => stand.command(&solutions.producer),
+            Runs::Python => {
+                let mut python = stand.command(PYTHON.as_ref());
+                python.arg(&solutions.script);
+                python
+            }
+            Runs::Java => return producer_speed(stand, TOPIC, events, OF_TASK_1),
+        };
+        command.args([TOPIC, &events.to_string()]);
         match runs {
             Runs::Bare => command.arg("bare"),
             Runs::WithReports => command.arg("reports"),
-            Runs::Python => &mut command,
+            Runs::Python | Runs::Java => &mut command,
         };
         command.args(OF_TASK_1.split_whitespace().chain(own.split_whitespace()));
         Ok(events_per_second(&reported::<Reading>(&mut command)?))
@@ -99,15 +117,4 @@ pub fn measure(
         })
     });
     published.collect::<Option<_>>().context(NO_ROUNDS)
-}
-
-fn start(stand: &Stand, runs: Runs, solutions: &Solutions) -> Command {
-    match runs {
-        Runs::Bare | Runs::WithReports => stand.command(&solutions.producer),
-        Runs::Python => {
-            let mut python = stand.command(PYTHON.as_ref());
-            python.arg(&solutions.script);
-            python
-        }
-    }
 }

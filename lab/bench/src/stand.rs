@@ -19,7 +19,7 @@ use terminal::ProgressBar;
 const AT_A_TIME: u64 = 10_000;
 
 /// How long a measured program may take. All of them stop by themselves long before that.
-const LIMIT: Duration = Duration::from_secs(180);
+pub const LIMIT: Duration = Duration::from_secs(180);
 
 /// The programs that are measured, all of the package `measured`.
 const PACKAGE: &str = "measured";

@@ -210,10 +210,35 @@ fn script(name: &str) -> String {
     format!("/opt/kafka/bin/{name}.sh")
 }
 
+/// The command that runs one of Kafka's performance tests in a JVM on this machine, with the options of Kafka 4.4. `which` is
+/// `Producer` or `Consumer`. Returns `None` if the lab's Kafka is older, because its options had other names.
+///
+/// # Errors
+/// If there is no Java, or if Kafka's jars cannot be downloaded.
+pub fn performance_test(which: &str) -> Result<Option<Command>> {
+    let java = Java::find()?;
+    let prepared = prepare(&Cache::open()?, java.clone())?;
+    if !is_4_4(&prepared.version) {
+        return Ok(None);
+    }
+    let mut command = java.command();
+    command
+        .arg(define(
+            "log4j2.configurationFile",
+            &prepared.tools_logging(),
+        ))
+        .args(["-cp", &prepared.class_path])
+        .arg(format!("org.apache.kafka.tools.{which}Performance"));
+    Ok(Some(command))
+}
+
+fn is_4_4(version: &str) -> bool {
+    number(version).is_none_or(|number| number >= SINCE_4_4)
+}
+
 fn in_jvm(java: &Java, class: &str, arguments: &[String]) -> Result<Command> {
     let prepared = prepare(&Cache::open()?, java.clone())?;
-    let is_new = number(&prepared.version).is_none_or(|number| number >= SINCE_4_4);
-    let class = if class == CONFIGS && !is_new {
+    let class = if class == CONFIGS && !is_4_4(&prepared.version) {
         CONFIGS_BEFORE_4_4
     } else {
         class
