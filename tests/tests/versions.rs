@@ -1,6 +1,7 @@
 //! Other versions of Kafka than the one that the lab starts by itself.
 
-use std::os::unix::fs::symlink;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use anyhow::{Result, ensure};
 use broker::{Way, run};
@@ -17,6 +18,10 @@ const OTHERS: &[&str] = &["4.0.0", "4.3.1"];
 pub fn trials() -> Vec<Trial> {
     let mut trials = vec![trial("versions::an_old_kafka_is_refused", old)];
     if matches!(Way::for_private(), Ok(Way::Jvm(_))) {
+        trials.push(trial(
+            "versions::a_java_that_makes_no_archive_is_prepared_once",
+            no_archive,
+        ));
         trials.extend(OTHERS.iter().map(|version| {
             let name = format!("versions::solutions_on_{version}");
             busy_trial(&name, 4, || solutions_on(version)).with_ignored_flag(true)
@@ -60,5 +65,47 @@ fn solutions_on(version: &str) -> Result<()> {
     let described =
         on_version("kafka-configs --describe --entity-type topics --entity-name clickstream")?;
     ensure!(described.contains("clickstream"), "{described}");
+    Ok(())
+}
+
+/// Runs Java as a runtime from jlink does: without making an archive of Kafka's classes.
+const WITHOUT_ARCHIVE: &str = r#"#!/bin/sh
+for word do
+    shift
+    case $word in
+    -XX:ArchiveClassesAtExit=* | -XX:AOTCacheOutput=*) ;;
+    *) set -- "$@" "$word" ;;
+    esac
+done
+exec java "$@"
+"#;
+
+fn no_archive() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let java = folder.path().join("jre/bin/java");
+    fs::create_dir_all(java.with_file_name(""))?;
+    fs::write(&java, WITHOUT_ARCHIVE)?;
+    fs::set_permissions(&java, PermissionsExt::from_mode(0o755))?;
+    let lab = CommandLine::new()?;
+    let run_lab = |arguments: &str| {
+        let mut command = lab.command(arguments);
+        command
+            .env("JAVA_HOME", folder.path().join("jre"))
+            .env("KAFKA_LAB_CACHE", folder.path().join("cache"));
+        let output = run(&mut command, LIMIT)?;
+        text(&output)?;
+        anyhow::Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let first = run_lab("up")?;
+    run_lab("down")?;
+    ensure!(
+        first.contains("only once") && first.contains("makes no archive"),
+        "the first start does not say what it prepares: {first}"
+    );
+    let second = run_lab("up")?;
+    ensure!(
+        !second.contains("only once"),
+        "the second start prepares again: {second}"
+    );
     Ok(())
 }

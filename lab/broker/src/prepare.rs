@@ -35,7 +35,7 @@ pub fn prepare(cache: &Cache, java: Java) -> Result<Prepared> {
         version: version.to_string(),
         folder: folder.to_path_buf(),
     };
-    let is_whole = |folder: &Path| in_folder(folder).archive().exists();
+    let is_whole = |folder: &Path| in_folder(folder).is_whole();
     let folder = cache.complete(&name, is_whole, |folder| {
         eprintln!("Kafka: preparing a data folder and an archive of its classes, so that it starts fast (only once) …");
         make(&in_folder(folder), cache)
@@ -48,7 +48,15 @@ fn make(prepared: &Prepared, cache: &Cache) -> Result<()> {
     fs::write(prepared.logging(), LOGGING)?;
     fs::write(prepared.tools_logging(), TOOLS_LOGGING)?;
     format_data(prepared)?;
-    archive_classes(prepared, cache)
+    archive_classes(prepared, cache)?;
+    if !prepared.archive().exists() {
+        eprintln!(
+            "Kafka: {} makes no archive, so every start of Kafka takes a second or two longer",
+            prepared.java.path.display()
+        );
+        fs::write(prepared.without_archive(), "")?;
+    }
+    Ok(())
 }
 
 /// Makes the formatted data folder.
@@ -73,7 +81,8 @@ fn format_data(prepared: &Prepared) -> Result<()> {
     Ok(())
 }
 
-/// Makes the archive. A JVM writes it when it ends, with the classes that it has loaded. So this starts a broker and stops it.
+/// Makes the archive. A JVM writes it when it ends, with the classes that it has loaded. So this starts a broker and stops it. Some
+/// Java runtimes make none: those that jlink has made have no archive of Java's own classes, to which ours would be added.
 fn archive_classes(prepared: &Prepared, cache: &Cache) -> Result<()> {
     let archive = prepared.make_archive();
     let (_, mut run) = on_free_ports(None, None, |ports| {

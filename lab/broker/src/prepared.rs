@@ -42,9 +42,24 @@ impl Prepared {
         self.archive_option("AOTCacheOutput", "ArchiveClassesAtExit")
     }
 
-    /// The JVM option that uses the archive. A JVM that cannot use the archive starts without it.
+    /// The JVM option that uses the archive, if there is one. A JVM that cannot use it starts without it.
     pub fn use_archive(&self) -> String {
-        self.archive_option("AOTCache", "SharedArchiveFile")
+        if self.archive().exists() {
+            self.archive_option("AOTCache", "SharedArchiveFile")
+        } else {
+            // This is the default: Java's own archive, if it has one.
+            "-Xshare:auto".to_string()
+        }
+    }
+
+    /// A file that exists if this Java makes no archive.
+    pub fn without_archive(&self) -> PathBuf {
+        self.folder.join("without-archive")
+    }
+
+    /// Whether everything was made that this Java can make.
+    pub fn is_whole(&self) -> bool {
+        self.archive().exists() || self.without_archive().exists()
     }
 
     /// The JVM option about the archive. Since Java 25, which makes it in one step (JEP 514), this is an AOT cache, which also
