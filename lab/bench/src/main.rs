@@ -1,5 +1,6 @@
 //! `cargo lab bench`: measures what a commit costs. It is an executable of its own, because few people need it.
 
+mod beside;
 mod consumer;
 mod exactly_once;
 mod growth;
@@ -26,6 +27,7 @@ use anyhow::Result;
 use clap::Parser;
 use terminal::{ProgressBar, ensure_writable, run_command, write_file, write_page};
 
+use crate::beside::Beside;
 use crate::machine::machine;
 use crate::plan::Plan;
 use crate::results::Results;
@@ -60,6 +62,9 @@ struct Arguments {
     /// some minutes more, and 3 GB of disk
     #[arg(long)]
     growth: bool,
+    /// Also measures the executables `consumer` and `producer` in FOLDER, which are written for another client
+    #[arg(long, value_name = "FOLDER")]
+    beside: Option<PathBuf>,
     /// Also writes the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -88,7 +93,13 @@ fn bench(arguments: &Arguments) -> Result<ExitCode> {
     let own = arguments
         .batch
         .map(|batch| Own::find(arguments.program.as_deref(), batch));
-    let results = measure(&plan, own.transpose()?.as_ref(), arguments.growth)?;
+    let beside = arguments.beside.as_deref().map(Beside::find).transpose()?;
+    let results = measure(
+        &plan,
+        own.transpose()?.as_ref(),
+        beside.as_ref(),
+        arguments.growth,
+    )?;
     print!("{}", page::text(&results));
     if let Some(file) = &arguments.json {
         let text = serde_json::to_string_pretty(&results)?;
@@ -103,7 +114,12 @@ fn bench(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure(plan: &Plan, own: Option<&Own>, grows: bool) -> Result<Results> {
+fn measure(
+    plan: &Plan,
+    own: Option<&Own>,
+    beside: Option<&Beside>,
+    grows: bool,
+) -> Result<Results> {
     let solutions = Solutions::find()?;
     let of_solutions = producer::steps(plan) + exactly_once::steps(plan);
     let steps = usize::try_from(Stand::steps(plan.events))?
@@ -124,14 +140,14 @@ fn measure(plan: &Plan, own: Option<&Own>, grows: bool) -> Result<Results> {
         rounds: plan.rounds,
         trade: trade::measure(&stand, plan, &bar)?,
         pause: pause::measure(&stand, plan, &bar)?,
-        limit: limit::measure(&stand, plan, &bar)?,
+        limit: limit::measure(&stand, plan, beside, &bar)?,
         producer: Vec::new(),
         exactly_once: Vec::new(),
         growth: None,
         yours,
     };
     if let Some(solutions) = &solutions {
-        results.producer = producer::measure(&stand, plan, solutions, &bar)?;
+        results.producer = producer::measure(&stand, plan, solutions, beside, &bar)?;
         results.exactly_once = exactly_once::measure(&stand, plan, &solutions.copier, &bar)?;
     }
     // It has a Kafka of its own, and two at a time would share the processor.

@@ -6,6 +6,7 @@ use measured::Reading;
 use serde::{Deserialize, Serialize};
 use terminal::ProgressBar;
 
+use crate::beside::Beside;
 use crate::consumer::events_per_second;
 use crate::java::{has_java, producer_speed};
 use crate::plan::Plan;
@@ -26,7 +27,7 @@ const OF_TASK_1: &str = "acks=all linger.ms=5";
 
 /// The ways to publish: what they are called, how they run, and their settings beside those of task 1. The first is the limit
 /// that the others are compared to.
-const WAYS: [(&str, Runs, &str); 8] = [
+const WAYS: [(&str, Runs, &str); 9] = [
     ("the client alone", Runs::Bare, ""),
     ("as in task 1", Runs::WithReports, ""),
     ("linger.ms=0", Runs::WithReports, "linger.ms=0"),
@@ -43,6 +44,7 @@ const WAYS: [(&str, Runs, &str); 8] = [
         Runs::Java,
         "",
     ),
+    ("as in task 1, in the other client", Runs::Beside, ""),
 ];
 
 /// How a producer runs.
@@ -55,6 +57,8 @@ enum Runs {
     Python,
     /// Kafka's own performance test.
     Java,
+    /// A program that was named on the command line.
+    Beside,
 }
 
 /// How fast one way to publish is.
@@ -66,7 +70,7 @@ pub struct Published {
     pub of_bare: Spread,
 }
 
-/// How many steps of the bar [`measure`] takes, with Python and Java.
+/// How many steps of the bar [`measure`] takes, with Python, Java and another client.
 pub fn steps(plan: &Plan) -> usize {
     WAYS.len() * plan.rounds
 }
@@ -79,16 +83,18 @@ pub fn measure(
     stand: &Stand,
     plan: &Plan,
     solutions: &Solutions,
+    beside: Option<&Beside>,
     bar: &ProgressBar,
 ) -> Result<Vec<Published>> {
     stand.kafka.create_topics(&[(TOPIC, Stand::PARTITIONS)])?;
+    let (has_python, has_java) = (has_python(), has_java());
     let mut ways = WAYS.to_vec();
-    if !has_python() {
-        ways.retain(|(_, runs, _)| *runs != Runs::Python);
-    }
-    if !has_java() {
-        ways.retain(|(_, runs, _)| *runs != Runs::Java);
-    }
+    ways.retain(|(_, runs, _)| match runs {
+        Runs::Python => has_python,
+        Runs::Java => has_java,
+        Runs::Beside => beside.is_some(),
+        Runs::Bare | Runs::WithReports => true,
+    });
     let events = stand.events / SHARE;
     let speeds = in_turns("produce", &ways, plan.rounds, bar, |(_, runs, own), _| {
         let mut command = match runs {
@@ -99,12 +105,13 @@ pub fn measure(
                 python
             }
             Runs::Java => return producer_speed(stand, TOPIC, events, OF_TASK_1),
+            Runs::Beside => stand.command(&beside.context("there is no other client")?.producer),
         };
         command.args([TOPIC, &events.to_string()]);
         match runs {
             Runs::Bare => command.arg("bare"),
             Runs::WithReports => command.arg("reports"),
-            Runs::Python | Runs::Java => &mut command,
+            Runs::Python | Runs::Java | Runs::Beside => &mut command,
         };
         command.args(OF_TASK_1.split_whitespace().chain(own.split_whitespace()));
         Ok(events_per_second(&reported::<Reading>(&mut command)?))
