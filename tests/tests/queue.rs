@@ -41,6 +41,11 @@ pub fn trials() -> Vec<Trial> {
         ),
         busy_trial("queue::what_ends_its_graders_is_set_aside", 2, set_aside),
         busy_trial(
+            "queue::a_worker_waits_for_the_first_class_and_for_another_kafka",
+            2,
+            waits,
+        ),
+        busy_trial(
             "queue::what_needs_another_lab_is_left_alone",
             2,
             another_lab,
@@ -255,6 +260,43 @@ fn graders(worker: Pid) -> Option<Pid> {
         .split_whitespace()
         .filter_map(|pid| pid.parse().ok());
     pids.next().map(Pid::from_raw)
+}
+
+/// A worker is there before the topics are, and after somebody has deleted them.
+fn waits() -> Result<()> {
+    let scene = Scene::new(&["ann"])?;
+    // By default, librdkafka says only after 30 s that a topic is missing.
+    let settings = scene.folder.path().join("client.properties");
+    fs::write(&settings, "topic.metadata.propagation.max.ms=500\n")?;
+    let mut command = scene.lab.command("worker --jobs 1 --through");
+    command
+        .arg(scene.broker.bootstrap())
+        .arg("--kafka-settings")
+        .arg(&settings);
+    let mut worker = Program::run("worker", &mut command)?;
+    let says = |worker: &mut Program, words: &str, times: usize| {
+        worker.wait_for(words, LIMIT, |lines| {
+            let found = lines.iter().filter(|line| line.text.contains(words));
+            (found.count() >= times).then_some(())
+        })
+    };
+    says(&mut worker, "Waiting for the first class", 1)?;
+    // Several times as long as the setting says.
+    wait::pass(Duration::from_secs(2))?;
+    let status = scene.gatherer()?.wait_for_end(LIMIT)?;
+    ensure!(status.success(), "{status}: {}", worker.last_lines());
+
+    let kafka = Kafka::at(scene.broker.bootstrap());
+    kafka.delete_topics(&[SUBMISSIONS, RESULTS])?;
+    says(&mut worker, "The topics are gone", 1)?;
+    says(&mut worker, "Waiting for the first class", 2)?;
+    fs::remove_dir_all(scene.out())?;
+    let status = scene.gatherer()?.wait_for_end(LIMIT)?;
+    ensure!(status.success(), "{status}: {}", worker.last_lines());
+    worker.interrupt()?;
+    let status = worker.wait_for_end(LIMIT)?;
+    ensure!(status.success(), "{status}: {}", worker.last_lines());
+    Ok(())
 }
 
 /// A record for another lab, and one that is no submission at all, come before the class.

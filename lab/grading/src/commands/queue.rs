@@ -69,7 +69,7 @@ fn connection(servers: String, settings: Option<PathBuf>) -> Result<Connection> 
 /// Judges submissions of a cluster, `jobs` at a time, until Ctrl-C.
 pub fn worker(cluster: Cluster, jobs: usize, shared: Option<PathBuf>) -> Result<ExitCode> {
     print_gaps();
-    work(&cluster.connection()?, jobs, shared)?;
+    work(&cluster.connection()?, jobs, shared.as_deref())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -54,7 +54,8 @@ impl Connection {
     /// The error for a cluster that does not answer.
     pub fn no_answer(&self, error: impl Into<Error>) -> Error {
         anyhow!(
-            "Kafka does not answer at {} ({:#}). Correct the address after --through, or start that Kafka",
+            "Kafka does not answer at {} ({}). Correct the address after --through (HOST:PORT), or start that Kafka; `cargo lab up` \
+             starts one on this machine",
             self.servers,
             error.into()
         )

@@ -13,7 +13,7 @@ use rdkafka::{Message, Timestamp};
 
 use crate::queue::connection::Connection;
 use crate::queue::message::{Job, Note, What};
-use crate::queue::topics::{GROUPS, NOTES, RESULTS};
+use crate::queue::topics::{GROUPS, NOTES, RESULTS, TopicsGone};
 
 /// How long one look takes if there is nothing new.
 const LOOK: Duration = Duration::from_millis(100);
@@ -60,7 +60,8 @@ pub struct Notes {
 }
 
 impl Notes {
-    /// The notes of this cluster, read from the beginning. Does not read anything yet.
+    /// The notes of this cluster, read from the beginning. Does not read anything yet. The topic must be there: otherwise librdkafka
+    /// reports after a while that it is missing, even if it has been created by then.
     ///
     /// # Errors
     /// When librdkafka refuses the settings.
@@ -85,7 +86,7 @@ impl Notes {
     /// Reads all notes that are there now. Waits as long as Kafka does not answer.
     ///
     /// # Errors
-    /// When Kafka refuses, or on Ctrl-C.
+    /// [`TopicsGone`]; when Kafka refuses, or on Ctrl-C.
     pub fn catch_up(&mut self) -> Result<()> {
         let end = loop {
             wait::check_stop()?;
@@ -105,11 +106,12 @@ impl Notes {
     /// Reads one more note if there is one within a moment, and returns its job.
     ///
     /// # Errors
-    /// When Kafka refuses.
+    /// [`TopicsGone`]; or when Kafka refuses.
     pub fn look(&mut self) -> Result<Option<Job>> {
         match self.consumer.poll(LOOK) {
             None => Ok(None),
             Some(Err(error)) if is_about_the_connection(&error) => Ok(None),
+            Some(Err(error)) if TopicsGone::is_meant(&error) => bail!(TopicsGone),
             Some(Err(error)) => bail!("topic {RESULTS} cannot be read: {error}"),
             Some(Ok(message)) => {
                 self.next = message.offset() + 1;

@@ -54,7 +54,8 @@ impl Status {
 #[derive(Default)]
 struct Counted<'a> {
     waiting: usize,
-    running: Vec<(&'a Job, SystemTime)>,
+    /// What is being judged, by which worker, and since when.
+    running: Vec<(&'a Job, &'a str, SystemTime)>,
     done: usize,
     not_judged: usize,
     seconds: f64,
@@ -82,14 +83,14 @@ impl fmt::Display for Status {
         let mut classes: BTreeMap<&str, Counted> = BTreeMap::new();
         for (job, known) in &self.jobs {
             let class = classes.entry(&job.run).or_default();
-            let began = known.open.values().map(|(_, at)| *at).max();
+            let began = known.open.values().max_by_key(|(_, at)| *at);
             match (known.done, began) {
                 (Some(done), _) => {
                     class.done += 1;
                     class.not_judged += usize::from(done.outcome == Outcome::NotJudged);
                     class.seconds += done.seconds;
                 }
-                (None, Some(at)) => class.running.push((job, at)),
+                (None, Some((who, at))) => class.running.push((job, who, *at)),
                 (None, None) => class.waiting += 1,
             }
         }
@@ -127,12 +128,20 @@ impl fmt::Display for Status {
         }
         let now = SystemTime::now();
         let running = classes.values().flat_map(|class| &class.running);
-        for (job, at) in running {
+        for (job, who, at) in running {
             let seconds = now.duration_since(*at).unwrap_or_default().as_secs();
-            writeln!(f, "running for {seconds} s: {}", printable(&job.submission))?;
+            writeln!(
+                f,
+                "running for {seconds} s on {}: {}",
+                printable(who),
+                printable(&job.submission)
+            )?;
         }
         if self.workers.is_empty() {
-            writeln!(f, "No workers.")?;
+            writeln!(
+                f,
+                "No workers. Those that wait for the first class are not shown."
+            )?;
         }
         for (group, names) in &self.workers {
             let names: BTreeSet<String> = names.iter().map(|name| printable(name)).collect();

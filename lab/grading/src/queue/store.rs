@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Error, Result, anyhow, bail};
 use broker::wait::{self, Interrupted};
 use parking_lot::Mutex;
 use rdkafka::ClientContext;
@@ -13,7 +13,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use crate::queue::connection::Connection;
 use crate::queue::message::{Answer, Job, Note};
-use crate::queue::topics::{LARGEST, NOTES, REPORTS, RESULTS, SUBMISSIONS, partitions_of};
+use crate::queue::topics::{
+    LARGEST, NOTES, REPORTS, RESULTS, SUBMISSIONS, TopicsGone, partitions_of,
+};
 
 /// How long we look for an answer before we check whether to stop.
 const LOOK: Duration = Duration::from_millis(100);
@@ -126,6 +128,9 @@ impl Store {
         let answered = &self.producer.context().0;
         *answered.lock() = None;
         let refused = |error: KafkaError| {
+            if TopicsGone::is_meant(&error) {
+                return Error::new(TopicsGone);
+            }
             anyhow!(
                 "Kafka refused a record for topic {topic} ({error}). Does the topic allow messages of {} MB \
                  (max.message.bytes), and may this user write to it?",

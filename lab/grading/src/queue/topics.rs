@@ -1,12 +1,13 @@
 //! The two topics, and the group of the workers.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use broker::wait;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{Client, ClientContext, DefaultClientContext};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::lab_digest::lab_digest;
 use crate::queue::connection::{Connection, REACH_LIMIT};
@@ -39,6 +40,35 @@ const CREATE_LIMIT: Duration = Duration::from_secs(60);
 
 /// The beginning of the names of all groups. A cluster that restricts its users must allow this.
 pub const GROUPS: &str = "lab-graders";
+
+/// The error if a topic that was there is gone.
+#[derive(Debug)]
+pub struct TopicsGone;
+
+impl fmt::Display for TopicsGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the topics are gone, because this Kafka was emptied, or is another one now. Run the same command again: it publishes \
+             what has no result",
+        )
+    }
+}
+
+impl std::error::Error for TopicsGone {}
+
+impl TopicsGone {
+    /// Whether this is what Kafka says of a topic that does not exist.
+    pub fn is_meant(error: &KafkaError) -> bool {
+        matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::UnknownTopicOrPartition
+                    | RDKafkaErrorCode::UnknownTopic
+                    | RDKafkaErrorCode::UnknownPartition
+            )
+        )
+    }
+}
 
 /// The group of the workers whose lab is this one. Workers with another lab are in another group. So they leave the submissions
 /// alone that are not for them, and hold no partitions of those that are.

@@ -25,7 +25,7 @@ use crate::queue::grader_process::{GraderProcess, Said, Task};
 use crate::queue::message::{Answer, Job, Note, What};
 use crate::queue::notes::Notes;
 use crate::queue::store::Store;
-use crate::queue::topics::{LARGEST, SUBMISSIONS, are_there, group};
+use crate::queue::topics::{LARGEST, SUBMISSIONS, TopicsGone, are_there, group};
 use crate::queue::unfinished::Unfinished;
 use crate::uniform_report::not_judged;
 
@@ -46,13 +46,39 @@ const TOPICS_PAUSE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When Kafka does not answer at first, or when it refuses something.
-pub fn work(connection: &Connection, jobs: usize, shared: Option<PathBuf>) -> Result<()> {
+pub fn work(connection: &Connection, jobs: usize, shared: Option<&Path>) -> Result<()> {
     let name = name();
+    loop {
+        wait_for_topics(connection)?;
+        match work_for(&name, connection, jobs, shared) {
+            Err(error) if error.is::<TopicsGone>() && !wait::interrupted() => {
+                println!("The topics are gone: this Kafka was emptied, or is another one now.");
+            }
+            ended => return ended,
+        }
+    }
+}
+
+fn wait_for_topics(connection: &Connection) -> Result<()> {
+    let client: BaseConsumer = connection.config("lab-topics").create()?;
+    let mut has_told = false;
+    while !are_there(client.client(), connection)? {
+        if !has_told {
+            println!("Waiting for the first class at {} …", connection.servers);
+            has_told = true;
+        }
+        wait::pass(TOPICS_PAUSE)?;
+    }
+    Ok(())
+}
+
+/// Judges until Ctrl-C, or until the topics are gone.
+fn work_for(name: &str, connection: &Connection, jobs: usize, shared: Option<&Path>) -> Result<()> {
     let worker = Worker {
-        name: name.clone(),
+        name: name.to_string(),
         connection: connection.clone(),
-        shared,
-        store: Store::open(connection, &name)?,
+        shared: shared.map(Path::to_path_buf),
+        store: Store::open(connection, name)?,
         notes: Notes::open(connection)?,
         places: (0..jobs).map(|_| Place::default()).collect(),
         taken: VecDeque::new(),
@@ -62,24 +88,21 @@ pub fn work(connection: &Connection, jobs: usize, shared: Option<PathBuf>) -> Re
         left_alone: BTreeSet::new(),
     };
     let worker = Arc::new(Mutex::new(worker));
-    let consumer = consumer(connection, &name, Arc::clone(&worker))?;
-    let mut has_told = false;
-    while !are_there(consumer.client(), connection)? {
-        if !has_told {
-            println!("Waiting for the first class at {} …", connection.servers);
-            has_told = true;
-        }
-        wait::pass(TOPICS_PAUSE)?;
-    }
+    let consumer = consumer(connection, name, Arc::clone(&worker))?;
     consumer.subscribe(&[SUBMISSIONS])?;
     println!(
-        "{name} takes submissions from {} in group {}, {jobs} at a time. Ctrl-C ends it.",
+        "{name} (process {}) takes submissions from {} in group {}, {jobs} at a time. Ctrl-C ends it.",
+        std::process::id(),
         connection.servers,
         group()
     );
     let ended = poll(&consumer, &worker);
     // Also if something failed: others need not wait for what they would find out by themselves.
     let mut worker = worker.lock();
+    if ended.as_ref().is_err_and(|error| error.is::<TopicsGone>()) {
+        // There is nowhere to note it, and nobody to whom it is left.
+        worker.places.clear();
+    }
     let given_up = worker.give_up(|_| true);
     drop(worker);
     drop(consumer);
@@ -107,6 +130,7 @@ fn poll(consumer: &BaseConsumer<Member>, worker: &Mutex<Worker>) -> Result<()> {
             Some(Err(error)) if is_about_the_connection(&error) => {}
             // It joins again.
             Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::PollExceeded))) => {}
+            Some(Err(error)) if TopicsGone::is_meant(&error) => bail!(TopicsGone),
             Some(Err(error)) => bail!("topic {SUBMISSIONS} cannot be read: {error}"),
         }
         worker.collect()?;

@@ -14,7 +14,7 @@ use crate::bench::lane::{Lane, Scenario};
 use crate::contract::STOP_LIMIT;
 use crate::history::logged::Logged;
 use crate::history::printed::{numbers_beside, position};
-use crate::{Line, Program, random_events};
+use crate::{Program, random_events};
 
 /// How many events are published in each scene.
 pub const EVENTS: usize = 60;
@@ -74,6 +74,8 @@ pub struct Alone {
     /// How many partitions each member of the group owned.
     pub shares: Vec<usize>,
     pub stopped: Stopped,
+    /// The committed offsets after that.
+    pub committed: Vec<Option<i64>>,
 }
 
 /// Scene 2: A comes back, and B joins.
@@ -156,7 +158,7 @@ fn scaled(lane: &Lane) -> Result<Scaled> {
     let alone = alone_and_stopped(lane)?;
     let patience = alone.patience();
     let (mut members, joined) = b_joins(lane, &alone)?;
-    let read = both_read(lane, &mut members, &joined, patience)?;
+    let read = both_read(lane, &mut members, &alone, &joined)?;
     let session_timeouts = session_timeouts(lane)?;
     let before_kill = if members.a.is_running()? {
         let members = self::members(lane)?.into_iter();
@@ -191,7 +193,11 @@ fn alone_and_stopped(lane: &Lane) -> Result<Alone> {
     let stopped = stop(lane, &mut a)?;
     drop(a);
     lane.remove_members(SCALE_GROUP)?;
-    Ok(Alone { shares, stopped })
+    Ok(Alone {
+        shares,
+        stopped,
+        committed: lane.kafka().committed(SCALE_GROUP, CLICKSTREAM)?,
+    })
 }
 
 /// Presses Ctrl-C for the only member, and waits for its end.
@@ -257,8 +263,8 @@ fn b_joins(lane: &Lane, alone: &Alone) -> Result<(Members, Joined)> {
 fn both_read(
     lane: &Lane,
     members: &mut Members,
+    alone: &Alone,
     joined: &Joined,
-    patience: Duration,
 ) -> Result<ReadByBoth> {
     let Members { a, b, .. } = members;
     let mut publish_to_both = |limit| {
@@ -273,19 +279,17 @@ fn both_read(
     };
     // A fetch that was under way while the group rebalanced may bring A events of a partition that is now B's, but only once.
     publish_to_both(PRINT_LIMIT)?;
-    let ends = publish_to_both(patience)?;
+    let ends = publish_to_both(alone.patience())?;
     // If both read everything, the other one may not be done yet.
     wait::pass(TWICE_LIMIT)?;
-    let old = |lines: Vec<Line>| {
-        let lines = lines
-            .into_iter()
-            .filter(|line| line.at >= joined.b_is_started);
-        let positions = lines.filter_map(|line| position(&line.text));
-        positions.filter(|at| is_before(*at, &joined.ends)).count()
-    };
     // What was not committed comes again after a rebalance.
     let again = if is_past(&joined.committed, &joined.ends) {
-        old(a.lines()) + old(b.lines())
+        let old = |program: &Program| {
+            let mut positions = positions(program);
+            positions.retain(|(_, at)| is_before(*at, &joined.ends));
+            positions
+        };
+        printed_again(&old(a), joined.b_is_started, &alone.committed) + old(b).len()
     } else {
         0
     };
@@ -429,15 +433,56 @@ fn session_timeouts(lane: &Lane) -> Result<BTreeSet<Duration>> {
     Ok(timeouts)
 }
 
+/// The positions that a program printed, and when each of them was read.
+fn positions(program: &Program) -> Vec<(Instant, (i32, i64))> {
+    let lines = program.lines().into_iter();
+    let positions = lines.filter_map(|line| Some((line.at, position(&line.text)?)));
+    positions.collect()
+}
+
 /// The positions that a program printed, from these ends on.
 fn new_positions(program: &Program, ends: &[i64]) -> Vec<(i32, i64)> {
-    let lines = program.lines().into_iter();
-    let positions = lines.filter_map(|line| position(&line.text));
+    let positions = positions(program).into_iter().map(|(_, at)| at);
     positions.filter(|at| !is_before(*at, ends)).collect()
+}
+
+/// How many of these positions were printed again after `start`: those that were printed before, and those that an earlier run
+/// had `committed`. The time of a line alone says nothing, because on a busy machine we read a line some time after it was printed.
+fn printed_again(
+    positions: &[(Instant, (i32, i64))],
+    start: Instant,
+    committed: &[Option<i64>],
+) -> usize {
+    let committed: Vec<i64> = committed.iter().map(|at| at.unwrap_or(0)).collect();
+    let mut printed = BTreeSet::new();
+    let again = positions.iter().filter(|(read_at, at)| {
+        let is_first = printed.insert(*at);
+        *read_at >= start && (!is_first || is_before(*at, &committed))
+    });
+    again.count()
 }
 
 /// Whether a position is before these ends. One in a partition that does not exist is.
 fn is_before((partition, offset): (i32, i64), ends: &[i64]) -> bool {
     let end = usize::try_from(partition).ok().and_then(|at| ends.get(at));
     end.is_none_or(|end| offset < *end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_read_late_is_not_printed_again() {
+        let before = Instant::now();
+        let start = before + Duration::from_millis(10);
+        let since = start + Duration::from_millis(18);
+        let committed = [Some(4), None];
+        let printed = [(before, (0, 4)), (since, (0, 5)), (since, (1, 0))];
+        assert_eq!(printed_again(&printed, start, &committed), 0);
+        let printed = [(before, (0, 4)), (since, (0, 4)), (since, (0, 3))];
+        assert_eq!(printed_again(&printed, start, &committed), 2);
+        let printed = [(before, (0, 4)), (before, (0, 4))];
+        assert_eq!(printed_again(&printed, start, &committed), 0);
+    }
 }
