@@ -98,6 +98,8 @@ fn main() -> ExitCode {
         queue::trials(),
         bench::trials(),
         handout::trials(),
+        clients::trials(),
+        told_once::trials(),
         grade::trials(),
         demo::trials(),
         check::trials(),
@@ -113,13 +115,11 @@ fn main() -> ExitCode {
         starters::trials(),
         partitions::trials(),
         bank::trials(),
-        clients::trials(),
         architecture::trials(),
         control_characters::trials(),
         coverage::trials(),
         holes::trials(),
         packages::trials(),
-        told_once::trials(),
     ];
     let code = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code();
     POOL.clear();

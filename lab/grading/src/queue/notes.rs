@@ -61,7 +61,7 @@ pub struct Notes {
 
 impl Notes {
     /// The notes of this cluster, read from the beginning. Does not read anything yet. The topic must be there: otherwise librdkafka
-    /// reports after a while that it is missing, even if it has been created by then.
+    /// may report that it is missing even after it was created (seen in one of five runs).
     ///
     /// # Errors
     /// When librdkafka refuses the settings.
