@@ -18,14 +18,18 @@ impl Beside {
     /// # Errors
     /// [`Usage`] if one of them is missing.
     pub fn find(folder: &Path) -> Result<Self> {
-        let find = |name: &str| {
-            let path = folder.join(name);
-            path.canonicalize()
-                .map_err(|error| Usage(format!("{}: {error}", path.display())))
-        };
         Ok(Self {
-            consumer: find("consumer")?,
-            producer: find("producer")?,
+            consumer: executable(&folder.join("consumer"))?,
+            producer: executable(&folder.join("producer"))?,
         })
     }
+}
+
+/// The whole path of an executable that the user has named.
+///
+/// # Errors
+/// [`Usage`] if there is no such file.
+pub fn executable(path: &Path) -> Result<PathBuf> {
+    let whole = path.canonicalize();
+    Ok(whole.map_err(|error| Usage(format!("{}: {error}", path.display())))?)
 }

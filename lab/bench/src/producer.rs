@@ -97,22 +97,22 @@ pub fn measure(
     });
     let events = stand.events / SHARE;
     let speeds = in_turns("produce", &ways, plan.rounds, bar, |(_, runs, own), _| {
-        let mut command = match runs {
-            Runs::Bare | Runs::WithReports => stand.command(&solutions.producer),
+        // Only our program can do without the delivery reports, so only it is told.
+        let (mut command, reports) = match runs {
+            Runs::Bare => (stand.command(&solutions.producer), Some("bare")),
+            Runs::WithReports => (stand.command(&solutions.producer), Some("reports")),
             Runs::Python => {
                 let mut python = stand.command(PYTHON.as_ref());
                 python.arg(&solutions.script);
-                python
+                (python, None)
             }
             Runs::Java => return producer_speed(stand, TOPIC, events, OF_TASK_1),
-            Runs::Beside => stand.command(&beside.context("there is no other client")?.producer),
+            Runs::Beside => {
+                let other = beside.context("there is no other client")?;
+                (stand.command(&other.producer), None)
+            }
         };
-        command.args([TOPIC, &events.to_string()]);
-        match runs {
-            Runs::Bare => command.arg("bare"),
-            Runs::WithReports => command.arg("reports"),
-            Runs::Python | Runs::Java | Runs::Beside => &mut command,
-        };
+        command.args([TOPIC, &events.to_string()]).args(reports);
         command.args(OF_TASK_1.split_whitespace().chain(own.split_whitespace()));
         Ok(events_per_second(&reported::<Reading>(&mut command)?))
     })?;

@@ -13,8 +13,9 @@ use judge::Program;
 use judge::programs::run::BOOTSTRAP_SERVERS;
 use judge::programs::{Version, build_optimized, target};
 use serde::{Deserialize, Serialize};
-use terminal::{ProgressBar, Usage};
+use terminal::ProgressBar;
 
+use crate::beside::executable;
 use crate::consumer::{Commit, Run};
 use crate::plan::Plan;
 use crate::spread::{NO_ROUNDS, Spread};
@@ -54,12 +55,10 @@ impl Own {
     /// The executable `program`; if `None`, the consumer of this workspace, which is built with optimization.
     ///
     /// # Errors
-    /// [`Usage`] if there is no such file; or if the consumer does not compile.
+    /// [`Usage`](terminal::Usage) if there is no such file; or if the consumer does not compile.
     pub fn find(program: Option<&Path>, batch: u64) -> Result<Self> {
         let program = match program {
-            Some(path) => path
-                .canonicalize()
-                .map_err(|error| Usage(format!("{}: {error}", path.display())))?,
+            Some(path) => executable(path)?,
             None => {
                 let [own] = build_optimized(&[target(CONSUMER, Version::Own)])?;
                 own

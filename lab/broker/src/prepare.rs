@@ -13,7 +13,7 @@ use crate::command::{last_lines, run};
 use crate::jvm::Process;
 use crate::keeper::{Folder, Lifetime};
 use crate::ports::{Ports, on_free_ports};
-use crate::prepared::{LOGGING, PROPERTIES, Prepared, TOOLS_LOGGING, define, properties_for};
+use crate::prepared::{LOGGING, PROPERTIES, Prepared, TOOLS_LOGGING, properties_for};
 use crate::version::in_class_path;
 use crate::{Cache, Java, jars};
 
@@ -64,12 +64,9 @@ fn format_data(prepared: &Prepared) -> Result<()> {
     let ports = Ports::free(None, None)?;
     let properties = prepared.folder.join("server.properties");
     fs::write(&properties, properties_for(ports, &prepared.template())?)?;
-    let logging = define("log4j2.configurationFile", &prepared.tools_logging());
-    let mut format = prepared.java.command();
+    let mut format = prepared.tool(&[], "kafka.tools.StorageTool");
     format
-        .args([&logging, "-cp", &prepared.class_path])
-        .args(["kafka.tools.StorageTool", "format"])
-        .args(["-t", "kafka-lab-template-00A", "-c"])
+        .args(["format", "-t", "kafka-lab-template-00A", "-c"])
         .arg(&properties);
     let output = run(&mut format, Duration::from_secs(120))?;
     if !output.status.success() {

@@ -1,6 +1,7 @@
 //! What is needed to start Kafka in a plain JVM, and where its files are.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Result, bail};
 
@@ -50,6 +51,16 @@ impl Prepared {
             // This is the default: Java's own archive, if it has one.
             "-Xshare:auto".to_string()
         }
+    }
+
+    /// The command that runs one of Kafka's main classes, with these options for the JVM. Its log goes where that of the tools goes.
+    pub fn tool(&self, options: &[&str], class: &str) -> Command {
+        let mut command = self.java.command();
+        command
+            .args(options)
+            .arg(define("log4j2.configurationFile", &self.tools_logging()))
+            .args(["-cp", &self.class_path, class]);
+        command
     }
 
     /// A file that exists if this Java makes no archive.

@@ -7,7 +7,6 @@ use std::process::{Command, ExitStatus, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::prepare::prepare;
-use crate::prepared::define;
 use crate::shared::{Place, SharedKafka};
 use crate::version::{image, number};
 use crate::{Cache, Docker, Java};
@@ -217,19 +216,12 @@ fn script(name: &str) -> String {
 /// If there is no Java, or if Kafka's jars cannot be downloaded.
 pub fn performance_test(which: &str) -> Result<Option<Command>> {
     let java = Java::find()?;
-    let prepared = prepare(&Cache::open()?, java.clone())?;
+    let prepared = prepare(&Cache::open()?, java)?;
     if !is_4_4(&prepared.version) {
         return Ok(None);
     }
-    let mut command = java.command();
-    command
-        .arg(define(
-            "log4j2.configurationFile",
-            &prepared.tools_logging(),
-        ))
-        .args(["-cp", &prepared.class_path])
-        .arg(format!("org.apache.kafka.tools.{which}Performance"));
-    Ok(Some(command))
+    let class = format!("org.apache.kafka.tools.{which}Performance");
+    Ok(Some(prepared.tool(&[], &class)))
 }
 
 fn is_4_4(version: &str) -> bool {
@@ -243,15 +235,9 @@ fn in_jvm(java: &Java, class: &str, arguments: &[String]) -> Result<Command> {
     } else {
         class
     };
-    let mut command = java.command();
-    command
-        .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-        .arg(define(
-            "log4j2.configurationFile",
-            &prepared.tools_logging(),
-        ))
-        .args(["-cp", &prepared.class_path, class])
-        .args(arguments);
+    let options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+    let mut command = prepared.tool(&options, class);
+    command.args(arguments);
     Ok(command)
 }
 
