@@ -97,12 +97,12 @@ impl Kafka {
     /// # Errors
     /// If the cluster does not answer.
     pub fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>> {
-        let committed = self
-            .known
-            .commits
-            .keep(self.changes(), group.to_string(), || {
-                self.commits(group, ANSWER_LIMIT)
-            })?;
+        let changes = self
+            .changes()
+            .map(|so_far| (so_far.of_commits, so_far.are_settled));
+        let committed = self.known.commits.keep(changes, group.to_string(), || {
+            self.commits(group, ANSWER_LIMIT)
+        })?;
         let known = self.known.partitions.lock().get(topic).copied();
         let partitions = match known {
             Some(known) => known,

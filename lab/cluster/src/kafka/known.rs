@@ -11,8 +11,10 @@ use crate::end_offsets::Leaders;
 use crate::isolation::Isolation;
 use crate::kafka::record::Record;
 
-/// An answer is not kept for longer, whatever anybody says: a broker also does things by itself, such as to abort a transaction.
-const OLDEST: Duration = Duration::from_millis(500);
+/// An answer is not kept for longer, whatever anybody says. A broker also does things by itself: when it aborts a transaction, it
+/// writes markers among the records. It commits nothing by itself.
+const OLDEST_ENDS: Duration = Duration::from_millis(500);
+const OLDEST_COMMITS: Duration = Duration::from_secs(2);
 
 /// How long it is kept while a change may be under way.
 const OLDEST_IF_UNSURE: Duration = Duration::from_millis(40);
@@ -23,8 +25,10 @@ pub const MARKERS: Duration = Duration::from_millis(300);
 /// What is known of the changes to the records and the committed offsets of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changes {
-    /// How many there were so far.
-    pub count: u64,
+    /// How many have changed records so far.
+    pub of_records: u64,
+    /// How many have changed committed offsets so far.
+    pub of_commits: u64,
     /// Whether all of them have taken effect.
     pub are_settled: bool,
 }
@@ -33,7 +37,6 @@ pub struct Changes {
 pub type Held = (Vec<i64>, Vec<Record>);
 
 /// The answers that are kept.
-#[derive(Default)]
 pub struct Known {
     pub ends: Answers<(String, Isolation), Vec<i64>>,
     pub commits: Answers<String, BTreeMap<TopicPartition, i64>>,
@@ -45,11 +48,24 @@ pub struct Known {
     unsure_until: Mutex<Option<Instant>>,
 }
 
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            ends: Answers::for_up_to(OLDEST_ENDS),
+            commits: Answers::for_up_to(OLDEST_COMMITS),
+            records: Mutex::default(),
+            partitions: Mutex::default(),
+            leaders: Mutex::default(),
+            unsure_until: Mutex::default(),
+        }
+    }
+}
+
 impl Known {
-    /// Forgets what we change by sending records or removing a group.
+    /// Forgets what changes when a group is removed.
     pub fn forget_answers(&self) {
-        self.ends.0.lock().clear();
-        self.commits.0.lock().clear();
+        self.ends.forget();
+        self.commits.forget();
     }
 
     /// The same, for a change that takes effect only in a moment.
@@ -75,42 +91,53 @@ impl Known {
 }
 
 /// Answers to questions of one kind.
-pub struct Answers<K, V>(Mutex<BTreeMap<K, Answer<V>>>);
+pub struct Answers<K, V> {
+    kept: Mutex<BTreeMap<K, Answer<V>>>,
+    oldest: Duration,
+}
 
 struct Answer<V> {
     value: V,
-    changes: Changes,
+    changes: u64,
+    is_settled: bool,
     asked_at: Instant,
 }
 
-impl<K, V> Default for Answers<K, V> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
 impl<K: Ord, V: Clone> Answers<K, V> {
-    /// The answer that is kept, if there have been no more changes since it was given; otherwise a new one. If `changes` is `None`,
-    /// nobody knows.
+    /// Answers that are kept for up to this time.
+    fn for_up_to(oldest: Duration) -> Self {
+        Self {
+            kept: Mutex::default(),
+            oldest,
+        }
+    }
+
+    /// Forgets them.
+    pub fn forget(&self) {
+        self.kept.lock().clear();
+    }
+
+    /// The answer that is kept, if there have been no more changes since it was given; otherwise a new one. `changes` says how
+    /// many changes of this kind there were, and whether all have taken effect; `None` if nobody knows.
     ///
     /// # Errors
     /// Those of `ask`.
     pub fn keep(
         &self,
-        changes: Option<Changes>,
+        changes: Option<(u64, bool)>,
         question: K,
         ask: impl FnOnce() -> Result<V>,
     ) -> Result<V> {
-        let Some(changes) = changes else {
+        let Some((changes, is_settled)) = changes else {
             return ask();
         };
-        let oldest = if changes.are_settled {
-            OLDEST
+        let oldest = if is_settled {
+            self.oldest
         } else {
             OLDEST_IF_UNSURE
         };
-        if let Some(answer) = self.0.lock().get(&question)
-            && answer.changes == changes
+        if let Some(answer) = self.kept.lock().get(&question)
+            && (answer.changes, answer.is_settled) == (changes, is_settled)
             && answer.asked_at.elapsed() < oldest
         {
             return Ok(answer.value.clone());
@@ -120,9 +147,10 @@ impl<K: Ord, V: Clone> Answers<K, V> {
         let answer = Answer {
             value: value.clone(),
             changes,
+            is_settled,
             asked_at,
         };
-        self.0.lock().insert(question, answer);
+        self.kept.lock().insert(question, answer);
         Ok(value)
     }
 }
@@ -133,13 +161,8 @@ mod tests {
 
     #[test]
     fn asks_again_only_after_a_change() -> Result<()> {
-        let after = |count| {
-            Some(Changes {
-                count,
-                are_settled: true,
-            })
-        };
-        let answers = Answers::default();
+        let after = |count| Some((count, true));
+        let answers = Answers::for_up_to(OLDEST_ENDS);
         assert_eq!(answers.keep(after(7), "ends", || Ok(1))?, 1);
         assert_eq!(answers.keep(after(7), "ends", || Ok(2))?, 1);
         assert_eq!(answers.keep(after(7), "commits", || Ok(3))?, 3);
@@ -151,15 +174,9 @@ mod tests {
 
     #[test]
     fn an_answer_from_before_all_had_settled_is_not_kept() -> Result<()> {
-        let changes = |are_settled| {
-            Some(Changes {
-                count: 7,
-                are_settled,
-            })
-        };
-        let answers = Answers::default();
-        assert_eq!(answers.keep(changes(false), "ends", || Ok(1))?, 1);
-        assert_eq!(answers.keep(changes(true), "ends", || Ok(2))?, 2);
+        let answers = Answers::for_up_to(OLDEST_ENDS);
+        assert_eq!(answers.keep(Some((7, false)), "ends", || Ok(1))?, 1);
+        assert_eq!(answers.keep(Some((7, true)), "ends", || Ok(2))?, 2);
         Ok(())
     }
 }

@@ -104,7 +104,7 @@ impl Kafka {
             }
         }
         producer.flush(ANSWER_LIMIT)?;
-        self.known.forget_answers();
+        self.known.ends.forget();
         match producer.context().count() {
             0 => {
                 *self.producer.lock() = Some(producer);

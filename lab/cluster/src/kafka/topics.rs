@@ -146,9 +146,12 @@ impl Kafka {
     /// As [`Kafka::ends`].
     pub fn ends_as(&self, topic: &str, isolation: Isolation) -> Result<Vec<i64>> {
         let place = (topic.to_string(), isolation);
-        self.known.ends.keep(self.changes(), place, || {
-            self.ask_for_ends(topic, isolation)
-        })
+        let changes = self
+            .changes()
+            .map(|so_far| (so_far.of_records, so_far.are_settled));
+        self.known
+            .ends
+            .keep(changes, place, || self.ask_for_ends(topic, isolation))
     }
 
     fn ask_for_ends(&self, topic: &str, isolation: Isolation) -> Result<Vec<i64>> {

@@ -153,8 +153,10 @@ struct Inner {
     /// The keys of all requests that came, and the sum of their lengths in bytes.
     keys: BTreeSet<i16>,
     bytes: u64,
-    /// How many requests the broker has done that change records or committed offsets, and until when an effect may come late.
-    changes: u64,
+    /// How many requests the broker has done that change records, and how many that change committed offsets.
+    record_changes: u64,
+    commit_changes: u64,
+    /// Until when an effect of a request may come late.
     late_until: Option<Instant>,
     /// The requests whose answers did not reach their client before its connection was closed.
     undelivered: BTreeSet<Unanswered>,
@@ -287,7 +289,8 @@ impl Gate {
             let inner = state.inner.lock();
             let is_late = inner.late_until.is_some_and(|until| Instant::now() < until);
             Changes {
-                count: inner.changes,
+                of_records: inner.record_changes,
+                of_commits: inner.commit_changes,
                 are_settled: !is_late,
             }
         }
@@ -368,7 +371,8 @@ impl State {
             return;
         }
         let mut inner = self.inner.lock();
-        inner.changes += 1;
+        inner.record_changes += u64::from(key != RequestKind::OffsetCommit as i16);
+        inner.commit_changes += u64::from(key != RequestKind::Produce as i16);
         if is_late {
             inner.late_until = Some(Instant::now() + MARKERS);
         }

@@ -3,11 +3,13 @@
 
 use std::net::TcpListener;
 use std::ops::Deref;
+use std::thread::available_parallelism;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use broker::{Broker, wait};
 use common::TOPICS;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::bench::clock::Clock;
 use crate::bench::gate::Gate;
@@ -16,12 +18,38 @@ use cluster::Kafka;
 /// If a broker was sent more than this many bytes, it is not used again, because they fill its disk and its log.
 const MOST_SENT: u64 = 16 * 1024 * 1024;
 
-/// Brokers that wait for their next use. Each is lent to one user at a time.
-#[derive(Default)]
+/// How many brokers are lent at the same time for each core. A JVM that has just started needs more than twice the processor time
+/// of one that has been running for a while. With more brokers than this, a class takes longer.
+const FOR_EACH_CORE: usize = 4;
+
+/// How many are lent at least, so that all wings of a submission can be judged side by side.
+const AT_LEAST: usize = 4;
+
+/// How often one who waits for a broker looks whether the command has to stop.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Brokers that are lent, each to one user at a time, or wait for their next use.
 pub struct Pool {
-    idle: Mutex<Vec<Bench>>,
+    inner: Mutex<Inner>,
+    /// Somebody has returned a broker.
+    returned: Condvar,
+    /// The most that are lent at the same time.
+    most: usize,
     /// Locked while a broker starts: brokers that start at the same time only slow each other down.
     starting: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Inner {
+    idle: Vec<Bench>,
+    lent: usize,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        let cores = available_parallelism().map_or(1, usize::from);
+        Self::of(AT_LEAST.max(cores * FOR_EACH_CORE))
+    }
 }
 
 /// A broker with its gate, and a client that looks at it.
@@ -39,30 +67,54 @@ pub struct Bench {
 /// A bench on loan. Dropping it returns the bench to the pool.
 pub struct Lent<'a> {
     pool: &'a Pool,
-    /// `None` only while this is being dropped.
+    /// `None` only before this is handed out, and while it is being dropped.
     bench: Option<Bench>,
 }
 
 impl Pool {
-    /// Lends a broker with the lab's topics and nothing else. It is an idle one if possible, and otherwise a new one.
+    /// A pool that lends so many brokers at the same time.
+    fn of(most: usize) -> Self {
+        Self {
+            inner: Mutex::default(),
+            returned: Condvar::new(),
+            most,
+            starting: Mutex::default(),
+        }
+    }
+
+    /// Lends a broker with the lab's topics and nothing else. It is an idle one if possible, and otherwise a new one. If as many
+    /// are lent as this machine can bear, waits until one is returned. So nobody may lend a second one while they keep the first.
     ///
     /// # Errors
     /// When no broker can be started, or on Ctrl-C.
     pub fn lend(&self) -> Result<Lent<'_>> {
-        let lent = |bench| Lent {
-            pool: self,
-            bench: Some(bench),
-        };
+        let mut lent = self.take_turn()?;
         while let Some(mut bench) = self.pop() {
             // A broker that cannot be cleaned is dropped, and the next one is tried.
             if bench.renew().is_ok() {
-                return Ok(lent(bench));
+                lent.bench = Some(bench);
+                return Ok(lent);
             }
             wait::check_stop()?;
         }
         let mut bench = self.start()?;
         bench.renew()?;
-        Ok(lent(bench))
+        lent.bench = Some(bench);
+        Ok(lent)
+    }
+
+    /// Waits until one more may be lent. Returns what will hold it.
+    fn take_turn(&self) -> Result<Lent<'_>> {
+        let mut inner = self.inner.lock();
+        while inner.lent >= self.most {
+            wait::check_stop()?;
+            self.returned.wait_for(&mut inner, LOOK_AGAIN);
+        }
+        inner.lent += 1;
+        Ok(Lent {
+            pool: self,
+            bench: None,
+        })
     }
 
     fn start(&self) -> Result<Bench> {
@@ -72,20 +124,20 @@ impl Pool {
 
     /// Starts a broker if none is idle. If it cannot be started, [`Pool::lend`] reports this later.
     pub fn warm(&self) {
-        if self.idle.lock().is_empty()
+        if self.inner.lock().idle.is_empty()
             && let Ok(bench) = self.start()
         {
-            self.idle.lock().push(bench);
+            self.inner.lock().idle.push(bench);
         }
     }
 
     /// Stops all idle brokers.
     pub fn clear(&self) {
-        self.idle.lock().clear();
+        self.inner.lock().idle.clear();
     }
 
     fn pop(&self) -> Option<Bench> {
-        self.idle.lock().pop()
+        self.inner.lock().idle.pop()
     }
 }
 
@@ -128,7 +180,7 @@ impl Deref for Lent<'_> {
     fn deref(&self) -> &Bench {
         #[expect(
             clippy::unwrap_used,
-            reason = "it is `None` only while it is being dropped"
+            reason = "it is `None` only before it is handed out, and while it is being dropped"
         )]
         self.bench.as_ref().unwrap()
     }
@@ -136,12 +188,41 @@ impl Deref for Lent<'_> {
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        let Some(bench) = self.bench.take() else {
-            return;
-        };
-        let (bytes, ordinary) = bench.gate.clear();
-        if ordinary && bytes <= MOST_SENT {
-            self.pool.idle.lock().push(bench);
-        }
+        let kept = self.bench.take().filter(|bench| {
+            let (bytes, ordinary) = bench.gate.clear();
+            ordinary && bytes <= MOST_SENT
+        });
+        let mut inner = self.pool.inner.lock();
+        inner.idle.extend(kept);
+        inner.lent -= 1;
+        drop(inner);
+        self.pool.returned.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn lends_no_more_than_the_machine_can_bear() -> Result<()> {
+        let pool = Pool::of(1);
+        let first = pool.take_turn()?;
+        thread::scope(|scope| {
+            let (sender, lent) = channel();
+            scope.spawn(|| {
+                let second = pool.take_turn();
+                let _ = sender.send(pool.inner.lock().lent);
+                drop(second);
+            });
+            assert!(lent.recv_timeout(3 * LOOK_AGAIN).is_err());
+            drop(first);
+            assert_eq!(lent.recv(), Ok(1));
+        });
+        assert_eq!(pool.inner.lock().lent, 0);
+        Ok(())
     }
 }
