@@ -45,10 +45,14 @@ struct Inner {
     lent: usize,
 }
 
+/// How many brokers a machine with so many cores lends at the same time.
+pub fn most_brokers(cores: usize) -> usize {
+    AT_LEAST.max(cores * FOR_EACH_CORE)
+}
+
 impl Default for Pool {
     fn default() -> Self {
-        let cores = available_parallelism().map_or(1, usize::from);
-        Self::of(AT_LEAST.max(cores * FOR_EACH_CORE))
+        Self::of(most_brokers(available_parallelism().map_or(1, usize::from)))
     }
 }
 
@@ -89,18 +93,19 @@ impl Pool {
     /// When no broker can be started, or on Ctrl-C.
     pub fn lend(&self) -> Result<Lent<'_>> {
         let mut lent = self.take_turn()?;
-        while let Some(mut bench) = self.pop() {
-            // A broker that cannot be cleaned is dropped, and the next one is tried.
-            if bench.renew().is_ok() {
-                lent.bench = Some(bench);
-                return Ok(lent);
+        loop {
+            let mut bench = self.take()?;
+            let is_new = !bench.is_used;
+            match bench.renew() {
+                Ok(()) => {
+                    lent.bench = Some(bench);
+                    return Ok(lent);
+                }
+                Err(error) if is_new => return Err(error),
+                // A broker that cannot be cleaned is dropped, and the next one is tried.
+                Err(_) => wait::check_stop()?,
             }
-            wait::check_stop()?;
         }
-        let mut bench = self.start()?;
-        bench.renew()?;
-        lent.bench = Some(bench);
-        Ok(lent)
     }
 
     /// Waits until one more may be lent. Returns what will hold it.
@@ -117,16 +122,19 @@ impl Pool {
         })
     }
 
-    fn start(&self) -> Result<Bench> {
+    /// An idle broker, or else a new one.
+    fn take(&self) -> Result<Bench> {
+        if let Some(idle) = self.pop() {
+            return Ok(idle);
+        }
         let _turn = self.starting.lock();
-        Bench::start()
+        // Meanwhile, somebody may have returned one, or warmed one up.
+        self.pop().map_or_else(Bench::start, Ok)
     }
 
     /// Starts a broker if none is idle. If it cannot be started, [`Pool::lend`] reports this later.
     pub fn warm(&self) {
-        if self.inner.lock().idle.is_empty()
-            && let Ok(bench) = self.start()
-        {
+        if let Ok(bench) = self.take() {
             self.inner.lock().idle.push(bench);
         }
     }
@@ -213,7 +221,8 @@ mod tests {
         let first = pool.take_turn()?;
         thread::scope(|scope| {
             let (sender, lent) = channel();
-            scope.spawn(|| {
+            let pool = &pool;
+            scope.spawn(move || {
                 let second = pool.take_turn();
                 let _ = sender.send(pool.inner.lock().lent);
                 drop(second);
