@@ -32,6 +32,14 @@ pub struct Grader {
 }
 
 impl Grader {
+    /// A grader that uses up to so many brokers at the same time, at least one.
+    pub fn with_brokers(most: usize) -> Self {
+        Self {
+            pool: Pool::lending(most),
+            ..Self::default()
+        }
+    }
+
     /// Fetches and builds everything that grading needs: Kafka, and the crates that submissions depend on. Grading itself
     /// fetches nothing after that.
     ///

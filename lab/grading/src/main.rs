@@ -80,6 +80,9 @@ enum Command {
     /// What a worker starts for each job
     #[command(hide = true)]
     JudgeJobs {
+        /// How many brokers are used at a time
+        #[arg(long, value_name = "N")]
+        brokers: usize,
         #[command(flatten)]
         cluster: queue::Cluster,
     },
@@ -157,7 +160,7 @@ fn run(command: Command) -> Result<ExitCode> {
             jobs,
             shared,
         } => queue::worker(cluster, jobs.into(), shared),
-        Command::JudgeJobs { cluster } => queue::grader_process(cluster),
+        Command::JudgeJobs { brokers, cluster } => queue::grader_process(cluster, brokers),
         Command::Review {
             submissions,
             out,

@@ -21,7 +21,7 @@ mod verdict;
 
 pub use ::broker::spent::{Spent, Waiting};
 pub use bench::lane::Lane;
-pub use bench::pool::{Pool, most_brokers};
+pub use bench::pool::{Pool, most_brokers, most_brokers_here};
 pub use data::events::random_events;
 pub use data::payments::{as_payloads, malformed_payments, random_payments};
 pub use history::effect::Effect;

@@ -73,9 +73,9 @@ pub fn worker(cluster: Cluster, jobs: usize, shared: Option<PathBuf>) -> Result<
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the processes do that a worker starts.
-pub fn grader_process(cluster: Cluster) -> Result<ExitCode> {
-    judge_jobs(&cluster.connection()?)?;
+/// What the processes do that a worker starts. Each uses up to so many brokers at the same time.
+pub fn grader_process(cluster: Cluster, brokers: usize) -> Result<ExitCode> {
+    judge_jobs(&cluster.connection()?, brokers)?;
     Ok(ExitCode::SUCCESS)
 }
 

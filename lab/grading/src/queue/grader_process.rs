@@ -42,13 +42,14 @@ pub struct GraderProcess {
 }
 
 impl GraderProcess {
-    /// Starts a grader. If its worker ends, it connects to the same cluster to say that its submission is given up.
+    /// Starts a grader that uses up to so many brokers at the same time. If its worker ends, it connects to the same cluster to say that its submission is given up.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn start(connection: &Connection) -> Result<Self> {
+    pub fn start(connection: &Connection, brokers: usize) -> Result<Self> {
         let mut command = Command::new(confine::own_executable()?);
-        command.args([COMMAND, "--through", &connection.servers]);
+        command.args([COMMAND, "--brokers", &brokers.to_string()]);
+        command.args(["--through", &connection.servers]);
         if let Some(file) = &connection.settings_file {
             command.arg("--kafka-settings").arg(file);
         }

@@ -19,12 +19,12 @@ use crate::queue::message::{Answer, Note, What};
 use crate::queue::store::Store;
 use crate::uniform_report::not_judged;
 
-/// Judges submissions until standard input ends. A worker that ends, even by `kill -9`, closes it. Then what is being judged is
+/// Judges submissions, on up to `brokers` brokers at the same time, until standard input ends. A worker that ends, even by `kill -9`, closes it. Then what is being judged is
 /// given up, and that is noted, so that the submission is not blamed for the worker's end.
 ///
 /// # Errors
 /// When the note cannot be stored.
-pub fn judge_jobs(connection: &Connection) -> Result<()> {
+pub fn judge_jobs(connection: &Connection, brokers: usize) -> Result<()> {
     let current: Arc<Mutex<Option<Task>>> = Arc::default();
     let (sender, tasks) = channel();
     let ended = thread::spawn({
@@ -42,7 +42,7 @@ pub fn judge_jobs(connection: &Connection) -> Result<()> {
             give_up(&connection, current.lock().take())
         }
     });
-    let grader = Grader::default();
+    let grader = Grader::with_brokers(brokers);
     for (task, packed) in tasks {
         let Ok(answer) = answer(&grader, &task, &packed) else {
             // It was interrupted.

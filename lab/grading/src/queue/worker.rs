@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use broker::wait;
 use cluster::printable;
 use common::is_about_the_connection;
-use judge::{Points, Report};
+use judge::{Points, Report, most_brokers_here};
 use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -85,6 +85,7 @@ fn work_for(name: &str, connection: &Connection, jobs: usize, shared: Option<&Pa
         partitions: BTreeMap::new(),
         is_paused: None,
         starts: 0,
+        brokers: most_brokers_here() / jobs,
         left_alone: BTreeSet::new(),
     };
     let worker = Arc::new(Mutex::new(worker));
@@ -212,6 +213,8 @@ struct Worker {
     is_paused: Option<bool>,
     /// How many submissions it has started.
     starts: u64,
+    /// How many brokers each grader process may use at the same time.
+    brokers: usize,
     /// The runs of classes that need another lab.
     left_alone: BTreeSet<String>,
 }
@@ -339,7 +342,9 @@ impl Worker {
         let place = &mut self.places[at];
         let grader = match &mut place.grader {
             Some(grader) => grader,
-            None => place.grader.insert(GraderProcess::start(&self.connection)?),
+            None => place
+                .grader
+                .insert(GraderProcess::start(&self.connection, self.brokers)?),
         };
         // If it has ended, the next look at it says so.
         let _ = grader.ask(&task, &packed);

@@ -20,7 +20,7 @@ const MOST_SENT: u64 = 16 * 1024 * 1024;
 
 /// How many brokers are lent at the same time for each core. A JVM that has just started needs more than twice the processor time
 /// of one that has been running for a while. With more brokers than this, a class takes longer.
-const FOR_EACH_CORE: usize = 4;
+const FOR_EACH_CORE: usize = 6;
 
 /// How many are lent at least, so that all wings of a submission can be judged side by side.
 const AT_LEAST: usize = 4;
@@ -45,14 +45,19 @@ struct Inner {
     lent: usize,
 }
 
-/// How many brokers a machine with so many cores lends at the same time.
+/// How many brokers a machine with so many cores bears at the same time.
 pub fn most_brokers(cores: usize) -> usize {
     AT_LEAST.max(cores * FOR_EACH_CORE)
 }
 
+/// How many brokers this machine bears at the same time.
+pub fn most_brokers_here() -> usize {
+    most_brokers(available_parallelism().map_or(1, usize::from))
+}
+
 impl Default for Pool {
     fn default() -> Self {
-        Self::of(most_brokers(available_parallelism().map_or(1, usize::from)))
+        Self::lending(most_brokers_here())
     }
 }
 
@@ -76,12 +81,12 @@ pub struct Lent<'a> {
 }
 
 impl Pool {
-    /// A pool that lends so many brokers at the same time.
-    fn of(most: usize) -> Self {
+    /// A pool that lends up to so many brokers at the same time, at least one.
+    pub fn lending(most: usize) -> Self {
         Self {
             inner: Mutex::default(),
             returned: Condvar::new(),
-            most,
+            most: most.max(1),
             starting: Mutex::default(),
         }
     }
@@ -217,7 +222,7 @@ mod tests {
 
     #[test]
     fn lends_no_more_than_the_machine_can_bear() -> Result<()> {
-        let pool = Pool::of(1);
+        let pool = Pool::lending(1);
         let first = pool.take_turn()?;
         thread::scope(|scope| {
             let (sender, lent) = channel();
