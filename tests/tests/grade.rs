@@ -273,7 +273,8 @@ fn sources() -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success() && said.contains("not submissions") && said.contains("grades.csv"),
-        "{said}"
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stdout)
     );
     let report: Report = serde_json::from_slice(&output.stdout)?;
     ensure!(report.score == 12, "{report:?}");
