@@ -81,7 +81,7 @@ fn main() -> Result<()> {
         (format!("{cores} cores, simulated"), same),
         (format!("{MANY_CORES} cores, simulated"), many),
     ];
-    fs::write(plot, drawn(&lines)?)?;
+    fs::write(plot, drawn(&lines))?;
     Ok(())
 }
 
@@ -129,9 +129,7 @@ struct Submission {
 }
 
 impl Submission {
-    fn new(mut waiting: Vec<f64>) -> Self {
-        // The longest is taken first, from the end.
-        waiting.sort_by(f64::total_cmp);
+    fn new(waiting: Vec<f64>) -> Self {
         Self {
             build: BUILD,
             running: Vec::new(),
@@ -164,15 +162,17 @@ impl Submission {
     }
 }
 
-/// How long each wing takes, in seconds.
+/// How long each wing takes, in seconds. The longest is last, and so it is taken first.
 fn wings(stretch: f64) -> Vec<f64> {
     let wings = TASKS
         .iter()
         .flat_map(|task| [task.seconds, task.apart.seconds]);
-    wings
+    let mut wings: Vec<f64> = wings
         .filter(|seconds| *seconds > 0)
         .map(|seconds| stretch * f64::from(seconds))
-        .collect()
+        .collect();
+    wings.sort_by(f64::total_cmp);
+    wings
 }
 
 /// How many submissions are graded in an hour.
@@ -211,7 +211,7 @@ fn simulate(cores: usize, jobs: usize, submissions: usize, cpu_seconds: f64, str
     submissions as f64 / time * 3600.0
 }
 
-fn drawn(lines: &[(String, Vec<(usize, f64)>)]) -> Result<String> {
+fn drawn(lines: &[(String, Vec<(usize, f64)>)]) -> String {
     let whole = |value: f64| format!("{value:.0}");
     let axes = [("jobs", whole), ("submissions an hour", whole)];
     let [x_axis, y_axis] = axes.map(|(name, value)| Axis { name, value });
@@ -226,7 +226,7 @@ fn drawn(lines: &[(String, Vec<(usize, f64)>)]) -> Result<String> {
         })
         .collect();
     let title = "Submissions an hour, by how many are graded at a time";
-    Ok(stand_alone(&log_plot(title, &x_axis, &y_axis, &series)))
+    stand_alone(&log_plot(title, &x_axis, &y_axis, &series))
 }
 
 fn point(jobs: usize, an_hour: f64) -> Point {
