@@ -28,6 +28,7 @@ mod pages;
 mod partitions;
 mod queue;
 mod refused;
+mod slow_start;
 mod starters;
 mod told_once;
 mod versions;
@@ -112,6 +113,7 @@ fn main() -> ExitCode {
         outcomes::trials(),
         commands::trials(),
         connections::trials(),
+        slow_start::trials(),
         starters::trials(),
         partitions::trials(),
         bank::trials(),

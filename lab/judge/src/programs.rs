@@ -5,6 +5,7 @@ pub mod handed_out;
 pub mod holes;
 pub mod output;
 mod paths;
+mod process_group;
 pub mod run;
 pub mod submission;
 pub mod transcript;

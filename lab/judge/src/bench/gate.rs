@@ -248,6 +248,11 @@ impl Gate {
         !inner.has_held && hold.is_some_and(|hold| inner.came > hold.after)
     }
 
+    /// How many connections clients have opened so far.
+    pub fn connections_so_far(&self) -> u64 {
+        self.state.inner.lock().admitted
+    }
+
     /// Whether no client is connected, so that everything that clients sent has been passed on.
     pub fn is_idle(&self) -> bool {
         self.state.inner.lock().connections.is_empty()

@@ -2,6 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
+use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -36,6 +37,8 @@ pub struct Lane<'a> {
     database: OnceCell<Database>,
     history: History,
     opened: SystemTime,
+    /// The programs that have run without ever connecting to the broker.
+    strangers: RefCell<BTreeSet<String>>,
     log: RefCell<Log>,
     evidence: Evidence,
 }
@@ -76,6 +79,7 @@ impl<'a> Lane<'a> {
         let bench = pool.lend()?;
         Ok(Self {
             opened: SystemTime::now(),
+            strangers: RefCell::default(),
             log: RefCell::new(Log {
                 requests: Vec::new(),
                 by_kind: HashMap::new(),
@@ -222,24 +226,40 @@ impl<'a> Lane<'a> {
         self.bench.gate.turn_away();
     }
 
-    /// Starts a program; it talks to the broker through the gate.
+    /// Starts a program, and waits until it connects to the broker, through the gate. Limits of its time are counted from then on.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start(&self, program: &str) -> Result<Program> {
-        let mut command = self.command(program)?;
-        self.mark_start()?;
-        self.started(Program::run(program, &mut command))
+        self.start_with(program, Program::run)
     }
 
-    /// Starts a program that [`Lane::stall`] will stop in its next print, in the middle of processing.
+    /// Like [`Lane::start`], for a program that [`Lane::stall`] will stop in its next print, in the middle of processing.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start_to_stall(&self, program: &str) -> Result<Program> {
-        let mut command = self.command(program)?;
+        self.start_with(program, Program::run_to_stall)
+    }
+
+    fn start_with(
+        &self,
+        name: &str,
+        run: impl FnOnce(&str, &mut Command) -> Result<Program>,
+    ) -> Result<Program> {
+        let mut command = self.command(name)?;
         self.mark_start()?;
-        self.started(Program::run_to_stall(program, &mut command))
+        let before = self.bench.gate.connections_so_far();
+        let mut program = run(name, &mut command)?;
+        self.history.add(program.transcript());
+        let is_stranger = self.strangers.borrow().contains(name);
+        if !is_stranger {
+            let connects = || Ok(self.bench.gate.connections_so_far() > before);
+            if !program.wait_until_begun(connects)? && program.is_running()? {
+                self.strangers.borrow_mut().insert(name.to_string());
+            }
+        }
+        Ok(program)
     }
 
     /// From now on, the program can print nothing.
@@ -259,13 +279,7 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    fn started(&self, program: Result<Program>) -> Result<Program> {
-        let program = program?;
-        self.history.add(program.transcript());
-        Ok(program)
-    }
-
-    fn command(&self, program: &str) -> Result<std::process::Command> {
+    fn command(&self, program: &str) -> Result<Command> {
         let database = self.database.get();
         let kept = database.map(|database| database.folder().to_path_buf());
         let mut command = self.submission.command(program, kept.as_slice())?;

@@ -7,7 +7,9 @@ mod system {
     use nix::errno::Errno;
     use nix::libc;
     use nix::unistd::Pid;
-    use procfs::process::{Process, all_processes};
+    use procfs::process::Process;
+
+    use crate::programs::process_group::processes_of;
 
     /// From now on, the kernel ends a process of this group with SIGXFSZ when it writes beyond this many bytes of a file
     /// (setrlimit(2), `RLIMIT_FSIZE`). Returns `false`, and changes nothing, if the signal would not end each of them: the
@@ -26,15 +28,6 @@ mod system {
             lower(process.pid, libc::RLIMIT_FSIZE, bytes)?;
         }
         Ok(true)
-    }
-
-    fn processes_of(group: Pid) -> Result<Vec<Process>> {
-        let all = all_processes().context("processes cannot be listed")?;
-        let is_of_group = |process: &Process| {
-            let stat = process.stat();
-            stat.is_ok_and(|stat| stat.pgrp == group.as_raw() && !matches!(stat.state, 'Z' | 'X'))
-        };
-        Ok(all.filter_map(Result::ok).filter(is_of_group).collect())
     }
 
     /// Whether it neither ignores SIGXFSZ nor catches it.

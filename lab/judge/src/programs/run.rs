@@ -15,8 +15,10 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::contract::WORK_LIMIT;
 use crate::programs::file_limit::limit_files;
 use crate::programs::output::{Line, Stream, fill};
+use crate::programs::process_group::cpu_time;
 use crate::programs::transcript::{Deed, Transcript};
 
 /// How many of the last lines of each stream an error message shows.
@@ -27,6 +29,17 @@ const MOST_TIME: Duration = Duration::from_secs(30);
 
 /// How long a supervisor may take to start its program. It usually takes milliseconds.
 const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a program may take to begin its work. On a busy machine, a Java client has taken 20 s.
+const BEGIN_LIMIT: Duration = Duration::from_secs(60);
+
+/// How soon most programs begin their work.
+const SOON: Duration = Duration::from_secs(1);
+
+/// A program that uses less CPU time than [`IDLE_WORK`], in milliseconds, for this long does not begin any more. On a machine where
+/// twenty programs compete for each core, one that is starting gets more.
+const IDLE: Duration = Duration::from_secs(5);
+const IDLE_WORK: u128 = 100;
 
 /// The environment variable that gives a lab program the address of the cluster.
 pub const BOOTSTRAP_SERVERS: &str = "BOOTSTRAP_SERVERS";
@@ -323,6 +336,31 @@ impl Program {
             Ok((holds || has_ended).then_some(holds))
         })?;
         Ok(seen.unwrap_or(false))
+    }
+
+    /// Waits until it is seen to have begun its work, or has ended. How long a process takes to start depends on the machine, and
+    /// says nothing about the program. Returns whether it was seen; if not, the program has ended, or done nothing for a while.
+    ///
+    /// # Errors
+    /// If `has_begun` fails, or on Ctrl-C.
+    pub fn wait_until_begun(&mut self, has_begun: impl Fn() -> Result<bool>) -> Result<bool> {
+        // Nearly every program begins this soon, and to add up CPU time takes some itself.
+        if self.until(SOON, &has_begun)? {
+            return Ok(true);
+        }
+        let mut begun = false;
+        wait::while_it_changes(BEGIN_LIMIT, || {
+            let runs = self.is_running()?;
+            begun = has_begun()?;
+            let used = cpu_time(self.group)?;
+            let patience = match used {
+                _ if begun || !runs => Duration::ZERO,
+                Some(_) => IDLE,
+                None => WORK_LIMIT,
+            };
+            Ok((used.map(|time| time.as_millis() / IDLE_WORK), patience))
+        })?;
+        Ok(begun)
     }
 
     /// Is it still running?

@@ -253,19 +253,30 @@ impl<'a, 'pool> Desk<'a, 'pool> {
         Ok(self.lane.is_holding())
     }
 
-    /// Waits until something is seen; or until the program has ended, or has charged no new payment for this long.
+    /// Waits until something is seen; or until the program has ended, or has charged no new payment for this long. One that has
+    /// payments to charge may take longer for the first of them.
     pub fn wait_while_it_charges(
         &self,
         program: &mut Program,
         quiet: Duration,
         mut seen: impl FnMut() -> Result<bool>,
     ) -> Result<()> {
+        let mut at_start = None;
         let mut charged = 0;
         wait::while_it_changes(MOST_TIME, || {
             let runs = program.is_running()?;
-            charged = charged.max(charges(self.lane.database()?)?.different());
-            let is_over = seen()? || !runs;
-            Ok((charged, if is_over { Duration::ZERO } else { quiet }))
+            let now = charges(self.lane.database()?)?;
+            charged = charged.max(now.different());
+            let has_begun = *at_start.get_or_insert(charged) < charged;
+            let will_charge = self.habits.charges && !now.have_all(&self.payments);
+            let patience = if seen()? || !runs {
+                Duration::ZERO
+            } else if will_charge && !has_begun {
+                self.patience.max(quiet)
+            } else {
+                quiet
+            };
+            Ok((charged, patience))
         })
     }
 
