@@ -10,6 +10,7 @@ use crate::keeper::{Folder, Lifetime};
 use crate::ports::{Ports, on_free_ports};
 use crate::prepare::prepare;
 use crate::request_log::{Request, read};
+use crate::shared_jvm::Hosted;
 use crate::version::version;
 use crate::way::Way;
 
@@ -28,6 +29,8 @@ pub struct Broker {
 enum Inner {
     /// A JVM process, or the process of `docker run`.
     Process(Process),
+    /// A broker in a JVM that has several.
+    Hosted(Hosted),
     #[cfg(feature = "testcontainers")]
     Container(Box<crate::private_container::PrivateContainer>),
 }
@@ -76,6 +79,10 @@ impl Broker {
                 kafka.clone_from(&prepared.version);
                 let archive = prepared.use_archive();
                 on_free_ports(None, gate, |ports| {
+                    // Those behind a gate are needed by the dozen.
+                    if gate.is_some() {
+                        return Hosted::start(&prepared, &cache, ports).map(Inner::Hosted);
+                    }
                     let (folder, lifetime) = (Folder::Fresh, Lifetime::Owned);
                     Process::start(&prepared, &cache, folder, ports, lifetime, &archive)
                         .map(Inner::Process)
@@ -119,6 +126,7 @@ impl Broker {
     ) -> Result<(Vec<Request>, usize)> {
         let log = match &self.inner {
             Inner::Process(process) => process.request_log(from)?,
+            Inner::Hosted(hosted) => hosted.request_log(from)?,
             #[cfg(feature = "testcontainers")]
             Inner::Container(container) => {
                 container.output()?.get(from..).unwrap_or_default().to_vec()
@@ -146,6 +154,7 @@ impl Drop for Broker {
     fn drop(&mut self) {
         match &mut self.inner {
             Inner::Process(process) => process.end(),
+            Inner::Hosted(_) => {}
             #[cfg(feature = "testcontainers")]
             Inner::Container(_) => {}
         }

@@ -17,15 +17,15 @@ use crate::command::last_lines;
 use crate::docker::LABEL;
 use crate::keeper::{Folder, Keeper, LOG, Lifetime, PID_OF_KEEPER, STARTING};
 use crate::ports::{PortTaken, Ports};
-use crate::prepared::{Prepared, define, properties_for};
+use crate::prepared::{Prepared, properties_for};
 use crate::version::in_class_path;
 use crate::{Cache, wait};
 
 /// The error if a broker's files or its process are missing.
-const GONE: &str = "the broker has ended";
+pub const GONE: &str = "the broker has ended";
 
 /// How long Kafka may take to become ready. It took 1.2 s on an idle machine and 6 s on a busy one.
-const READY_LIMIT: Duration = Duration::from_secs(90);
+pub const READY_LIMIT: Duration = Duration::from_secs(90);
 
 /// A running broker.
 #[derive(Debug)]
@@ -55,16 +55,7 @@ impl Process {
             copy_folder(&prepared.template(), &data)?;
             let properties = folder.join("server.properties");
             fs::write(&properties, properties_for(ports, &data)?)?;
-            let mut java = prepared.java.words();
-            let options = [
-                "-Xmx256m",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                archive,
-            ];
-            java.extend(options.map(Into::into));
-            java.push(define("kafka.logs.dir", folder).into());
-            java.push(define("log4j2.configurationFile", &prepared.logging()).into());
+            let mut java = prepared.broker_words("-Xmx256m", archive, folder);
             java.extend(["-cp", &prepared.class_path, "kafka.Kafka"].map(Into::into));
             java.push(properties.into());
             Ok(java)
@@ -124,11 +115,7 @@ impl Process {
         } else {
             self.folder.join(LOG)
         };
-        let mut log = File::open(log).context(GONE)?;
-        log.seek(SeekFrom::Start(from.try_into()?))?;
-        let mut rest = Vec::new();
-        log.read_to_end(&mut rest)?;
-        Ok(rest)
+        read_from(&log, from)
     }
 
     /// The broker that runs in this folder, if there is one.
@@ -199,7 +186,7 @@ fn wait_until_ready(keeper: &mut Keeper, port: u16) -> Result<()> {
         if text.contains("Kafka Server started") {
             return Ok(Some(()));
         }
-        if let Some(taken) = taken_port(&text, port) {
+        if let Some(taken) = taken_port(&text).or_else(|| taken_in_docker(&text, port)) {
             bail!(PortTaken(taken));
         }
         if ended {
@@ -212,21 +199,38 @@ fn wait_until_ready(keeper: &mut Keeper, port: u16) -> Result<()> {
     })
 }
 
-/// The port that Kafka or Docker found taken, according to what it printed. Docker does not always name the port; then this is
-/// `port`.
-fn taken_port(text: &str, port: u16) -> Option<u16> {
-    if let Some((_, rest)) = text.split_once("failed to bind to 127.0.0.1:") {
-        let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
-        return digits.and_then(|digits| digits.parse().ok());
-    }
+/// The port that Kafka found taken, according to what it printed.
+pub fn taken_port(text: &str) -> Option<u16> {
+    let (_, rest) = text.split_once("failed to bind to 127.0.0.1:")?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+    digits.and_then(|digits| digits.parse().ok())
+}
+
+/// `port` if Docker printed that one is taken. It does not always name it.
+fn taken_in_docker(text: &str, port: u16) -> Option<u16> {
     ["port is already allocated", "address already in use"]
         .iter()
         .any(|words| text.contains(words))
         .then_some(port)
 }
 
+/// Reads a file from this byte on.
+///
+/// # Errors
+/// [`GONE`] if there is no such file.
+pub fn read_from(file: &Path, from: usize) -> Result<Vec<u8>> {
+    let mut file = File::open(file).context(GONE)?;
+    file.seek(SeekFrom::Start(from.try_into()?))?;
+    let mut rest = Vec::new();
+    file.read_to_end(&mut rest)?;
+    Ok(rest)
+}
+
 /// Copies a folder and what is in it.
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+///
+/// # Errors
+/// If something cannot be read or written.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

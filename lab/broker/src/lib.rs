@@ -22,6 +22,7 @@ mod prepared;
 mod private_container;
 mod request_log;
 pub mod shared;
+mod shared_jvm;
 pub mod spent;
 pub mod tools;
 mod version;

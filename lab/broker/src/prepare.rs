@@ -13,7 +13,7 @@ use crate::command::{last_lines, run};
 use crate::jvm::Process;
 use crate::keeper::{Folder, Lifetime};
 use crate::ports::{Ports, on_free_ports};
-use crate::prepared::{LOGGING, PROPERTIES, Prepared, TOOLS_LOGGING, properties_for};
+use crate::prepared::{LOGGING, PROPERTIES, Prepared, SERVERS, TOOLS_LOGGING, properties_for};
 use crate::version::in_class_path;
 use crate::{Cache, Java, jars};
 
@@ -26,7 +26,7 @@ pub fn prepare(cache: &Cache, java: Java) -> Result<Prepared> {
     let class_path = jars::class_path(cache)?;
     let mut hasher = DefaultHasher::new();
     (&java.version, &java.path, &class_path).hash(&mut hasher);
-    (PROPERTIES, LOGGING, TOOLS_LOGGING).hash(&mut hasher);
+    (PROPERTIES, LOGGING, TOOLS_LOGGING, SERVERS).hash(&mut hasher);
     let name = format!("prepared-{:016x}", hasher.finish());
     let version = in_class_path(&class_path).unwrap_or_default();
     let in_folder = |folder: &Path| Prepared {
@@ -46,6 +46,7 @@ pub fn prepare(cache: &Cache, java: Java) -> Result<Prepared> {
 /// Fills the folder of `prepared`.
 fn make(prepared: &Prepared, cache: &Cache) -> Result<()> {
     fs::write(prepared.logging(), LOGGING)?;
+    fs::write(prepared.servers(), SERVERS)?;
     fs::write(prepared.tools_logging(), TOOLS_LOGGING)?;
     format_data(prepared)?;
     archive_classes(prepared, cache)?;

@@ -1,5 +1,6 @@
 //! What is needed to start Kafka in a plain JVM, and where its files are.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,6 +14,9 @@ pub const PROPERTIES: &str = include_str!("../kafka/server.properties");
 
 /// The log4j2 configuration of the broker.
 pub const LOGGING: &str = include_str!("../kafka/log4j2.yaml");
+
+/// `Servers.java`, compiled: several brokers in one JVM.
+pub const SERVERS: &[u8] = include_bytes!("../kafka/servers.jar");
 
 /// The log4j2 configuration of the command-line tools.
 pub const TOOLS_LOGGING: &str = include_str!("../kafka/tools-log4j2.yaml");
@@ -63,6 +67,23 @@ impl Prepared {
         command
     }
 
+    /// The first words of the command that starts a broker which keeps its logs in `folder`: Java, and options for its memory, for
+    /// the archive, and for the log.
+    pub fn broker_words(&self, memory: &str, archive: &str, folder: &Path) -> Vec<OsString> {
+        let mut words = self.java.words();
+        // What is compiled for the best speed pays for itself only after minutes.
+        let options = [
+            memory,
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            archive,
+        ];
+        words.extend(options.map(Into::into));
+        words.push(define("kafka.logs.dir", folder).into());
+        words.push(define("log4j2.configurationFile", &self.logging()).into());
+        words
+    }
+
     /// A file that exists if this Java makes no archive.
     pub fn without_archive(&self) -> PathBuf {
         self.folder.join("without-archive")
@@ -82,6 +103,11 @@ impl Prepared {
             of_app_cds
         };
         format!("-XX:{option}={}", self.archive().display())
+    }
+
+    /// The file with [`SERVERS`].
+    pub fn servers(&self) -> PathBuf {
+        self.folder.join("servers.jar")
     }
 
     /// The file with [`LOGGING`].
