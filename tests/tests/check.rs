@@ -282,7 +282,7 @@ fn ctrl_c() -> Result<()> {
     check.wait_for("a verdict", LIMIT, |lines| {
         (!lines.is_empty()).then_some(())
     })?;
-    let brokers = brokers_of(&check)?;
+    let jvms = jvms_of(&check)?;
     check.interrupt()?;
     let status = check.wait_for_end(LIMIT)?;
     ensure!(
@@ -290,11 +290,11 @@ fn ctrl_c() -> Result<()> {
         "{status}; {}",
         check.last_lines()
     );
-    for broker in brokers {
+    for jvm in jvms {
         ensure!(
-            !broker.exists(),
-            "the broker in {} was not stopped",
-            broker.display()
+            !jvm.exists(),
+            "the JVM in {} was not stopped",
+            jvm.display()
         );
     }
     Ok(())
@@ -332,16 +332,21 @@ fn broker_dies() -> Result<()> {
     let folder = solutions()?;
     let lab = CommandLine::new()?;
     let mut check = Program::run("check", &mut lab.command(&check(folder.path(), "3")))?;
-    let brokers = wait::until("a group to have members", LIMIT, || {
-        let brokers = brokers_of(&check)?;
-        let ready = |folder: &PathBuf| {
-            let log = fs::read_to_string(folder.join("requests.log")).unwrap_or_default();
-            log.contains("SYNC_GROUP")
-        };
-        Ok((!brokers.is_empty() && brokers.iter().all(ready)).then_some(brokers))
+    let jvms = wait::until("a group to have members", LIMIT, || {
+        let jvms = jvms_of(&check)?;
+        let mut is_ready = !jvms.is_empty();
+        for jvm in &jvms {
+            let brokers = brokers_in(jvm)?;
+            is_ready &= !brokers.is_empty();
+            for broker in brokers {
+                let log = fs::read_to_string(broker.join("requests.log")).unwrap_or_default();
+                is_ready &= log.contains("SYNC_GROUP");
+            }
+        }
+        Ok(is_ready.then_some(jvms))
     })?;
-    for broker in brokers {
-        let pid = fs::read_to_string(broker.join("pid"))?;
+    for jvm in jvms {
+        let pid = fs::read_to_string(jvm.join("pid"))?;
         kill(Pid::from_raw(pid.trim().parse()?), Signal::SIGKILL)?;
     }
     let status = check.wait_for_end(Duration::from_secs(600))?;
@@ -351,8 +356,20 @@ fn broker_dies() -> Result<()> {
     Ok(())
 }
 
-/// The folders of the brokers that this program has started: it is the parent of their keepers.
-fn brokers_of(program: &Program) -> Result<Vec<PathBuf>> {
+/// The folders of the brokers in the folder of their JVM.
+fn brokers_in(jvm: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(jvm)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
+}
+
+/// The folders of the JVMs that this program has started: it is the parent of their keepers.
+fn jvms_of(program: &Program) -> Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(Cache::open()?.run())? {
         let folder = entry?.path();

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::Cache;
-use crate::jvm::{Process, reap};
-use crate::keeper::{Folder, Lifetime};
+#[cfg(not(feature = "testcontainers"))]
+use crate::jvm::Process;
+use crate::jvm::reap;
 use crate::ports::{Ports, on_free_ports};
 use crate::prepare::prepare;
 use crate::request_log::{Request, read};
@@ -27,9 +28,10 @@ pub struct Broker {
 
 #[derive(Debug)]
 enum Inner {
-    /// A JVM process, or the process of `docker run`.
+    /// The process of `docker run`.
+    #[cfg(not(feature = "testcontainers"))]
     Process(Process),
-    /// A broker in a JVM that has several.
+    /// A broker in a JVM that may have several.
     Hosted(Hosted),
     #[cfg(feature = "testcontainers")]
     Container(Box<crate::private_container::PrivateContainer>),
@@ -77,15 +79,8 @@ impl Broker {
                 reap(&cache)?;
                 let prepared = prepare(&cache, java.clone())?;
                 kafka.clone_from(&prepared.version);
-                let archive = prepared.use_archive();
                 on_free_ports(None, gate, |ports| {
-                    // Those behind a gate are needed by the dozen.
-                    if gate.is_some() {
-                        return Hosted::start(&prepared, &cache, ports).map(Inner::Hosted);
-                    }
-                    let (folder, lifetime) = (Folder::Fresh, Lifetime::Owned);
-                    Process::start(&prepared, &cache, folder, ports, lifetime, &archive)
-                        .map(Inner::Process)
+                    Hosted::start(&prepared, &cache, ports).map(Inner::Hosted)
                 })?
             }
             other => bail!("a private broker needs Docker or a JVM, not {other}"),
@@ -125,6 +120,7 @@ impl Broker {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<(Vec<Request>, usize)> {
         let log = match &self.inner {
+            #[cfg(not(feature = "testcontainers"))]
             Inner::Process(process) => process.request_log(from)?,
             Inner::Hosted(hosted) => hosted.request_log(from)?,
             #[cfg(feature = "testcontainers")]
@@ -153,6 +149,7 @@ impl std::fmt::Display for Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         match &mut self.inner {
+            #[cfg(not(feature = "testcontainers"))]
             Inner::Process(process) => process.end(),
             Inner::Hosted(_) => {}
             #[cfg(feature = "testcontainers")]

@@ -12,6 +12,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use parking_lot::Mutex;
 
+use crate::command::last_lines;
 use crate::jvm::{GONE, READY_LIMIT, copy_folder, read_from, taken_port};
 use crate::keeper::{Folder, Keeper, Lifetime};
 use crate::ports::{PortTaken, Ports};
@@ -19,10 +20,13 @@ use crate::prepared::{Prepared, properties_for};
 use crate::{Cache, wait};
 
 /// How many brokers a JVM starts, one after the other. Then the next ones get a new JVM.
-const MOST: usize = 24;
+const MOST: usize = 32;
 
-/// The most memory for objects of all brokers of a JVM. One by itself gets a third of this.
-const HEAP: &str = "-Xmx768m";
+/// The most memory for objects of all brokers of a JVM. One by itself gets a quarter of this.
+const HEAP: &str = "-Xmx1g";
+
+/// What clients send to one broker cannot use up the memory of the others: requests wait until there is room for them.
+const OWN_MEMORY: &str = "socket.request.max.bytes=16777216\nqueued.max.request.bytes=16777216\n";
 
 /// The JVM that was started last. It ends with the last of its brokers.
 static LATEST: Mutex<Weak<Jvm>> = Mutex::new(Weak::new());
@@ -39,7 +43,7 @@ pub struct Hosted {
 #[derive(Debug)]
 struct Jvm {
     /// `None` only while this is being dropped.
-    keeper: Option<Keeper>,
+    keeper: Mutex<Option<Keeper>>,
     folder: PathBuf,
     /// The named pipe from which it reads commands.
     commands: Mutex<File>,
@@ -58,9 +62,10 @@ impl Hosted {
         let data = folder.join("data");
         fs::create_dir(&folder).context(GONE)?;
         copy_folder(&prepared.template(), &data)?;
+        let properties = properties_for(ports, &data)?;
         fs::write(
             folder.join("server.properties"),
-            properties_for(ports, &data)?,
+            format!("{properties}{OWN_MEMORY}"),
         )?;
         let broker = Self { jvm, folder };
         broker.tell("start")?;
@@ -78,7 +83,10 @@ impl Hosted {
             bail!("Kafka could not be started: {error}");
         }
         if !self.jvm.is_running() {
-            bail!("Kafka ended before it was ready");
+            bail!(
+                "Kafka ended before it was ready. It printed last:\n{}",
+                last_lines(&self.jvm.printed()?, 8)
+            );
         }
         Ok(self.folder.join("ready").exists())
     }
@@ -134,11 +142,7 @@ impl Jvm {
             let mut java = prepared.broker_words(HEAP, &prepared.use_archive(), folder);
             // The log learns from a thread's context which broker it belongs to.
             java.push("-Dlog4j2.isThreadContextMapInheritable=true".into());
-            let class_path = format!(
-                "{}:{}",
-                prepared.class_path,
-                prepared.servers().display()
-            );
+            let class_path = format!("{}:{}", prepared.class_path, prepared.servers().display());
             java.extend(["-cp", &class_path, "Servers"].map(Into::into));
             java.push(pipe(folder).into());
             Ok(java)
@@ -150,10 +154,16 @@ impl Jvm {
             .open(pipe(&keeper.folder))?;
         Ok(Self {
             folder: keeper.folder.clone(),
-            keeper: Some(keeper),
+            keeper: Mutex::new(Some(keeper)),
             commands: Mutex::new(commands),
             started: AtomicUsize::new(1),
         })
+    }
+
+    /// Everything that it has printed so far.
+    fn printed(&self) -> Result<Vec<u8>> {
+        let mut keeper = self.keeper.lock();
+        keeper.as_mut().context(GONE)?.printed()
     }
 
     /// Whether it has not ended.
@@ -164,7 +174,7 @@ impl Jvm {
 
 impl Drop for Jvm {
     fn drop(&mut self) {
-        if let Some(keeper) = self.keeper.take() {
+        if let Some(keeper) = self.keeper.get_mut().take() {
             keeper.end();
         }
     }

@@ -28,6 +28,7 @@ mod sockets;
 #[cfg(not(target_os = "linux"))]
 #[path = "no_sockets.rs"]
 mod sockets;
+mod spawn;
 mod supervisor;
 
 use std::os::unix::process::ExitStatusExt;
@@ -40,6 +41,7 @@ use nix::unistd::{Pid, geteuid, getpgid};
 use serde::{Deserialize, Serialize};
 
 pub use obstacles::READABLE;
+pub use spawn::spawn;
 
 /// The signal that ends a supervisor that could not start its program. A program cannot feign this: if the signal ends the
 /// program, its supervisor exits with a status. It cannot send a signal to its supervisor either.

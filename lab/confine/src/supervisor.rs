@@ -18,6 +18,7 @@ use nix::unistd::{Pid, Uid, getpgid, getppid, setpgid};
 
 use crate::limits::{self, Use};
 use crate::obstacles::obstacle;
+use crate::spawn::spawn;
 use crate::{Confinement, NOT_STARTED, READABLE, identity, landlock, sockets};
 
 /// How often the supervisor checks the limits.
@@ -218,7 +219,7 @@ fn start(program: &mut Command, mut walls: Walls) -> Result<Pid> {
                 .map_err(|error| Error::other(format!("{error:#}")))
         });
     }
-    let child = program.spawn().with_context(|| {
+    let child = spawn(program).with_context(|| {
         format!(
             "the system refuses to start it. Is it an executable for this machine? Does it need a file that confined programs \
              may not read, and that {READABLE} should name?"

@@ -8,7 +8,7 @@ use broker::spent::{Waiting, count_as, lap};
 use parking_lot::Mutex;
 
 use crate::bench::lane::Lane;
-use crate::bench::pool::Pool;
+use crate::bench::pool::{Pool, SIDE_BY_SIDE};
 use crate::history::recorded::Recorded;
 use crate::profile::Profile;
 use crate::programs::submission::Submission;
@@ -16,9 +16,6 @@ use crate::tasks::{Task, all_checks};
 use crate::verdict::check::{Check, Verdict};
 use crate::verdict::ended_at_once::ended_at_once;
 use crate::verdict::report::Judged;
-
-/// How many wings of a submission are judged at the same time, each on its own broker. They spend most of their time waiting.
-pub const SIDE_BY_SIDE: usize = 4;
 
 /// Checks of a task that are judged on one lane, one after the other.
 struct Wing<'a> {

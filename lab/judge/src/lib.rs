@@ -21,7 +21,7 @@ mod verdict;
 
 pub use ::broker::spent::{Spent, Waiting};
 pub use bench::lane::Lane;
-pub use bench::pool::{Pool, most_brokers, most_brokers_here};
+pub use bench::pool::{Pool, SIDE_BY_SIDE, most_brokers, most_brokers_here};
 pub use data::events::random_events;
 pub use data::payments::{as_payloads, malformed_payments, random_payments};
 pub use history::effect::Effect;
@@ -29,7 +29,7 @@ pub use history::logged::Logged;
 pub use history::recorded::json_lines;
 pub use history::timeline::timeline;
 pub use history::{Happening, Moment, reconstruction};
-pub use judge::{SIDE_BY_SIDE, judge, judge_and_profile, judge_and_record};
+pub use judge::{judge, judge_and_profile, judge_and_record};
 pub use points::{Points, best_first, is_bonus};
 pub use profile::Profile;
 pub use programs::holes;

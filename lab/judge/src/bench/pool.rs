@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use broker::{Broker, wait};
+use broker::{Broker, Way, wait};
 use common::TOPICS;
 use parking_lot::{Condvar, Mutex};
 
@@ -18,12 +18,15 @@ use cluster::Kafka;
 /// If a broker was sent more than this many bytes, it is not used again, because they fill its disk and its log.
 const MOST_SENT: u64 = 16 * 1024 * 1024;
 
-/// How many brokers are lent at the same time for each core. A JVM that has just started needs more than twice the processor time
-/// of one that has been running for a while. With more brokers than this, a class takes longer.
-const FOR_EACH_CORE: usize = 6;
+/// How many brokers are lent at the same time for each core. In a JVM that they share, a broker that waits costs little. In Docker,
+/// each has a JVM of its own, and one that has just started needs more than twice the processor time of one that has been running
+/// for a while. With more brokers than this, a class takes longer.
+const FOR_EACH_CORE: usize = 12;
+const FOR_EACH_CORE_IN_DOCKER: usize = 6;
 
-/// How many are lent at least, so that all wings of a submission can be judged side by side.
-const AT_LEAST: usize = 4;
+/// How many wings of a submission are judged at the same time, each on its own broker. They spend most of their time waiting. So
+/// many brokers are lent at least.
+pub const SIDE_BY_SIDE: usize = 8;
 
 /// How often one who waits for a broker looks whether the command has to stop.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -45,14 +48,19 @@ struct Inner {
     lent: usize,
 }
 
-/// How many brokers a machine with so many cores bears at the same time.
+/// How many brokers a machine with so many cores bears at the same time, if they share a JVM.
 pub fn most_brokers(cores: usize) -> usize {
-    AT_LEAST.max(cores * FOR_EACH_CORE)
+    SIDE_BY_SIDE.max(cores * FOR_EACH_CORE)
 }
 
 /// How many brokers this machine bears at the same time.
 pub fn most_brokers_here() -> usize {
-    most_brokers(available_parallelism().map_or(1, usize::from))
+    let cores = available_parallelism().map_or(1, usize::from);
+    match Way::for_private() {
+        Ok(Way::Docker(_)) => SIDE_BY_SIDE.max(cores * FOR_EACH_CORE_IN_DOCKER),
+        // Without any way, none will be started.
+        _ => most_brokers(cores),
+    }
 }
 
 impl Default for Pool {

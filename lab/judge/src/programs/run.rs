@@ -151,14 +151,14 @@ impl Program {
         let _waiting = count_as(Waiting::Program);
         let folder = tempfile::tempdir()?;
         let (err_reader, err) = std::io::pipe()?;
-        let child = command
+        command
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("{name} could not be started"))?;
+            .process_group(0);
+        let child =
+            confine::spawn(command).with_context(|| format!("{name} could not be started"))?;
         // The command still holds the writing ends of the pipes. The readers would wait until these are closed, too.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let group = Pid::from_raw(child.id().cast_signed());
