@@ -28,6 +28,7 @@ mod pages;
 mod partitions;
 mod queue;
 mod refused;
+mod servers_jar;
 mod slow_start;
 mod starters;
 mod told_once;
@@ -113,6 +114,7 @@ fn main() -> ExitCode {
         outcomes::trials(),
         commands::trials(),
         connections::trials(),
+        servers_jar::trials(),
         slow_start::trials(),
         starters::trials(),
         partitions::trials(),

@@ -90,7 +90,7 @@ impl Process {
     }
 
     fn wait_for(mut keeper: Keeper, ports: Ports, lifetime: Lifetime) -> Result<Self> {
-        let ready = wait_until_ready(&mut keeper, ports.client);
+        let ready = wait_until_ready(&mut keeper, ports);
         let mut process = Self {
             folder: keeper.folder.clone(),
             keeper: Some(keeper),
@@ -177,7 +177,7 @@ impl Process {
     }
 }
 
-fn wait_until_ready(keeper: &mut Keeper, port: u16) -> Result<()> {
+fn wait_until_ready(keeper: &mut Keeper, ports: Ports) -> Result<()> {
     wait::until("Kafka to be ready", READY_LIMIT, || {
         // This comes before reading what Kafka printed. If Kafka has ended, nothing that it printed is missed.
         let ended = keeper.has_ended()? || keeper.folder.join("exit").exists();
@@ -186,8 +186,11 @@ fn wait_until_ready(keeper: &mut Keeper, port: u16) -> Result<()> {
         if text.contains("Kafka Server started") {
             return Ok(Some(()));
         }
-        if let Some(taken) = taken_port(&text).or_else(|| taken_in_docker(&text, port)) {
+        if let Some(taken) = ports.all().find(|port| finds_taken(&text, *port)) {
             bail!(PortTaken(taken));
+        }
+        if docker_finds_taken(&text) {
+            bail!(PortTaken(ports.client));
         }
         if ended {
             bail!(
@@ -199,19 +202,16 @@ fn wait_until_ready(keeper: &mut Keeper, port: u16) -> Result<()> {
     })
 }
 
-/// The port that Kafka found taken, according to what it printed.
-pub fn taken_port(text: &str) -> Option<u16> {
-    let (_, rest) = text.split_once("failed to bind to 127.0.0.1:")?;
-    let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
-    digits.and_then(|digits| digits.parse().ok())
+/// Whether Kafka found this port taken, according to what it printed.
+pub fn finds_taken(printed: &str, port: u16) -> bool {
+    printed.contains(&format!("failed to bind to 127.0.0.1:{port}:"))
 }
 
-/// `port` if Docker printed that one is taken. It does not always name it.
-fn taken_in_docker(text: &str, port: u16) -> Option<u16> {
+/// Whether Docker found a port taken, according to what it printed. It does not always name it.
+fn docker_finds_taken(printed: &str) -> bool {
     ["port is already allocated", "address already in use"]
         .iter()
-        .any(|words| text.contains(words))
-        .then_some(port)
+        .any(|words| printed.contains(words))
 }
 
 /// Reads a file from this byte on.

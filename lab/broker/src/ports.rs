@@ -87,6 +87,12 @@ impl Ports {
         })
     }
 
+    /// Those on which the broker listens.
+    pub fn all(self) -> impl Iterator<Item = u16> {
+        let inside = self.gate.map(|gate| gate.inside);
+        [self.client, self.controller].into_iter().chain(inside)
+    }
+
     /// Kafka's setting `listeners`, with the client's listeners on this address.
     pub fn listeners(&self, address: &str) -> String {
         let mut listeners = format!("CLIENT://{address}:{}", self.client);

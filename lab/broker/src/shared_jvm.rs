@@ -13,7 +13,7 @@ use nix::unistd::mkfifo;
 use parking_lot::Mutex;
 
 use crate::command::last_lines;
-use crate::jvm::{GONE, READY_LIMIT, copy_folder, read_from, taken_port};
+use crate::jvm::{GONE, READY_LIMIT, copy_folder, finds_taken, read_from};
 use crate::keeper::{Folder, Keeper, Lifetime};
 use crate::ports::{PortTaken, Ports};
 use crate::prepared::{Prepared, properties_for};
@@ -70,14 +70,16 @@ impl Hosted {
         let broker = Self { jvm, folder };
         broker.tell("start")?;
         wait::until("Kafka to be ready", READY_LIMIT, || {
-            broker.is_ready().map(|ready| ready.then_some(()))
+            broker.is_ready(ports).map(|ready| ready.then_some(()))
         })?;
         Ok(broker)
     }
 
-    fn is_ready(&self) -> Result<bool> {
+    fn is_ready(&self, ports: Ports) -> Result<bool> {
         if let Ok(error) = fs::read_to_string(self.folder.join("failed")) {
-            if let Some(port) = taken_port(&error) {
+            let printed = self.jvm.printed()?;
+            let printed = String::from_utf8_lossy(&printed);
+            if let Some(port) = ports.all().find(|port| finds_taken(&printed, *port)) {
                 bail!(PortTaken(port));
             }
             bail!("Kafka could not be started: {error}");
@@ -177,5 +179,48 @@ impl Drop for Jvm {
         if let Some(keeper) = self.keeper.get_mut().take() {
             keeper.end();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::Java;
+    use crate::jars;
+    use crate::ports::on_free_ports;
+    use crate::prepare::prepare;
+
+    #[test]
+    fn a_broker_whose_port_is_taken_ends_no_other() -> Result<()> {
+        let cache = Cache::open()?;
+        let java = Java::find().and_then(|java| jars::available(&cache).map(|()| java));
+        let java = match java {
+            Ok(java) => java,
+            Err(missing) => {
+                eprintln!("NOT TESTED: brokers that share a JVM. {missing:#}");
+                return Ok(());
+            }
+        };
+        let prepared = prepare(&cache, java)?;
+        let start = || on_free_ports(None, None, |ports| Hosted::start(&prepared, &cache, ports));
+        let (ports, first) = start()?;
+        let taken = TcpListener::bind("127.0.0.1:0")?;
+        let mut same = Ports::free(None, None)?;
+        same.client = taken.local_addr()?.port();
+        let error = Hosted::start(&prepared, &cache, same).expect_err("the port is taken");
+        assert_eq!(error.downcast_ref(), Some(&PortTaken(same.client)));
+        let (_, third) = start()?;
+        assert!(Arc::ptr_eq(&first.jvm, &third.jvm));
+        TcpStream::connect(("127.0.0.1", ports.client))?;
+
+        // When the last one ends, nothing is left.
+        let folder = first.jvm.folder.clone();
+        drop(third);
+        TcpStream::connect(("127.0.0.1", ports.client))?;
+        drop(first);
+        assert!(!folder.exists());
+        Ok(())
     }
 }

@@ -28,10 +28,10 @@ pub use reading::{Unreadable, read_records_if_asked};
 pub use record::{Payload, Record};
 
 use crate::TopicPartition;
+use crate::administration::{Settings, set};
 use crate::isolation::Isolation;
 use crate::kafka::config::config;
 use crate::kafka::known::Known;
-use crate::log_level::set_log_level;
 use crate::wire::{ANSWER_LIMIT, Brokers};
 
 /// How long Kafka may take to delete a group or a topic, before we give the broker up.
@@ -41,7 +41,7 @@ const CLEAN_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Kafka {
     bootstrap: String,
-    /// The client for topics and for deleting groups. It is kept, because making one takes longer than most calls.
+    /// The client for lists of topics and groups. It is kept, because making one takes longer than most calls.
     admin: Arc<Mutex<Option<Arc<Admin>>>>,
     /// The producer, kept for the same reason.
     producer: Arc<Mutex<Option<Sender>>>,
@@ -135,7 +135,7 @@ impl Kafka {
     /// # Errors
     /// If the broker does not answer or refuses.
     pub fn stop_request_log(&self) -> Result<()> {
-        self.ask(|brokers| set_log_level(brokers, "kafka.request.logger", "WARN"))
+        self.ask(|brokers| set(brokers, Settings::Loggers, "kafka.request.logger", "WARN"))
     }
 
     /// Asks the brokers over Kafka's wire protocol.

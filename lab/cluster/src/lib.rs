@@ -1,6 +1,7 @@
 //! A Kafka cluster, seen from outside: records, consumer groups, offsets and rebalances. Nothing here knows about tasks,
 //! submissions or verdicts.
 
+mod administration;
 mod end_offsets;
 mod fencing;
 mod group_description;
@@ -8,7 +9,6 @@ mod isolation;
 mod kafka;
 mod leaving;
 mod live_group;
-mod log_level;
 mod member_names;
 mod offset_table;
 mod partitioner;

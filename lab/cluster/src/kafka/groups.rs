@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use broker::spent::{Waiting, count_as};
 use broker::wait;
 use rdkafka::admin::ResourceSpecifier;
-use rdkafka::error::RDKafkaErrorCode;
 
+use crate::administration;
 use crate::group_description::{
     GroupDescription, GroupMember, GroupProtocol, TopicPartition, commits, describe,
 };
@@ -171,25 +171,11 @@ impl Kafka {
     pub fn delete_group(&self, group: &str, limit: Duration) -> Result<()> {
         let _waiting = count_as(Waiting::Kafka);
         self.known.forget_answers();
-        let admin = self.admin()?;
         let what =
             format!("the members of {group} to leave (is a program of yours still running?)");
         wait::until(&what, limit, || {
-            let results = pollster::block_on(admin.delete_groups(&[group], &admin_options()))?;
-            let result = results.into_iter().next();
-            match result
-                .with_context(|| format!("Kafka did not say whether it deleted group {group}"))?
-            {
-                Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => Ok(Some(())),
-                Err((
-                    _,
-                    RDKafkaErrorCode::NonEmptyGroup
-                    | RDKafkaErrorCode::CoordinatorNotAvailable
-                    | RDKafkaErrorCode::CoordinatorLoadInProgress
-                    | RDKafkaErrorCode::NotCoordinator,
-                )) => Ok(None),
-                Err((_, code)) => bail!("Kafka could not delete group {group}: {code}"),
-            }
+            let is_deleted = self.ask(|brokers| administration::delete_group(brokers, group))?;
+            Ok(is_deleted.then_some(()))
         })
     }
 }

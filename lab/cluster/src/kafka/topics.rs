@@ -6,19 +6,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use broker::spent::{Waiting, count_as};
 use broker::wait;
-use rdkafka::admin::{AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode;
 
+use crate::administration::{self, Settings};
 use crate::end_offsets::{ends, leaders};
 use crate::isolation::Isolation;
-use crate::kafka::{CLEAN_LIMIT, Ends, Kafka, admin_options};
+use crate::kafka::{CLEAN_LIMIT, Ends, Kafka};
 use crate::wire::ANSWER_LIMIT;
 
 /// How long the cluster's first answer may take.
 const REACH_LIMIT: Duration = Duration::from_secs(8);
-
-/// The replication factor that leaves the choice to the cluster (KIP-464).
-const DEFAULT_OF_CLUSTER: i32 = -1;
 
 impl Kafka {
     /// How many partitions a topic has; `None` if there is no such topic.
@@ -61,18 +58,7 @@ impl Kafka {
     /// If the cluster does not answer or refuses.
     pub fn create_topics(&self, topics: &[(&str, i32)]) -> Result<()> {
         let _waiting = count_as(Waiting::Kafka);
-        let replication = || TopicReplication::Fixed(DEFAULT_OF_CLUSTER);
-        let new: Vec<NewTopic> = topics
-            .iter()
-            .map(|(topic, partitions)| NewTopic::new(topic, *partitions, replication()))
-            .collect();
-        let admin = self.admin()?;
-        for result in pollster::block_on(admin.create_topics(&new, &admin_options()))? {
-            match result {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((topic, code)) => bail!("Kafka could not create topic {topic}: {code}"),
-            }
-        }
+        self.ask(|brokers| administration::create_topics(brokers, topics))?;
         let names = topics.iter().map(|(topic, _)| (*topic).to_string());
         let names: BTreeSet<String> = names.collect();
         wait::until("the topics to be ready", ANSWER_LIMIT, || {
@@ -92,15 +78,7 @@ impl Kafka {
     pub fn set_topic_config(&self, topic: &str, name: &str, value: &str) -> Result<()> {
         let _waiting = count_as(Waiting::Kafka);
         self.altered().insert(topic.to_string());
-        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
-        let results = pollster::block_on(self.admin()?.alter_configs([&change], &admin_options()))?;
-        let result = results.into_iter().next();
-        match result
-            .with_context(|| format!("Kafka did not say whether it set {name} of topic {topic}"))?
-        {
-            Ok(_) => Ok(()),
-            Err((_, code)) => bail!("Kafka could not set {name} of topic {topic}: {code}"),
-        }
+        self.ask(|brokers| administration::set(brokers, Settings::Topic(topic), name, value))
     }
 
     /// Deletes those of these topics that exist, and waits until they are gone.
@@ -113,19 +91,13 @@ impl Kafka {
         }
         let _waiting = count_as(Waiting::Kafka);
         self.known.forget_topics();
-        for result in pollster::block_on(self.admin()?.delete_topics(topics, &admin_options()))? {
-            match result {
-                Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
-                Err((topic, code)) => bail!("Kafka could not delete topic {topic}: {code}"),
-            }
-        }
+        self.ask(|brokers| administration::delete_topics(brokers, topics))?;
         wait::until("Kafka to delete the topics", CLEAN_LIMIT, || {
             let left = self.topics()?;
             let is_gone = |topic: &&str| !left.iter().any(|name| name == topic);
             Ok(topics.iter().all(is_gone).then_some(()))
         })?;
         // librdkafka caches metadata. A client that knew the deleted topics could take new ones of the same names for them.
-        *self.admin.lock() = None;
         *self.producer.lock() = None;
         self.readers.lock().clear();
         Ok(())
