@@ -5,8 +5,8 @@
 //!
 //! The first table in the page must be that of the example `throughput`, measured on a machine with so many CORES.
 //!
-//! A submission is built first. Then its wings are judged as in `lab/judge/src/judge.rs`: four at a time, the longest first, each
-//! on a broker of the pool. The table of tasks says how long a wing takes if all its checks pass and nothing else runs; in the
+//! A submission is built first. Then its wings are judged as in `lab/judge/src/judge.rs`: eight at a time, the longest first,
+//! each on a broker of the pool. The table of tasks says how long a wing takes if all its checks pass and nothing else runs; in the
 //! measured class, some fail. So these times are stretched until one submission after the other takes as long as it was measured.
 //! The processor time of a submission is the measured one, spread evenly over its seconds. If all that runs at a time wants more
 //! than the cores have, all of it becomes slower in the same ratio. Who waits for a core although another one is free, memory,
@@ -21,10 +21,10 @@ use pages::{Axis, Point, Series, log_plot, stand_alone};
 /// How many submissions there are for each job, at least. The last ones cannot be judged side by side with others.
 const FOR_EACH_JOB: usize = 6;
 
-/// How long it takes to build a submission, to start a broker, and to empty one for its next use, if nothing else runs, in
-/// seconds.
+/// How long it takes to build a submission, to start a broker in a JVM that runs already, and to empty one for its next use, if
+/// nothing else runs, in seconds.
 const BUILD: f64 = 2.7;
-const START: f64 = 1.0;
+const START: f64 = 0.3;
 const EMPTY: f64 = 0.3;
 
 /// One step of simulated time, in seconds.

@@ -13,7 +13,8 @@ mod system {
 
     /// From now on, the kernel ends a process of this group with SIGXFSZ when it writes beyond this many bytes of a file
     /// (setrlimit(2), `RLIMIT_FSIZE`). Returns `false`, and changes nothing, if the signal would not end each of them: the
-    /// runtimes of Java and Python do not let it.
+    /// runtimes of Java and Python do not let it. Also if we may not limit them: a confined program belongs to another user, and
+    /// in a container root often lacks `CAP_SYS_RESOURCE`.
     ///
     /// # Errors
     /// When the processes cannot be listed, or the system refuses.
@@ -24,8 +25,12 @@ mod system {
             return Ok(false);
         }
         for process in of_group {
-            lower(process.pid, libc::RLIMIT_CORE, 0)?;
-            lower(process.pid, libc::RLIMIT_FSIZE, bytes)?;
+            let lowered = lower(process.pid, libc::RLIMIT_CORE, 0)
+                .and_then(|()| lower(process.pid, libc::RLIMIT_FSIZE, bytes));
+            match lowered {
+                Err(Errno::EPERM) => return Ok(false),
+                other => other.context("the limit of a program's files cannot be set")?,
+            }
         }
         Ok(true)
     }
@@ -38,7 +43,7 @@ mod system {
     }
 
     /// Lowers what a process may use of a resource. The highest value to which it may raise the limit stays the same.
-    fn lower(process: i32, resource: libc::__rlimit_resource_t, most: u64) -> Result<()> {
+    fn lower(process: i32, resource: libc::__rlimit_resource_t, most: u64) -> nix::Result<()> {
         let mut limit = libc::rlimit {
             rlim_cur: 0,
             rlim_max: 0,
@@ -49,8 +54,7 @@ mod system {
             limit.rlim_cur = most.min(limit.rlim_max);
             answer | libc::prlimit(process, resource, &raw const limit, std::ptr::null_mut())
         };
-        Errno::result(answer).context("the limit of a program's files cannot be set")?;
-        Ok(())
+        Errno::result(answer).map(drop)
     }
 }
 
