@@ -55,14 +55,13 @@ pub fn create_topics(brokers: &mut Brokers, topics: &[(&str, i32)]) -> Result<()
         .with_timeout_ms(TIMEOUT_MS);
     wait::until("Kafka to create topics", ANSWER_LIMIT, || {
         let answer = brokers.ask_any(&request, VERSION, ANSWER_LIMIT)?;
-        for topic in answer.topics {
-            match ResponseError::try_from_code(topic.error_code) {
-                None | Some(ResponseError::TopicAlreadyExists) => {}
-                Some(error) if is_passing(error) => return Ok(None),
-                Some(error) => bail!("Kafka could not create topic {}: {error}", &*topic.name.0),
-            }
-        }
-        Ok(Some(()))
+        let topics = answer.topics.iter();
+        let codes = topics.map(|topic| (&*topic.name.0, topic.error_code));
+        done(
+            "create topic",
+            Some(ResponseError::TopicAlreadyExists),
+            codes,
+        )
     })
 }
 
@@ -78,17 +77,15 @@ pub fn delete_topics(brokers: &mut Brokers, topics: &[&str]) -> Result<()> {
         .with_timeout_ms(TIMEOUT_MS);
     wait::until("Kafka to delete topics", ANSWER_LIMIT, || {
         let answer = brokers.ask_any(&request, VERSION, ANSWER_LIMIT)?;
-        for topic in answer.responses {
-            match ResponseError::try_from_code(topic.error_code) {
-                None | Some(ResponseError::UnknownTopicOrPartition) => {}
-                Some(error) if is_passing(error) => return Ok(None),
-                Some(error) => {
-                    let name = topic.name.unwrap_or_default();
-                    bail!("Kafka could not delete topic {}: {error}", &*name.0)
-                }
-            }
-        }
-        Ok(Some(()))
+        let codes = answer.responses.iter().map(|topic| {
+            let name = topic.name.as_ref().map_or("", |name| &*name.0);
+            (name, topic.error_code)
+        });
+        done(
+            "delete topic",
+            Some(ResponseError::UnknownTopicOrPartition),
+            codes,
+        )
     })
 }
 
@@ -129,12 +126,9 @@ pub fn set(brokers: &mut Brokers, of: Settings, name: &str, value: &str) -> Resu
     let what = format!("Kafka to set {name} of {}", of.name());
     wait::until(&what, ANSWER_LIMIT, || {
         let answer = brokers.ask_any(&request, VERSION, ANSWER_LIMIT)?;
-        let errors = answer.responses.iter().map(|response| response.error_code);
-        match errors.into_iter().find_map(ResponseError::try_from_code) {
-            None => Ok(Some(())),
-            Some(error) if is_passing(error) => Ok(None),
-            Some(error) => bail!("Kafka could not set {name} of {}: {error}", of.name()),
-        }
+        let answers = answer.responses.iter();
+        let codes = answers.map(|answer| (of.name(), answer.error_code));
+        done(&format!("set {name} of"), None, codes)
     })
 }
 
@@ -159,10 +153,20 @@ fn topic_name(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_string()))
 }
 
-/// Whether the controller is moving, or too busy: it will do soon what it was asked.
-fn is_passing(error: ResponseError) -> bool {
-    matches!(
-        error,
-        ResponseError::NotController | ResponseError::RequestTimedOut
-    )
+/// Whether all was done, by the names of the things and the error codes of an answer. `None` if the controller is moving, or too
+/// busy: it will do soon what it was asked. The error that is `fine` says that nothing was left to do.
+fn done<'a>(
+    what: &str,
+    fine: Option<ResponseError>,
+    codes: impl Iterator<Item = (&'a str, i16)>,
+) -> Result<Option<()>> {
+    for (name, code) in codes {
+        match ResponseError::try_from_code(code) {
+            None => {}
+            error if error == fine => {}
+            Some(ResponseError::NotController | ResponseError::RequestTimedOut) => return Ok(None),
+            Some(error) => bail!("Kafka could not {what} {name}: {error}"),
+        }
+    }
+    Ok(Some(()))
 }

@@ -10,8 +10,8 @@ const BUSY_LIMIT: Duration = Duration::from_secs(10);
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Starts a command, also if its executable is still open for writing (`ETXTBSY`). Whoever wrote it has closed it; but if another
-/// thread starts a process at that moment, this process has a copy of every open file until it becomes its program.
+/// Starts a command, also if its executable is still open for writing (`ETXTBSY`). We have closed it after writing. But a process
+/// that another thread began to start before that keeps a copy of every open file until it becomes its program.
 ///
 /// # Errors
 /// Those of [`Command::spawn`]. If the executable stays open for writing, this takes 10 s.
