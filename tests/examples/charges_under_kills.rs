@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use judge::programs::{Version, build};
-use judge::{Lane, Pool, Submission, survived_kills};
+use judge::{Lane, Pool, Submission, in_writes, on_the_wire};
 
 fn main() -> Result<()> {
     judge::help_if_asked();
@@ -19,14 +19,17 @@ fn main() -> Result<()> {
     let pool = Pool::default();
     let lane = Lane::open(&pool, &solution)?;
     let start = Instant::now();
-    let run = survived_kills(&lane, rounds)?;
-    println!(
-        "{} payments, {}: {}; {}. {:.0} s",
-        run.payments,
-        run.what_came_about(),
-        run.bill,
-        run.snapshot,
-        start.elapsed().as_secs_f32()
-    );
+    let wire = on_the_wire(&lane, rounds)?;
+    let writes = in_writes(&lane, rounds)?;
+    for (what, last) in [
+        (wire.to_string(), &wire.last),
+        (writes.to_string(), &writes.last),
+    ] {
+        println!(
+            "{} payments, {what}: {}; {}.",
+            last.payments, last.bill, last.snapshot
+        );
+    }
+    println!("{:.0} s", start.elapsed().as_secs_f32());
     Ok(())
 }

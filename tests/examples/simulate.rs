@@ -164,12 +164,9 @@ impl Submission {
 
 /// How long each wing takes, in seconds. The longest is last, and so it is taken first.
 fn wings(stretch: f64) -> Vec<f64> {
-    let wings = TASKS
-        .iter()
-        .flat_map(|task| [task.seconds, task.apart.seconds]);
+    let wings = TASKS.iter().flat_map(|task| task.wings());
     let mut wings: Vec<f64> = wings
-        .filter(|seconds| *seconds > 0)
-        .map(|seconds| stretch * f64::from(seconds))
+        .map(|wing| stretch * f64::from(wing.seconds))
         .collect();
     wings.sort_by(f64::total_cmp);
     wings

@@ -57,7 +57,7 @@ pub fn trials() -> Vec<Trial> {
         Ok(mut entries) => {
             // The programs that take longest come first, so that none of them still runs alone at the end.
             entries
-                .sort_by_key(|entry| Reverse(entry.task().seconds.max(entry.task().apart.seconds)));
+                .sort_by_key(|entry| Reverse(entry.task().wings().map(|wing| wing.seconds).max()));
             let of_checks: Vec<Trial> = all_checks()
                 .map(|check| {
                     let wrong = simplest_that_fails(&entries, check);
@@ -70,13 +70,12 @@ pub fn trials() -> Vec<Trial> {
             trials.extend(entries.into_iter().map(|entry| {
                 let name = format!("bank::{}::{}", entry.of, entry.name);
                 // What is judged apart is judged at the same time.
-                let seats = if entry.task().apart.checks.is_empty() {
-                    1
-                } else {
-                    2
-                };
+                let seats = entry.task().wings().count();
                 let is_wrong = entry.is_wrong();
-                busy_trial(&name, seats, move || judge_entry(&entry)).with_ignored_flag(is_wrong)
+                busy_trial(&name, u32::try_from(seats).unwrap_or(1), move || {
+                    judge_entry(&entry)
+                })
+                .with_ignored_flag(is_wrong)
             }));
             // One check of a program takes less than all of them, and those of the last tasks take longest.
             trials.extend(of_checks.into_iter().rev());
@@ -103,14 +102,19 @@ fn simplest_that_fails(entries: &[Entry], check: &Check) -> Result<Entry> {
 fn fails(check: &Check, wrong: &Entry) -> Result<()> {
     let submission = wrong.build()?;
     let lane = Lane::open(&POOL, &submission)?;
-    let verdict = check.judge(&lane);
-    ensure!(
-        matches!(verdict, Verdict::Failed { .. }),
-        "the verdict on {} is {verdict:?}, but must be failed\n{}",
+    let mut verdicts = Vec::new();
+    for part in 0..check.parts.len() {
+        let verdict = check.judge_part(part, &lane);
+        if matches!(verdict, Verdict::Failed { .. }) {
+            return Ok(());
+        }
+        verdicts.push(verdict);
+    }
+    bail!(
+        "the verdict on {} is {verdicts:?}, but must be failed\n{}",
         wrong.name,
         judge::timeline(&lane.seen())
-    );
-    Ok(())
+    )
 }
 
 fn judge_entry(entry: &Entry) -> Result<()> {
@@ -119,7 +123,7 @@ fn judge_entry(entry: &Entry) -> Result<()> {
 }
 
 /// Judges a submission on brokers that the tests share.
-pub fn judge(submission: &Submission, tasks: &[&Task]) -> Vec<Judged> {
+pub fn judge(submission: &Submission, tasks: &[&'static Task]) -> Vec<Judged> {
     judge::judge(&POOL, submission, tasks, |_| {})
 }
 

@@ -12,35 +12,11 @@ use crate::bench::pool::{Pool, SIDE_BY_SIDE};
 use crate::history::recorded::Recorded;
 use crate::profile::Profile;
 use crate::programs::submission::Submission;
-use crate::tasks::{Task, all_checks};
-use crate::verdict::check::{Check, Verdict};
+use crate::tasks::{Task, Wing, all_checks};
+use crate::verdict::check::Verdict;
 use crate::verdict::ended_at_once::ended_at_once;
+use crate::verdict::parts::{Part, Parts, Reached};
 use crate::verdict::report::Judged;
-
-/// Checks of a task that are judged on one lane, one after the other.
-struct Wing<'a> {
-    task: &'a Task,
-    checks: Vec<&'a Check>,
-    /// How long they take if all of them pass, in seconds.
-    seconds: u32,
-}
-
-impl<'a> Wing<'a> {
-    /// The wings of a task: one, or two if some of its checks are judged apart.
-    fn of(task: &'a Task) -> Vec<Self> {
-        let (apart, others): (Vec<_>, Vec<_>) =
-            task.checks.iter().partition(|check| task.is_apart(check));
-        let wings = [(others, task.seconds), (apart, task.apart.seconds)];
-        let wings = wings.into_iter().filter(|(checks, _)| !checks.is_empty());
-        wings
-            .map(|(checks, seconds)| Self {
-                task,
-                checks,
-                seconds,
-            })
-            .collect()
-    }
-}
 
 /// Judges a submission by the checks of these tasks. Returns the verdicts in the order of the table of tasks.
 ///
@@ -48,7 +24,7 @@ impl<'a> Wing<'a> {
 pub fn judge(
     pool: &Pool,
     submission: &Submission,
-    tasks: &[&Task],
+    tasks: &[&'static Task],
     on_verdict: impl Fn(&Judged) + Sync,
 ) -> Vec<Judged> {
     judge_tasks(pool, submission, tasks, on_verdict, None).0
@@ -58,7 +34,7 @@ pub fn judge(
 pub fn judge_and_profile(
     pool: &Pool,
     submission: &Submission,
-    tasks: &[&Task],
+    tasks: &[&'static Task],
 ) -> (Vec<Judged>, Profile) {
     judge_tasks(pool, submission, tasks, |_| {}, None)
 }
@@ -67,7 +43,7 @@ pub fn judge_and_profile(
 pub fn judge_and_record(
     pool: &Pool,
     submission: &Submission,
-    tasks: &[&Task],
+    tasks: &[&'static Task],
     on_verdict: impl Fn(&Judged) + Sync,
 ) -> (Vec<Judged>, Vec<Recorded>) {
     let recorded = Mutex::new(Vec::new());
@@ -78,55 +54,123 @@ pub fn judge_and_record(
 fn judge_tasks(
     pool: &Pool,
     submission: &Submission,
-    tasks: &[&Task],
+    tasks: &[&'static Task],
     on_verdict: impl Fn(&Judged) + Sync,
     recorded: Option<&Mutex<Vec<Recorded>>>,
 ) -> (Vec<Judged>, Profile) {
-    let judged = Mutex::new(Vec::new());
-    let profile = Mutex::new(Profile::default());
-    let mut waiting: Vec<Wing> = tasks.iter().flat_map(|task| Wing::of(task)).collect();
+    let mut waiting: Vec<Wing> = tasks.iter().flat_map(|task| task.wings()).collect();
     // The longest wing is last in the list, and so it is taken first.
     waiting.sort_by_key(|wing| wing.seconds);
-    let waiting = Mutex::new(waiting);
-    // A thread takes a wing and its broker under one lock, so that the longest wing's broker is the first to start.
-    let next = || {
-        let _waiting = count_as(Waiting::Broker);
-        let mut waiting = waiting.lock();
-        let wing = waiting.pop()?;
-        let lane = open_lane(pool, submission, wing.task);
-        Some((wing, lane))
+    let judging = Judging {
+        pool,
+        submission,
+        waiting: Mutex::new(waiting),
+        opening: Mutex::default(),
+        parts: Mutex::default(),
+        judged: Mutex::default(),
+        profile: Mutex::default(),
+        on_verdict,
+        recorded,
     };
     thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
-            scope.spawn(|| {
-                // What this thread has done before belongs to no task.
-                lap();
-                while let Some((wing, lane)) = next() {
-                    let task = wing.task;
-                    profile.lock().add_broker(task.number, lap());
-                    let mut record = recorded.map(|_| Recorded::new(task.number));
-                    for check in wing.checks {
-                        let mut row = judge_check(task, check, &lane, record.as_mut());
-                        row.saw = submission.with_short_paths(&row.saw);
-                        on_verdict(&row);
-                        judged.lock().push(row);
-                        profile.lock().add_check(check.id, lap());
-                    }
-                    if let (Some(recorded), Some(mut record)) = (recorded, record) {
-                        if let Ok(lane) = &lane {
-                            // If the broker has gone, the record has the requests that checks saw before.
-                            let _ = record.add_requests(|kind| lane.requests_of_programs(kind));
-                            record.set_undelivered(lane.undelivered());
-                        }
-                        recorded.lock().push(record);
-                    }
-                }
-            });
+            scope.spawn(|| judging.work());
         }
     });
-    let mut judged = judged.into_inner();
+    let mut judged = judging.judged.into_inner();
     judged.sort_by_key(|row| all_checks().position(|check| check.id == row.id));
-    (judged, profile.into_inner())
+    (judged, judging.profile.into_inner())
+}
+
+/// A submission that is being judged by several threads.
+struct Judging<'a, F> {
+    pool: &'a Pool,
+    submission: &'a Submission,
+    /// What nobody judges yet, with the longest last.
+    waiting: Mutex<Vec<Wing>>,
+    /// Locked while a thread takes a wing and waits for its broker, so that the longest wing's broker is the first to start.
+    opening: Mutex<()>,
+    parts: Mutex<Parts>,
+    judged: Mutex<Vec<Judged>>,
+    profile: Mutex<Profile>,
+    on_verdict: F,
+    /// The records of all lanes, if they are wanted.
+    recorded: Option<&'a Mutex<Vec<Recorded>>>,
+}
+
+/// Where parts of a task's checks are judged.
+struct Place<'a> {
+    task: &'static Task,
+    /// The error is the verdict on all parts.
+    lane: Result<Lane<'a>, Verdict>,
+    record: Option<Recorded>,
+}
+
+impl<'a, F: Fn(&Judged) + Sync> Judging<'a, F> {
+    /// Judges one wing after the other, until none is left.
+    fn work(&self) {
+        // What this thread has done before belongs to no task.
+        lap();
+        let mut at = None;
+        while let Some((wing, mut place)) = self.next(at) {
+            self.profile.lock().add_broker(wing.task.number, lap());
+            for part in &wing.parts {
+                let is_decided = self.parts.lock().is_decided_before(*part);
+                let reached =
+                    (!is_decided).then(|| judge_part(*part, &place.lane, place.record.as_mut()));
+                self.add(wing.task, *part, reached);
+                self.profile.lock().add_check(part.check.id, lap());
+            }
+            at = Some(place);
+        }
+    }
+
+    /// The next wing, and where it is judged: at this place if it belongs to the same task, which saves a broker and situations
+    /// that were brought about already; or else at a new place. This one is then left.
+    fn next(&self, at: Option<Place<'a>>) -> Option<(Wing, Place<'a>)> {
+        if let Some(place) = at {
+            let mut waiting = self.waiting.lock();
+            let same_task = |wing: &Wing| wing.task.number == place.task.number;
+            if let Some(next) = waiting.iter().rposition(same_task) {
+                return Some((waiting.remove(next), place));
+            }
+            drop(waiting);
+            // Somebody may wait for this broker, and keep the others from opening a lane meanwhile.
+            self.leave(place);
+        }
+        let _waiting = count_as(Waiting::Broker);
+        let _turn = self.opening.lock();
+        let wing = self.waiting.lock().pop()?;
+        let place = Place {
+            task: wing.task,
+            lane: open_lane(self.pool, self.submission, wing.task),
+            record: self.recorded.map(|_| Recorded::new(wing.task.number)),
+        };
+        Some((wing, place))
+    }
+
+    /// Returns the broker, and keeps the record.
+    fn leave(&self, place: Place) {
+        if let (Some(recorded), Some(mut record)) = (self.recorded, place.record) {
+            if let Ok(lane) = &place.lane {
+                // If the broker has gone, the record has the requests that checks saw before.
+                let _ = record.add_requests(|kind| lane.requests_of_programs(kind));
+                record.set_undelivered(lane.undelivered());
+            }
+            recorded.lock().push(record);
+        }
+    }
+
+    /// Adds what became of a part. The last part of a check leads to its verdict.
+    fn add(&self, task: &Task, part: Part, reached: Option<Reached>) {
+        let Some((verdict, seen)) = self.parts.lock().add(part, reached) else {
+            return;
+        };
+        let mut row = Judged::new(part.check, task.bonus, verdict, seen);
+        row.saw = self.submission.with_short_paths(&row.saw);
+        (self.on_verdict)(&row);
+        self.judged.lock().push(row);
+    }
 }
 
 /// Opens a lane for checks of this task. The error is the verdict on all of them if there is no lane, or if they need none,
@@ -151,15 +195,10 @@ fn open_lane<'a>(
     })
 }
 
-/// Judges one check on the task's lane, or gives it the verdict that all checks have without a lane. What the check saw is added
-/// to `record`.
-fn judge_check(
-    task: &Task,
-    check: &Check,
-    lane: &Result<Lane, Verdict>,
-    record: Option<&mut Recorded>,
-) -> Judged {
-    let without_run = |verdict| Judged::new(check, task.bonus, verdict, Vec::new());
+/// Judges one part of a check on its lane, or gives it the verdict that all parts have without a lane. What it saw is added to
+/// `record`.
+fn judge_part(part: Part, lane: &Result<Lane, Verdict>, record: Option<&mut Recorded>) -> Reached {
+    let without_run = |verdict| (verdict, Vec::new());
     let lane = match lane {
         Ok(lane) => lane,
         Err(verdict) => return without_run(verdict.clone()),
@@ -167,7 +206,7 @@ fn judge_check(
     if let Some(too_late) = Verdict::too_late() {
         return without_run(too_late);
     }
-    let mut verdict = verdict_of(check, lane);
+    let mut verdict = verdict_of(part, lane);
     // Reports show what happened only for checks that failed; a record has all of it.
     let is_reported = matches!(verdict, Verdict::Failed { .. });
     let mut seen = Vec::new();
@@ -177,7 +216,7 @@ fn judge_check(
         lane.look_away();
     }
     if let Some(record) = record {
-        record.add(check.id, &seen);
+        record.add(part.check.id, &seen);
     }
     if !is_reported {
         seen.clear();
@@ -186,14 +225,15 @@ fn judge_check(
     {
         verdict = Verdict::NoProgram(none);
     }
-    Judged::new(check, task.bonus, verdict, seen)
+    (verdict, seen)
 }
 
-/// Returns the verdict of one check. If the check panics because of something that a program left behind, it fails, and the
-/// other checks are still judged.
-fn verdict_of(check: &Check, lane: &Lane) -> Verdict {
-    catch_unwind(AssertUnwindSafe(|| check.judge(lane))).unwrap_or_else(|_| Verdict::Failed {
-        expected: check.title.to_string(),
+/// Returns the verdict of one part of a check. If it panics because of something that a program left behind, it fails, and the
+/// others are still judged.
+fn verdict_of(part: Part, lane: &Lane) -> Verdict {
+    let judge = || part.check.judge_part(part.number, lane);
+    catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| Verdict::Failed {
+        expected: part.check.title.to_string(),
         saw: "the check came across something that it could not read, and gave up".to_string(),
         hint: "Does your program print, commit and write only what docs/contract.md allows?"
             .to_string(),

@@ -9,5 +9,5 @@ mod runs;
 
 pub use checks::CHECKS;
 pub use demo::run as demo;
-pub use kills::survived_kills;
+pub use kills::{in_writes, on_the_wire};
 pub use reading::read_database_if_asked;

@@ -26,7 +26,7 @@ const FOR_EACH_CORE_IN_DOCKER: usize = 6;
 
 /// How many wings of a submission are judged at the same time, each on its own broker. They spend most of their time waiting. So
 /// many brokers are lent at least.
-pub const SIDE_BY_SIDE: usize = 8;
+pub const SIDE_BY_SIDE: usize = 12;
 
 /// How often one who waits for a broker looks whether the command has to stop.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

@@ -99,7 +99,9 @@ impl Recorded {
             if known.moments.is_empty() {
                 known.moments = alike.to_vec();
             }
-            known.checks.push(check);
+            if !known.checks.contains(&check) {
+                known.checks.push(check);
+            }
         }
     }
 

@@ -56,6 +56,8 @@ pub struct Program {
     stalled: Option<PipeReader>,
     /// The writing end of its standard output, if [`Program::stall`] may fill it later.
     to_fill: Option<PipeWriter>,
+    /// Whether a full pipe stopped it when that end was last looked at.
+    blocks: bool,
     _folder: TempDir,
 }
 
@@ -117,11 +119,22 @@ impl Program {
     /// When the system refuses.
     pub fn blocks_in_print(&self) -> Result<bool> {
         let Some(to_fill) = &self.to_fill else {
-            return Ok(true);
+            return Ok(self.blocks);
         };
         // The program's standard output and our writing end are the same open file, and so they share this flag.
         let flags = OFlag::from_bits_retain(fcntl(to_fill, FcntlArg::F_GETFL)?);
         Ok(!flags.contains(OFlag::O_NONBLOCK))
+    }
+
+    /// Gives up the chance to stall a program that [`Program::run_to_stall`] started: its standard output is its own from now on.
+    /// Returns what [`Program::blocks_in_print`] says. That is right if it has printed something.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn let_go_of_output(&mut self) -> Result<bool> {
+        self.blocks = self.blocks_in_print()?;
+        self.to_fill = None;
+        Ok(self.blocks)
     }
 
     /// Starts a command whose standard output is closed at the other end. Its first print fails with a broken pipe.
@@ -173,6 +186,7 @@ impl Program {
             transcript,
             stalled: None,
             to_fill: None,
+            blocks: true,
             _folder: folder,
         };
         if confine::is_confined(command) {
@@ -253,7 +267,7 @@ impl Program {
         let waited_for = format!("{} to print {what}", self.transcript.name);
         let seen = wait::until(&waited_for, limit, || {
             // Checked before `look` reads the lines: if the program has ended by then, no more lines will come.
-            let ended = self.all_read();
+            let ended = self.all_read()?;
             if let Some(seen) = look(&self.out.lines()) {
                 return Ok(Some(seen));
             }
@@ -278,7 +292,7 @@ impl Program {
     ) -> Result<Option<T>> {
         let mut seen = None;
         wait::while_it_changes(MOST_TIME, || {
-            let ended = self.all_read();
+            let ended = self.all_read()?;
             let lines = self.out.lines();
             seen = look(&lines);
             let patience = if seen.is_some() || ended {
@@ -315,7 +329,8 @@ impl Program {
     pub fn end_within(&mut self, limit: Duration) -> Result<Option<ExitStatus>> {
         wait::up_to(limit, || {
             let status = self.try_wait()?;
-            Ok(status.filter(|_| self.all_read()))
+            let all_read = self.all_read()?;
+            Ok(status.filter(|_| all_read))
         })
     }
 
@@ -375,6 +390,7 @@ impl Program {
         let status = self.child.try_wait()?;
         if let Some(status) = status {
             self.transcript.note_end(status);
+            self.let_go_of_output()?;
         }
         Ok(status)
     }
@@ -463,8 +479,12 @@ impl Program {
     }
 
     /// Is everything read that the program printed?
-    fn all_read(&self) -> bool {
-        self.out.is_complete() && self.err.is_complete()
+    fn all_read(&mut self) -> Result<bool> {
+        if self.to_fill.is_some() {
+            // As long as we hold its standard output, that does not end before the program does.
+            self.try_wait()?;
+        }
+        Ok(self.out.is_complete() && self.err.is_complete())
     }
 }
 

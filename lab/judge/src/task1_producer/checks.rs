@@ -51,7 +51,7 @@ pub const CHECKS: &[Check] = &[
         task: 1,
         points: 4,
         title: "publishes exactly 100 events",
-        judge: publishes_100,
+        parts: &[publishes_100],
     },
     Check {
         id: "producer.event_ids",
@@ -59,7 +59,7 @@ pub const CHECKS: &[Check] = &[
         task: 1,
         points: 2,
         title: "numbers the events from 0 to 99",
-        judge: event_ids,
+        parts: &[event_ids],
     },
     Check {
         id: "producer.event_fields",
@@ -67,7 +67,7 @@ pub const CHECKS: &[Check] = &[
         task: 1,
         points: 3,
         title: "gives every event its five fields, with valid values",
-        judge: event_fields,
+        parts: &[event_fields],
     },
     Check {
         id: "producer.amount_share",
@@ -75,7 +75,7 @@ pub const CHECKS: &[Check] = &[
         task: 1,
         points: 2,
         title: "gives an amount to about three in ten events",
-        judge: amount_share,
+        parts: &[amount_share],
     },
     Check {
         id: "producer.key_is_user",
@@ -83,7 +83,7 @@ pub const CHECKS: &[Check] = &[
         task: 1,
         points: 4,
         title: "keys each event by its user",
-        judge: key_is_user,
+        parts: &[key_is_user],
     },
     Check {
         id: "producer.one_partition_a_user",
@@ -91,7 +91,7 @@ pub const CHECKS: &[Check] = &[
         task: 1,
         points: 2,
         title: "sends all events of a user to one partition",
-        judge: one_partition_a_user,
+        parts: &[one_partition_a_user],
     },
     Check {
         id: "producer.spreads_users",
@@ -99,7 +99,7 @@ pub const CHECKS: &[Check] = &[
         task: 1,
         points: 1,
         title: "spreads the users over the partitions",
-        judge: spreads_users,
+        parts: &[spreads_users],
     },
     Check {
         id: "producer.reports_deliveries",
@@ -107,7 +107,7 @@ pub const CHECKS: &[Check] = &[
         task: 1,
         points: 3,
         title: "reports each delivery with its real partition and offset",
-        judge: reports_deliveries,
+        parts: &[reports_deliveries],
     },
     Check {
         id: "producer.reports_after_acknowledgement",
@@ -115,7 +115,7 @@ pub const CHECKS: &[Check] = &[
         task: 1,
         points: 2,
         title: "reports a delivery only after the broker has acknowledged it",
-        judge: reports_after_acknowledgement,
+        parts: &[reports_after_acknowledgement],
     },
     Check {
         id: "producer.waits_for_acknowledgements",
@@ -123,7 +123,7 @@ pub const CHECKS: &[Check] = &[
         task: 1,
         points: 4,
         title: "waits for every acknowledgment before it ends",
-        judge: waits_for_acknowledgements,
+        parts: &[waits_for_acknowledgements],
     },
     Check {
         id: "producer.reports_failures",
@@ -131,7 +131,7 @@ pub const CHECKS: &[Check] = &[
         task: 1,
         points: 2,
         title: "reports the records that the broker refuses",
-        judge: reports_failures,
+        parts: &[reports_failures],
     },
     Check {
         id: "producer.acks_all",
@@ -139,7 +139,7 @@ pub const CHECKS: &[Check] = &[
         task: 1,
         points: 3,
         title: "asks all in-sync replicas to acknowledge",
-        judge: acks_all,
+        parts: &[acks_all],
     },
     Check {
         id: "producer.ends",
@@ -147,7 +147,7 @@ pub const CHECKS: &[Check] = &[
         task: 1,
         points: 1,
         title: "ends by itself and says that it is done",
-        judge: ends,
+        parts: &[ends],
     },
 ];
 

@@ -29,7 +29,7 @@ pub const CHECKS: &[Check] = &[
         task: 2,
         points: 5,
         title: "commits only what it has processed",
-        judge: commits_after_processing,
+        parts: &[commits_nothing_while_stuck, commits_its_first_batch],
     },
     Check {
         id: "consumer.redelivered_after_kill",
@@ -37,7 +37,7 @@ pub const CHECKS: &[Check] = &[
         task: 2,
         points: 4,
         title: "reads a batch again if it was killed between processing and commit",
-        judge: redelivered_after_kill,
+        parts: &[redelivered_after_kill_while_stuck, redelivered_after_kill],
     },
     Check {
         id: "consumer.batches_of_20",
@@ -45,7 +45,7 @@ pub const CHECKS: &[Check] = &[
         task: 2,
         points: 2,
         title: "processes batches of 20",
-        judge: batches_of_20,
+        parts: &[batches_of_20],
     },
     Check {
         id: "consumer.batch_summary",
@@ -53,7 +53,7 @@ pub const CHECKS: &[Check] = &[
         task: 2,
         points: 3,
         title: "counts the events of each batch by type",
-        judge: batch_summary,
+        parts: &[batch_summary],
     },
     Check {
         id: "consumer.purchases",
@@ -61,7 +61,7 @@ pub const CHECKS: &[Check] = &[
         task: 2,
         points: 2,
         title: "prints the purchases that have an amount",
-        judge: purchases,
+        parts: &[purchases],
     },
     Check {
         id: "consumer.running_totals",
@@ -69,7 +69,7 @@ pub const CHECKS: &[Check] = &[
         task: 2,
         points: 3,
         title: "keeps running totals over all batches",
-        judge: running_totals,
+        parts: &[running_totals],
     },
     Check {
         id: "consumer.one_commit_a_batch",
@@ -77,7 +77,7 @@ pub const CHECKS: &[Check] = &[
         task: 2,
         points: 3,
         title: "commits once per batch",
-        judge: one_commit_a_batch,
+        parts: &[one_commit_a_batch],
     },
     Check {
         id: "consumer.commits_next_offset",
@@ -85,7 +85,7 @@ pub const CHECKS: &[Check] = &[
         task: 2,
         points: 4,
         title: "commits the offset of the next event, not of the last one",
-        judge: commits_next_offset,
+        parts: &[commits_next_offset],
     },
     Check {
         id: "consumer.reports_after_acknowledgement",
@@ -93,7 +93,7 @@ pub const CHECKS: &[Check] = &[
         task: 2,
         points: 2,
         title: "reports a commit only after the broker has acknowledged it",
-        judge: reports_after_acknowledgement,
+        parts: &[reports_after_acknowledgement],
     },
     Check {
         id: "consumer.stops_on_ctrl_c",
@@ -101,7 +101,7 @@ pub const CHECKS: &[Check] = &[
         task: 2,
         points: 2,
         title: "ends within 5 s of Ctrl-C",
-        judge: stops_on_ctrl_c,
+        parts: &[stops_on_ctrl_c],
     },
     Check {
         id: "consumer.stop_commits_only_processed",
@@ -109,7 +109,7 @@ pub const CHECKS: &[Check] = &[
         task: 2,
         points: 2,
         title: "commits only processed events when it stops",
-        judge: stop_commits_only_processed,
+        parts: &[stop_commits_only_processed],
     },
     Check {
         id: "consumer.resumes",
@@ -117,31 +117,59 @@ pub const CHECKS: &[Check] = &[
         task: 2,
         points: 3,
         title: "resumes at the committed offsets after a restart",
-        judge: resumes,
+        parts: &[resumes],
     },
 ];
 
-fn commits_after_processing(lane: &Lane) -> Result<Verdict> {
+const WHAT_COMMITS: &str = "What commits, and when? Is it your program, after it has processed the batch, or something else, on a \
+                            timer? And does it commit what it has processed, or all that it was sent?";
+
+fn not_joined() -> String {
+    format!("no member of {ANALYTICS_SERVICE} owned the three partitions")
+}
+
+fn commits_nothing_while_stuck(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(STALLED)?;
-    let early = run.early();
-    let (commits_later, ahead, in_part_batch) = if run.joined && early == 0 {
-        let first = lane.evidence(FIRST_RUN)?;
-        // A program may process its batch and not count it in a summary, so the first batch always counts as processed.
-        let processed = if run.blocks { BATCH } else { 0 };
-        let processed = i64::try_from(first.counted_by_then.max(processed))?;
+    let seconds = AUTO_COMMIT.as_secs();
+    let (expected, saw) = if run.blocks {
         (
-            first.commits > 0,
-            first.first_commit - processed,
-            first.moved_in_part_batch,
+            format!(
+                "no commit while the program is stuck in the middle of its first batch for {seconds} s"
+            ),
+            format!(
+                "committed offsets in the middle of its first batch: {}; before it: {}",
+                offsets(&run.committed),
+                offsets(&run.before)
+            ),
         )
     } else {
-        (true, 0, 0)
+        (
+            "the program cannot be stuck in the middle of a batch, so only its commits are judged"
+                .to_string(),
+            "a full pipe does not stop it in a print".to_string(),
+        )
     };
+    Ok(verdict(
+        run.joined && run.early() == 0,
+        expected,
+        if run.joined { saw } else { not_joined() },
+        WHAT_COMMITS,
+    ))
+}
+
+fn commits_its_first_batch(lane: &Lane) -> Result<Verdict> {
+    let run = lane.evidence(FIRST_RUN)?;
+    // A program may process its batch and not count it in a summary, so the first batch always counts as processed if the program
+    // could be stuck in it.
+    let processed = if run.blocks { BATCH } else { 0 };
+    let ahead = run.first_commit - i64::try_from(run.counted_by_then.max(processed))?;
+    let in_part_batch = run.moved_in_part_batch;
+    let commits = run.commits > 0;
     let saw = if !run.joined {
-        format!("no member of {ANALYTICS_SERVICE} owned the three partitions")
-    } else if !commits_later {
+        not_joined()
+    } else if !commits {
         // A program that never commits does not commit too early, but it fails as well.
-        of_batches(&*lane.evidence(FIRST_RUN)?, || {
+        of_batches(&run, || {
             "it never commits, even after processing its batches".to_string()
         })
     } else if ahead > 0 {
@@ -149,52 +177,48 @@ fn commits_after_processing(lane: &Lane) -> Result<Verdict> {
     } else if in_part_batch != 0 {
         format!("it committed {in_part_batch} events of an incomplete batch while nothing came")
     } else if run.blocks {
-        format!(
-            "committed offsets in the middle of its first batch: {}",
-            offsets(&run.committed)
-        )
+        format!("its first commit included {} events", run.first_commit)
     } else {
         "its first commit included only what it had counted, and it committed no incomplete batch"
             .to_string()
     };
-    let seconds = AUTO_COMMIT.as_secs();
     Ok(verdict(
-        run.joined && early == 0 && commits_later && ahead <= 0 && in_part_batch == 0,
+        run.joined && commits && ahead <= 0 && in_part_batch == 0,
         if run.blocks {
-            format!(
-                "no commit while the program is stuck in the middle of its first batch for {seconds} s, and after its first batch \
-                 a commit of just that batch"
-            )
+            "after its first batch a commit of just that batch".to_string()
         } else {
             format!(
-                "a full pipe does not stop this program in a print, so this is judged: a batch summary before the first commit, a \
-                 commit of just that batch, and no commit while it has an incomplete batch for {seconds} s"
+                "a batch summary before the first commit, a commit of just that batch, and no commit while it has an incomplete \
+                 batch for {} s",
+                AUTO_COMMIT.as_secs()
             )
         },
         saw,
-        "What commits, and when? Is it your program, after it has processed the batch, or something else, on a timer? \
-         And does it commit what it has processed, or all that it was sent?",
+        WHAT_COMMITS,
     ))
 }
 
+const AFTER_KILLS: &str = "after a kill between processing and commit, the next run reads exactly that batch again; after a kill when \
+                           the commit is done, it reads only what comes next";
+const WHERE_IT_GOES_ON: &str = "A restart continues at the committed offset. What was the committed offset when the program was \
+                                killed?";
+
+fn redelivered_after_kill_while_stuck(lane: &Lane) -> Result<Verdict> {
+    let early = lane.evidence(STALLED)?.early();
+    let saw = format!(
+        "it was killed in the middle of its first batch, after it had committed {early} events"
+    );
+    Ok(verdict(early == 0, AFTER_KILLS, saw, WHERE_IT_GOES_ON))
+}
+
 fn redelivered_after_kill(lane: &Lane) -> Result<Verdict> {
-    const EXPECTED: &str = "after a kill between processing and commit, the next run reads exactly that batch again; after a kill \
-                            when the commit is done, it reads only what comes next";
-    const HINT: &str = "A restart continues at the committed offset. What was the committed offset when the program was killed?";
-    let in_processing = lane.evidence(STALLED)?.early();
-    if in_processing > 0 {
-        let saw = format!(
-            "it was killed in the middle of its first batch, after it had committed {in_processing} events"
-        );
-        return Ok(verdict(false, EXPECTED, saw, HINT));
-    }
     let killed = lane.evidence(KILLED)?;
     if killed.swept.kills.is_empty() && killed.wrong.is_none() {
         let saw = format!(
             "the program sent no commit that could be held back. {}",
             killed.last_lines
         );
-        return Ok(verdict(false, EXPECTED, saw, HINT));
+        return Ok(verdict(false, AFTER_KILLS, saw, WHERE_IT_GOES_ON));
     }
     let saw = match &killed.wrong {
         None => format!(
@@ -216,7 +240,12 @@ fn redelivered_after_kill(lane: &Lane) -> Result<Verdict> {
             effect.next.expected.counts
         ),
     };
-    Ok(verdict(killed.wrong.is_none(), EXPECTED, saw, HINT))
+    Ok(verdict(
+        killed.wrong.is_none(),
+        AFTER_KILLS,
+        saw,
+        WHERE_IT_GOES_ON,
+    ))
 }
 
 fn batches_of_20(lane: &Lane) -> Result<Verdict> {

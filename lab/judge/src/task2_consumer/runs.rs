@@ -42,13 +42,18 @@ pub struct Stalled {
     pub joined: bool,
     /// Whether the program can be blocked in a print. If not, what it has committed says nothing.
     pub blocks: bool,
+    pub before: Vec<Option<i64>>,
     pub committed: Vec<Option<i64>>,
 }
 
 impl Stalled {
     /// How many events it had committed while it was blocked in the middle of its first batch.
     pub fn early(&self) -> i64 {
-        if self.blocks { sum(&self.committed) } else { 0 }
+        if self.blocks {
+            sum(&self.committed) - sum(&self.before)
+        } else {
+            0
+        }
     }
 }
 
@@ -58,11 +63,16 @@ pub const STALLED: Scenario<Stalled> = Scenario {
 };
 
 fn stalled(lane: &Lane) -> Result<Stalled> {
+    if unread(lane, &committed(lane)?)? >= BATCH {
+        // It would process a batch before it is stalled.
+        lane.begin_anew()?;
+    }
     // It may print something before it has anything to do.
     let mut program = lane.start_to_stall("consumer")?;
     let joined = wait_until_joined(lane, &mut program, WORK_LIMIT)?;
     let joined_at = Instant::now();
     lane.stall(&mut program)?;
+    let before = committed(lane)?;
     lane.publish(&random_events(0, FIRST_READ))?;
     if joined {
         // A timer commits only what was polled. A program that prints something before it polls is blocked already.
@@ -80,7 +90,7 @@ fn stalled(lane: &Lane) -> Result<Stalled> {
         };
         wait::pass_unless(rest, || {
             seen = committed(lane)?;
-            let is_decided = sum(&seen) != 0 || !program.blocks_in_print()?;
+            let is_decided = seen != before || !program.blocks_in_print()?;
             Ok(is_decided.then_some(()))
         })?;
     }
@@ -92,12 +102,17 @@ fn stalled(lane: &Lane) -> Result<Stalled> {
     Ok(Stalled {
         joined,
         blocks,
+        before,
         committed: seen,
     })
 }
 
 /// A run that finds two batches. Its first commit is held back for a second. Then ten more events come, and Ctrl-C.
 pub struct FirstRun {
+    /// Whether it owned all partitions, in the right group.
+    pub joined: bool,
+    /// Whether a full pipe would stop it in a print.
+    pub blocks: bool,
     /// The events that it finds.
     pub expected: ExpectedOutput,
     pub before: Vec<Option<i64>>,
@@ -134,14 +149,14 @@ pub const FIRST_RUN: Scenario<FirstRun> = Scenario {
 };
 
 fn first_run(lane: &Lane) -> Result<FirstRun> {
-    lane.evidence(STALLED)?;
     let before = committed(lane)?;
     fill_up(lane, &before, FIRST_READ)?;
     let expected = ExpectedOutput::since(lane.kafka(), &before)?;
     let (commits_before, fetches_before) = (commits(lane)?, fetches(lane)?);
     lane.hold(RequestKind::OffsetCommit);
-    let mut program = start_and_join(lane)?;
-    let limit = patience(lane)?;
+    let mut program = lane.start_to_stall("consumer")?;
+    let joined = wait_until_joined(lane, &mut program, WORK_LIMIT)?;
+    let limit = patience_after(joined);
     program.wait_while_it_prints(limit, QUIET, |lines| {
         (lane.is_holding() || committed_lines(lines) > 0).then_some(())
     })?;
@@ -154,6 +169,7 @@ fn first_run(lane: &Lane) -> Result<FirstRun> {
     let counted_by_then = summaries(&program.texts()).iter().map(total).sum();
     lane.release();
     wait_for_batches(&mut program, FIRST_READ / BATCH, limit)?;
+    let blocks = program.let_go_of_output()?;
     let settled = settled(lane, &mut program)?;
     let first_commit = commit_after(lane, commits_before, &before)?;
     let commits = commits(lane)? - commits_before;
@@ -164,7 +180,7 @@ fn first_run(lane: &Lane) -> Result<FirstRun> {
     let received_part = program.until(limit, || handed_out(lane, fetches_before, &ends))?;
     let fetched = fetches(lane)? > fetches_before;
     let mut moved_in_part_batch = 0;
-    if received_part && !lane.evidence(STALLED)?.blocks {
+    if received_part && !blocks {
         lane.note(format!("nothing comes for {} s", AUTO_COMMIT.as_secs()));
         program.until(AUTO_COMMIT, || {
             moved_in_part_batch = sum(&committed(lane)?) - sum(&settled);
@@ -177,6 +193,8 @@ fn first_run(lane: &Lane) -> Result<FirstRun> {
         lane.drain()?;
     }
     let read = FirstRun {
+        joined,
+        blocks,
         expected,
         before,
         fetched,
@@ -270,10 +288,13 @@ fn wait_until_joined(lane: &Lane, program: &mut Program, limit: Duration) -> Res
     })
 }
 
-/// How long a program may take until it prints something: not long, if it did not even join the group before.
+/// How long a program may take until it joins, or prints something: not long, if it did not even join the group before.
 fn patience(lane: &Lane) -> Result<Duration> {
-    let joined = lane.evidence(STALLED)?.joined;
-    Ok(if joined { WORK_LIMIT } else { QUIET })
+    Ok(patience_after(lane.evidence(FIRST_RUN)?.joined))
+}
+
+fn patience_after(joined: bool) -> Duration {
+    if joined { WORK_LIMIT } else { QUIET }
 }
 
 fn wait_for_batches(program: &mut Program, batches: u64, limit: Duration) -> Result<()> {
@@ -286,13 +307,19 @@ fn wait_for_batches(program: &mut Program, batches: u64, limit: Duration) -> Res
 
 /// Publishes events until those that are not committed are whole batches, and at least this many. Returns their number.
 fn fill_up(lane: &Lane, committed: &[Option<i64>], least: u64) -> Result<u64> {
-    let ends: i64 = lane.kafka().ends(CLICKSTREAM)?.iter().sum();
-    let unread = u64::try_from(ends.saturating_sub(sum(committed))).unwrap_or_default();
+    let unread = unread(lane, committed)?;
     let wanted = unread.max(least).next_multiple_of(BATCH);
     if wanted > unread {
+        let ends: i64 = lane.kafka().ends(CLICKSTREAM)?.iter().sum();
         lane.publish(&random_events(u64::try_from(ends)?, wanted - unread))?;
     }
     Ok(wanted)
+}
+
+/// How many events are not committed.
+fn unread(lane: &Lane, committed: &[Option<i64>]) -> Result<u64> {
+    let ends: i64 = lane.kafka().ends(CLICKSTREAM)?.iter().sum();
+    Ok(u64::try_from(ends.saturating_sub(sum(committed))).unwrap_or_default())
 }
 
 pub(super) fn committed(lane: &Lane) -> Result<Vec<Option<i64>>> {

@@ -24,7 +24,7 @@ pub const CHECKS: &[Check] = &[
         task: 3,
         points: 2,
         title: "A alone owns all three partitions",
-        judge: alone_owns_all,
+        parts: &[alone_owns_all],
     },
     Check {
         id: "scaling.prints_assigned",
@@ -32,7 +32,7 @@ pub const CHECKS: &[Check] = &[
         task: 3,
         points: 2,
         title: "prints the partitions that it is assigned",
-        judge: prints_assigned,
+        parts: &[prints_assigned],
     },
     Check {
         id: "scaling.shares_2_and_1",
@@ -40,7 +40,7 @@ pub const CHECKS: &[Check] = &[
         task: 3,
         points: 2,
         title: "A and B share the partitions, 2 and 1",
-        judge: shares_2_and_1,
+        parts: &[shares_2_and_1],
     },
     Check {
         id: "scaling.prints_revoked",
@@ -48,7 +48,7 @@ pub const CHECKS: &[Check] = &[
         task: 3,
         points: 2,
         title: "prints the partitions that it loses",
-        judge: prints_revoked,
+        parts: &[prints_revoked],
     },
     Check {
         id: "scaling.each_event_once",
@@ -56,7 +56,7 @@ pub const CHECKS: &[Check] = &[
         task: 3,
         points: 3,
         title: "each event is read by exactly one of the two",
-        judge: each_event_once,
+        parts: &[each_event_once],
     },
     Check {
         id: "scaling.commits",
@@ -64,7 +64,7 @@ pub const CHECKS: &[Check] = &[
         task: 3,
         points: 1,
         title: "commits what it has processed",
-        judge: commits,
+        parts: &[commits],
     },
     Check {
         id: "scaling.stops_on_ctrl_c",
@@ -72,7 +72,7 @@ pub const CHECKS: &[Check] = &[
         task: 3,
         points: 1,
         title: "ends within 5 s of Ctrl-C",
-        judge: stops_on_ctrl_c,
+        parts: &[stops_on_ctrl_c],
     },
     Check {
         id: "scaling.leaves_on_ctrl_c",
@@ -80,7 +80,7 @@ pub const CHECKS: &[Check] = &[
         task: 3,
         points: 2,
         title: "leaves the group on Ctrl-C, so that others can take over at once",
-        judge: leaves_on_ctrl_c,
+        parts: &[leaves_on_ctrl_c],
     },
     Check {
         id: "scaling.takes_over_after_kill",
@@ -88,7 +88,7 @@ pub const CHECKS: &[Check] = &[
         task: 3,
         points: 2,
         title: "B takes over the partitions of a killed A",
-        judge: takes_over_after_kill,
+        parts: &[takes_over_after_kill],
     },
     Check {
         id: "scaling.session_timeout_10_s",
@@ -96,7 +96,7 @@ pub const CHECKS: &[Check] = &[
         task: 3,
         points: 3,
         title: "asks for a session timeout of 10 s",
-        judge: session_timeout_10_s,
+        parts: &[session_timeout_10_s],
     },
 ];
 

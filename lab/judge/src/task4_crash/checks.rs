@@ -27,7 +27,7 @@ pub const CHECKS: &[Check] = &[
         task: 4,
         points: 3,
         title: "processes fifteen messages, then dies",
-        judge: after_fifteen,
+        parts: &[after_fifteen],
     },
     Check {
         id: "crash.dies_hard",
@@ -35,7 +35,7 @@ pub const CHECKS: &[Check] = &[
         task: 4,
         points: 3,
         title: "dies as if the power had failed, without leaving the group",
-        judge: dies_hard,
+        parts: &[dies_hard],
     },
     Check {
         id: "crash.commits_nothing",
@@ -43,7 +43,7 @@ pub const CHECKS: &[Check] = &[
         task: 4,
         points: 3,
         title: "commits nothing",
-        judge: commits_nothing,
+        parts: &[commits_nothing],
     },
     Check {
         id: "crash.starts_again",
@@ -51,7 +51,7 @@ pub const CHECKS: &[Check] = &[
         task: 4,
         points: 3,
         title: "starts again at the same offsets, so nothing is lost",
-        judge: starts_again,
+        parts: &[starts_again],
     },
 ];
 

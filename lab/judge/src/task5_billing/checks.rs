@@ -14,7 +14,7 @@ use common::PAYMENTS_DLQ;
 use crate::bench::lane::Lane;
 use crate::task5_billing::charges::{Bill, Charges};
 use crate::task5_billing::desk::{BATCH, Snapshot};
-use crate::task5_billing::kills::SURVIVED;
+use crate::task5_billing::kills::{IN_WRITES, LastRun, ON_THE_WIRE};
 use crate::task5_billing::runs::{
     BEHIND, FIRST_PAYMENTS, KILLED, LOCKED, LOCKED_FOR, MALFORMED, REPEATED, TWICE_ELSEWHERE,
     TWICE_HERE, UNACKNOWLEDGED, UNDISTURBED,
@@ -29,7 +29,7 @@ pub const CHECKS: &[Check] = &[
         task: 5,
         points: 3,
         title: "charges every payment to the right user, with the right amount",
-        judge: charges_each_payment,
+        parts: &[charges_each_payment],
     },
     Check {
         id: "billing.commits",
@@ -37,7 +37,7 @@ pub const CHECKS: &[Check] = &[
         task: 5,
         points: 2,
         title: "commits what it has charged, and continues from there",
-        judge: commits,
+        parts: &[commits],
     },
     Check {
         id: "billing.stops_on_ctrl_c",
@@ -45,7 +45,7 @@ pub const CHECKS: &[Check] = &[
         task: 5,
         points: 1,
         title: "ends within 5 s of Ctrl-C",
-        judge: stops_on_ctrl_c,
+        parts: &[stops_on_ctrl_c],
     },
     Check {
         id: "billing.charges_duplicates_once",
@@ -53,7 +53,7 @@ pub const CHECKS: &[Check] = &[
         task: 5,
         points: 3,
         title: "charges a payment that comes twice only once, even in two partitions",
-        judge: charges_duplicates_once,
+        parts: &[charges_duplicates_once],
     },
     Check {
         id: "billing.knows_again_after_restart",
@@ -61,7 +61,7 @@ pub const CHECKS: &[Check] = &[
         task: 5,
         points: 2,
         title: "remembers after a restart what it has charged",
-        judge: knows_again_after_restart,
+        parts: &[knows_again_after_restart],
     },
     Check {
         id: "billing.killed_before_commit",
@@ -69,7 +69,7 @@ pub const CHECKS: &[Check] = &[
         task: 5,
         points: 2,
         title: "charges nobody twice when it is killed between write and commit",
-        judge: killed_before_commit,
+        parts: &[killed_before_commit],
     },
     Check {
         id: "billing.offsets_never_ahead",
@@ -77,7 +77,7 @@ pub const CHECKS: &[Check] = &[
         task: 5,
         points: 3,
         title: "commits nothing that is not in the database",
-        judge: offsets_never_ahead,
+        parts: &[offsets_never_ahead],
     },
     Check {
         id: "billing.dead_letters",
@@ -85,7 +85,7 @@ pub const CHECKS: &[Check] = &[
         task: 5,
         points: 3,
         title: "sends messages that are not payments to payments.dlq, unchanged",
-        judge: dead_letters,
+        parts: &[dead_letters],
     },
     Check {
         id: "billing.goes_on_past_malformed",
@@ -93,7 +93,7 @@ pub const CHECKS: &[Check] = &[
         task: 5,
         points: 2,
         title: "charges the payments after a malformed message, but not the message itself",
-        judge: goes_on_past_malformed,
+        parts: &[goes_on_past_malformed],
     },
     Check {
         id: "billing.dead_letter_before_offset",
@@ -101,7 +101,7 @@ pub const CHECKS: &[Check] = &[
         task: 5,
         points: 2,
         title: "commits past a malformed message only after its dead letter is acknowledged",
-        judge: dead_letter_before_offset,
+        parts: &[dead_letter_before_offset, dead_letters_survive_kills],
     },
     Check {
         id: "billing.survives_kills",
@@ -109,7 +109,7 @@ pub const CHECKS: &[Check] = &[
         task: 5,
         points: 2,
         title: "charges everybody once, no matter when it is killed",
-        judge: survives_kills,
+        parts: &[survives_kills_on_the_wire, survives_kills_in_writes],
     },
 ];
 
@@ -314,66 +314,98 @@ fn goes_on_past_malformed(lane: &Lane) -> Result<Verdict> {
     ))
 }
 
+/// The hint of each part of `billing.dead_letter_before_offset`.
+const WHO_WAITS: &str = "Sent does not mean delivered. Who waits for the broker's answer, and what must not happen before it?";
+
 fn dead_letter_before_offset(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(UNACKNOWLEDGED)?;
-    let kills = lane.evidence(SURVIVED)?;
+    let saw = if run.sent {
+        format!(
+            "before the acknowledgment, the committed offset {} past the message ({}); in the end, the dead letter was {}",
+            if run.passed { "moved" } else { "did not move" },
+            run.held,
+            if run.arrived { "there" } else { "lost" }
+        )
+    } else {
+        format!(
+            "the program sent no dead letter: {}. {}",
+            run.held, run.last_lines
+        )
+    };
     Ok(verdict(
-        run.sent && !run.passed && run.arrived && kills.letters_missing == 0,
+        run.sent && !run.passed && run.arrived,
         format!(
             "until a dead letter is acknowledged, the committed offset does not move past its message; after a kill at this \
-             moment, and after kills around each request, every dead letter is in {PAYMENTS_DLQ}"
+             moment, the dead letter is in {PAYMENTS_DLQ}"
         ),
-        if run.sent && !run.passed && run.arrived {
-            format!(
-                "of {} messages in runs that were {}, {} never became dead letters",
-                kills.malformed, kills.wire, kills.letters_missing
-            )
-        } else if run.sent {
-            format!(
-                "before the acknowledgment, the committed offset {} past the message ({}); in the end, the dead letter was {}",
-                if run.passed { "moved" } else { "did not move" },
-                run.held,
-                if run.arrived { "there" } else { "lost" }
-            )
-        } else {
-            format!(
-                "the program sent no dead letter: {}. {}",
-                run.held, run.last_lines
-            )
-        },
-        "Sent does not mean delivered. Who waits for the broker's answer, and what must not happen before it?",
+        saw,
+        WHO_WAITS,
     ))
 }
 
-fn survives_kills(lane: &Lane) -> Result<Verdict> {
-    let run = lane.evidence(SURVIVED)?;
+fn dead_letters_survive_kills(lane: &Lane) -> Result<Verdict> {
+    let run = lane.evidence(ON_THE_WIRE)?;
+    Ok(verdict(
+        run.letters_missing == 0,
+        format!("after kills around each request, every dead letter is in {PAYMENTS_DLQ}"),
+        format!(
+            "of {} messages in runs that were {}, {} never became dead letters",
+            run.malformed, run.kills, run.letters_missing
+        ),
+        WHO_WAITS,
+    ))
+}
+
+/// The hint of each part of `billing.survives_kills`.
+const BETWEEN_STEPS: &str = "What if your program is killed or paused between any two of its steps? Things that belong together must \
+                             be written together, and only the database knows what is charged.";
+
+fn survives_kills_on_the_wire(lane: &Lane) -> Result<Verdict> {
+    let run = lane.evidence(ON_THE_WIRE)?;
+    Ok(verdict(
+        run.last.bill.is_right() && run.is_reached(),
+        format!(
+            "the program is killed around each of its requests, and cut off from the broker: every one of {} payments is charged \
+             once",
+            run.last.payments
+        ),
+        format!("{run}; {}", charged_at_last(&run.last)),
+        BETWEEN_STEPS,
+    ))
+}
+
+fn survives_kills_in_writes(lane: &Lane) -> Result<Verdict> {
+    let run = lane.evidence(IN_WRITES)?;
     let between = lane.evidence(UNACKNOWLEDGED)?;
     // A program that charges rightly has written, so it could have been killed while it wrote. If it was not, we were too late.
     ensure!(
-        run.writes == run.of_writes || !run.bill.is_right(),
+        run.kills == run.of || !run.last.bill.is_right(),
         "the program could be killed at only {} of {} of its writes to the database. Judge it again when the machine is less busy",
-        run.writes,
-        run.of_writes
+        run.kills,
+        run.of
     );
-    let saw = if !between.bill.is_right() && run.bill.is_right() {
+    let saw = if !between.bill.is_right() && run.last.bill.is_right() {
         format!(
             "after a kill between dead letter and commit: {}",
             between.bill
         )
     } else {
-        charged(&run.bill, &run.snapshot, &run.last_lines)
+        charged_at_last(&run.last)
     };
     Ok(verdict(
-        run.bill.is_right() && between.bill.is_right() && run.is_reached(),
+        run.last.bill.is_right() && between.bill.is_right() && run.is_reached(),
         format!(
-            "the program is killed around each of its requests and writes, paused while another instance takes over, and cut off \
-             from the broker: every one of {} payments is charged once",
-            run.payments
+            "it is killed around its writes to the database, and between a dead letter and its commit, and paused while another \
+             instance takes over: every one of {} payments is charged once",
+            run.last.payments
         ),
-        format!("{}; {saw}", run.what_came_about()),
-        "What if your program is killed or paused between any two of its steps? Things that belong together must be written \
-         together, and only the database knows what is charged.",
+        format!("{run}; {saw}"),
+        BETWEEN_STEPS,
     ))
+}
+
+fn charged_at_last(run: &LastRun) -> String {
+    charged(&run.bill, &run.snapshot, &run.last_lines)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! Task 5: the scenario in which billing is killed at every position of its work, paused while another instance takes over, and
+//! Task 5: the scenarios in which billing is killed at every position of its work, paused while another instance takes over, and
 //! cut off from the broker.
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -36,59 +37,78 @@ const STEP_LIMIT: Duration = Duration::from_millis(300);
 /// How long a program that was paused may take to notice that it is no longer a member of its group.
 const NOTICE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Runs that are killed, paused or cut off, and one that is not.
-pub struct Survived {
-    /// The kills around its requests to the broker.
-    pub wire: Swept,
-    /// The kills around its writes to the database: how many came about, and how many were wanted.
-    pub writes: usize,
-    pub of_writes: usize,
-    /// When it was that a payment was first seen not to be charged once, if that was after a kill around a request or in the log
-    /// of the database. Nothing was tried after it.
+/// The run after the last kill, which nothing disturbs.
+pub struct LastRun {
+    /// When it was that a payment was first seen not to be charged once, if that was after an earlier kill. Nothing was tried
+    /// after it.
     pub wrong: Option<String>,
-    pub paused: Paused,
-    /// Whether the program commits when nothing disturbs it. If not, another check says so, and little can be held back.
-    pub commits: bool,
-    /// How many answers of the broker were lost.
-    pub lost: usize,
     pub payments: usize,
     pub snapshot: Snapshot,
     pub bill: Bill,
-    /// How many malformed messages there were, and how many of them never became a dead letter.
-    pub malformed: usize,
-    pub letters_missing: usize,
     pub last_lines: String,
 }
 
-impl Survived {
+/// Runs that are killed around a request to the broker, or cut off from it, and one that is not.
+pub struct OnTheWire {
+    pub kills: Swept,
+    /// How many answers of the broker were lost.
+    pub lost: usize,
+    /// Whether the program commits when nothing disturbs it. If not, another check says so, and little can be held back.
+    pub commits: bool,
+    /// How many malformed messages there were, and how many of them never became a dead letter.
+    pub malformed: usize,
+    pub letters_missing: usize,
+    pub last: LastRun,
+}
+
+impl OnTheWire {
     /// Whether every situation came about in which it is judged.
     pub fn is_reached(&self) -> bool {
-        let on_the_wire = !self.wire.kills.is_empty() && self.lost > 0;
-        self.writes == self.of_writes
-            && self.paused != Paused::NotReached
-            && (on_the_wire || !self.commits)
+        !self.commits || (!self.kills.kills.is_empty() && self.lost > 0)
     }
+}
 
-    /// `killed at 12 of 12 positions; paused, and it ended; answers lost: 2`.
-    pub fn what_came_about(&self) -> String {
-        if let Some(wrong) = &self.wrong {
-            return wrong.clone();
+/// `killed at 8 of 8 positions; answers lost: 2`.
+impl fmt::Display for OnTheWire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.last.wrong {
+            Some(wrong) => write!(f, "{wrong}"),
+            None => write!(f, "{}; answers lost: {}", self.kills, self.lost),
         }
-        let kills = self.wire.kills.len();
-        let of = if self.wire.is_whole {
-            format!("{}", kills + self.of_writes)
-        } else {
-            format!("more than {}", kills + self.of_writes)
-        };
+    }
+}
+
+/// Runs that are killed while they write to the database, or paused, and one that is not.
+pub struct InWrites {
+    /// How many kills came about, and how many were wanted.
+    pub kills: usize,
+    pub of: usize,
+    pub paused: Paused,
+    pub last: LastRun,
+}
+
+impl InWrites {
+    /// Whether every situation came about in which it is judged.
+    pub fn is_reached(&self) -> bool {
+        self.kills == self.of && self.paused != Paused::NotReached
+    }
+}
+
+/// `killed in 6 of 6 writes; paused, and it ended`.
+impl fmt::Display for InWrites {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(wrong) = &self.last.wrong {
+            return write!(f, "{wrong}");
+        }
         let paused = match self.paused {
             Paused::NotReached => "it could not be paused in the middle of a batch",
             Paused::WentOn => "paused, and it went on",
             Paused::Ended => "paused, and it ended",
         };
-        format!(
-            "killed at {} of {of} positions; {paused}; answers lost: {}",
-            kills + self.writes,
-            self.lost
+        write!(
+            f,
+            "killed in {} of {} writes; {paused}",
+            self.kills, self.of
         )
     }
 }
@@ -117,33 +137,60 @@ enum Write {
     Stalled,
 }
 
-pub const SURVIVED: Scenario<Survived> = Scenario {
-    name: "survived",
-    run: survived,
+pub const ON_THE_WIRE: Scenario<OnTheWire> = Scenario {
+    name: "on the wire",
+    run: |lane| on_the_wire(lane, 1),
 };
 
-fn survived(lane: &Lane) -> Result<Survived> {
-    survived_kills(lane, 1)
-}
-
 /// As the scenario, with this many rounds of kills.
-pub fn survived_kills(lane: &Lane, rounds: usize) -> Result<Survived> {
-    use Write::{Between, First, Locked, Stalled};
+pub fn on_the_wire(lane: &Lane, rounds: usize) -> Result<OnTheWire> {
     let mut desk = reopen(lane)?;
-    let mut malformed = 0;
-    let (mut wire, mut writes, mut of_writes) = (Swept::default(), 0, 0);
-    let mut wrong = None;
+    let (mut malformed, mut kills, mut wrong) = (0, Swept::default(), None);
     for _ in 0..rounds {
         let swept = desk.sweep(&mut malformed, &mut wrong)?;
-        wire.kills.extend(swept.kills);
-        wire.is_whole = swept.is_whole;
+        kills.kills.extend(swept.kills);
+        kills.is_whole = swept.is_whole;
         // Of a program that has made a mistake already, nothing more is to be learned.
         if wrong.is_some() {
             break;
         }
+    }
+    let mut lost = 0;
+    if wrong.is_none() {
+        lost = desk.lose_answers(&mut malformed)?;
+    }
+    let missing = || {
+        let letters = dead_letters(lane)?;
+        let is_missing = |number: &usize| !letters.iter().any(|one| is_about(one, *number));
+        anyhow::Ok((0..malformed).filter(is_missing).count())
+    };
+    let last = desk.run_once_more(wrong, |program| {
+        program.until(LETTERS, || Ok(missing()? == 0)).map(drop)
+    })?;
+    Ok(OnTheWire {
+        kills,
+        lost,
+        commits: desk.habits.commits,
+        malformed,
+        letters_missing: missing()?,
+        last,
+    })
+}
+
+pub const IN_WRITES: Scenario<InWrites> = Scenario {
+    name: "in writes",
+    run: |lane| in_writes(lane, 1),
+};
+
+/// As the scenario, with this many rounds of kills.
+pub fn in_writes(lane: &Lane, rounds: usize) -> Result<InWrites> {
+    use Write::{Between, First, Locked, Stalled};
+    let mut desk = reopen(lane)?;
+    let (mut kills, mut of, mut wrong) = (0, 0, None);
+    for _ in 0..rounds {
         let in_log = desk.kill_in_log(&mut wrong)?;
-        writes += in_log;
-        of_writes += in_log;
+        kills += in_log;
+        of += in_log;
         if wrong.is_some() {
             break;
         }
@@ -154,44 +201,21 @@ pub fn survived_kills(lane: &Lane, rounds: usize) -> Result<Survived> {
         };
         for write in others {
             if let Some(is_there) = desk.kill_at_write(*write)? {
-                writes += usize::from(is_there);
-                of_writes += 1;
+                kills += usize::from(is_there);
+                of += 1;
             }
         }
     }
-    let (mut paused, mut lost) = (Paused::NotReached, 0);
+    let mut paused = Paused::NotReached;
     if wrong.is_none() {
         paused = desk.pause_past_session()?;
-        lost = desk.lose_answers(&mut malformed)?;
     }
-    // However far the runs have come, payments come again that are charged already, or that still have to be.
-    let mut rng = rand::rng();
-    let again: Vec<_> = desk.payments.sample(&mut rng, 10).cloned().collect();
-    desk.publish_again(&again, Some(rng.random_range(0..3)))?;
-    let mut program = lane.start("billing")?;
-    let snapshot = desk.finish(&mut program)?;
-    let missing = || {
-        let letters = dead_letters(lane)?;
-        let is_missing = |number: &usize| !letters.iter().any(|one| is_about(one, *number));
-        anyhow::Ok((0..malformed).filter(is_missing).count())
-    };
-    program.until(LETTERS, || Ok(missing()? == 0))?;
-    let last_lines = program.last_lines();
-    desk.kill(program)?;
-    Ok(Survived {
-        wire,
-        writes,
-        of_writes,
+    let last = desk.run_once_more(wrong, |_| Ok(()))?;
+    Ok(InWrites {
+        kills,
+        of,
         paused,
-        commits: desk.habits.commits,
-        lost,
-        wrong,
-        payments: desk.payments.len(),
-        bill: desk.bill(&snapshot),
-        snapshot,
-        malformed,
-        letters_missing: missing()?,
-        last_lines,
+        last,
     })
 }
 
@@ -211,6 +235,30 @@ fn is_about(letter: &Payload, number: usize) -> bool {
 }
 
 impl Desk<'_, '_> {
+    /// Runs the program once more, until it has done everything and then `until` has returned.
+    fn run_once_more(
+        &mut self,
+        wrong: Option<String>,
+        until: impl FnOnce(&mut Program) -> Result<()>,
+    ) -> Result<LastRun> {
+        // However far the runs have come, payments come again that are charged already, or that still have to be.
+        let mut rng = rand::rng();
+        let again: Vec<_> = self.payments.sample(&mut rng, 10).cloned().collect();
+        self.publish_again(&again, Some(rng.random_range(0..3)))?;
+        let mut program = self.lane.start("billing")?;
+        let snapshot = self.finish(&mut program)?;
+        until(&mut program)?;
+        let last_lines = program.last_lines();
+        self.kill(program)?;
+        Ok(LastRun {
+            wrong,
+            payments: self.payments.len(),
+            bill: self.bill(&snapshot),
+            snapshot,
+            last_lines,
+        })
+    }
+
     /// Publishes a batch that also contains a malformed message.
     fn publish_with_malformed(&mut self, malformed: &mut usize) -> Result<()> {
         let letter = malformed_letter(*malformed);

@@ -351,7 +351,9 @@ fn unacknowledged(lane: &Lane) -> Result<Unacknowledged> {
     desk.publish(1, Some(0))?;
     // The malformed message comes next.
     let at = lane.kafka().ends(PAYMENTS)?.first().copied();
-    let malformed = malformed_payments(1);
+    let mut malformed = malformed_payments(1);
+    // No other scenario has sent this one.
+    malformed[0].key = Some(b"user_unacknowledged".to_vec());
     lane.send(PAYMENTS, Some(0), &malformed)?;
     desk.publish(BATCH - 2, None)?;
     let has_passed = |snapshot: &Snapshot| snapshot.committed.first().copied().flatten() > at;

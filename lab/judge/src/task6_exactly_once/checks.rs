@@ -26,7 +26,7 @@ pub const CHECKS: &[Check] = &[
         task: 6,
         points: 4,
         title: "copies each purchase that has an amount, and nothing else",
-        judge: copies_purchases,
+        parts: &[copies_purchases],
     },
     Check {
         id: "exactly_once.resumes",
@@ -34,7 +34,7 @@ pub const CHECKS: &[Check] = &[
         task: 6,
         points: 2,
         title: "resumes after a restart where it stopped",
-        judge: resumes,
+        parts: &[resumes],
     },
     Check {
         id: "exactly_once.stops_on_ctrl_c",
@@ -42,7 +42,7 @@ pub const CHECKS: &[Check] = &[
         task: 6,
         points: 1,
         title: "ends within 5 s of Ctrl-C",
-        judge: stops_on_ctrl_c,
+        parts: &[stops_on_ctrl_c],
     },
     Check {
         id: "exactly_once.killed_in_transaction",
@@ -50,7 +50,11 @@ pub const CHECKS: &[Check] = &[
         task: 6,
         points: 4,
         title: "shows each purchase once, whatever happens within a transaction",
-        judge: killed_in_transaction,
+        parts: &[
+            killed_before_commit,
+            killed_around_each_request,
+            disturbed_in_transaction,
+        ],
     },
     Check {
         id: "exactly_once.killed_after_commit",
@@ -58,7 +62,7 @@ pub const CHECKS: &[Check] = &[
         task: 6,
         points: 3,
         title: "shows each purchase once after a kill right after a transaction",
-        judge: killed_after_commit,
+        parts: &[killed_after_commit],
     },
     Check {
         id: "exactly_once.offsets_in_transaction",
@@ -66,7 +70,7 @@ pub const CHECKS: &[Check] = &[
         task: 6,
         points: 3,
         title: "commits the offsets together with the purchases",
-        judge: offsets_in_transaction,
+        parts: &[offsets_in_transaction],
     },
     Check {
         id: "exactly_once.restart_waits_for_nobody",
@@ -74,7 +78,7 @@ pub const CHECKS: &[Check] = &[
         task: 6,
         points: 2,
         title: "ends a transaction that a killed instance left open, so that readers do not wait for its timeout",
-        judge: restart_waits_for_nobody,
+        parts: &[restart_waits_for_nobody],
     },
     Check {
         id: "exactly_once.second_fences_first",
@@ -82,7 +86,7 @@ pub const CHECKS: &[Check] = &[
         task: 6,
         points: 3,
         title: "is fenced by a second instance, and ends with an error",
-        judge: second_fences_first,
+        parts: &[second_fences_first],
     },
     Check {
         id: "exactly_once.aborted_comes_again",
@@ -90,7 +94,7 @@ pub const CHECKS: &[Check] = &[
         task: 6,
         points: 3,
         title: "loses nothing and repeats nothing when a transaction fails",
-        judge: aborted_comes_again,
+        parts: &[aborted_comes_again],
     },
 ];
 
@@ -168,9 +172,12 @@ fn stops_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
 /// What was seen of a program that never tries to commit a transaction.
 const NO_TRANSACTION: &str = "the program committed no transaction";
 
-fn killed_in_transaction(lane: &Lane) -> Result<Verdict> {
+/// The hint of each part of `exactly_once.killed_in_transaction`.
+const NOTHING_COUNTS: &str = "Nothing of a transaction that did not end well may count: not its records, and not its offsets.";
+
+fn killed_before_commit(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(IN_TRANSACTION)?;
-    let (mut holds, mut saw) = if_it_copies(&run, |run| {
+    let (holds, saw) = if_it_copies(&run, |run| {
         let saw = format!("killed before its commit: {}", run.seen.as_text());
         if run.tried {
             (run.seen.each_once(), saw)
@@ -178,19 +185,33 @@ fn killed_in_transaction(lane: &Lane) -> Result<Verdict> {
             (false, format!("{NO_TRANSACTION}; {saw}"))
         }
     });
-    if holds {
-        let kills = lane.evidence(KILLED_BEFORE_END)?;
-        (holds, saw) = if_it_copies(&kills, |kills| (kills.is_right(), kills.to_string()));
-    }
-    if holds {
-        let paused = lane.evidence(PAUSED)?;
-        let (once, seen) = if_it_copies(&paused, |run| {
-            (run.reached && run.seen.each_once(), run.seen.as_text())
-        });
-        holds = once;
-        saw +=
-            &format!("; paused before its commit, until another instance had taken over: {seen}");
-    }
+    Ok(verdict(
+        holds,
+        "the program is killed when it wants to commit a transaction: in the end, readers see each purchase once",
+        saw,
+        NOTHING_COUNTS,
+    ))
+}
+
+fn killed_around_each_request(lane: &Lane) -> Result<Verdict> {
+    let kills = lane.evidence(KILLED_BEFORE_END)?;
+    let (holds, saw) = if_it_copies(&kills, |kills| (kills.is_right(), kills.to_string()));
+    Ok(verdict(
+        holds,
+        "it is killed before each request of a transaction reaches the broker, and after the broker has done it: each time, readers \
+         see each purchase once",
+        saw,
+        NOTHING_COUNTS,
+    ))
+}
+
+fn disturbed_in_transaction(lane: &Lane) -> Result<Verdict> {
+    let paused = lane.evidence(PAUSED)?;
+    let (mut holds, seen) = if_it_copies(&paused, |run| {
+        (run.reached && run.seen.each_once(), run.seen.as_text())
+    });
+    let mut saw =
+        format!("paused before its commit, until another instance had taken over: {seen}");
     if holds {
         let disturbed = lane.evidence(DISTURBED)?;
         let (once, seen) = if_it_copies(&disturbed, |run| {
@@ -211,11 +232,10 @@ fn killed_in_transaction(lane: &Lane) -> Result<Verdict> {
     }
     Ok(verdict(
         holds,
-        "the program is killed before each request of a transaction reaches the broker, and after the broker has done it; it is \
-         paused in one until another instance takes over; answers of the broker are lost, and a transaction is aborted in the \
-         middle: each time, readers see each purchase once",
+        "it is paused in a transaction until another instance takes over; answers of the broker are lost, and a transaction is \
+         aborted in the middle: each time, readers see each purchase once",
         saw,
-        "Nothing of a transaction that did not end well may count: not its records, and not its offsets.",
+        NOTHING_COUNTS,
     ))
 }
 

@@ -14,7 +14,7 @@ use crate::verdict::cause::NoProgram;
 /// The number of the signal that Ctrl-C sends to a program.
 const SIGINT: i32 = 2;
 
-/// One requirement of a task, and the function that judges whether a submission meets it.
+/// One requirement of a task, and the functions that judge whether a submission meets it.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
     /// A name that never changes, such as `producer.publishes_100`.
@@ -24,10 +24,12 @@ pub struct Check {
     pub task: u32,
     pub points: u32,
     pub title: &'static str,
-    /// Judges the submission of a lane. If the run that it needs has not taken place on this lane yet, it takes place now.
+    /// Each judges the submission of a lane. If the run that it needs has not taken place on this lane yet, it takes place now.
+    /// Most checks have one part. One that takes long has several, which may be judged on different lanes at the same time. It
+    /// passes if all of them pass.
     ///
-    /// An error means that the check could not be judged, with one exception: see [`Check::judge`].
-    pub judge: fn(&Lane) -> Result<Verdict>,
+    /// An error means that the part could not be judged, with one exception: see [`Check::judge_part`].
+    pub parts: &'static [fn(&Lane) -> Result<Verdict>],
 }
 
 /// The verdict of a check on a submission.
@@ -58,6 +60,11 @@ impl Verdict {
         Some(Self::NotJudged {
             why: over.to_string(),
         })
+    }
+
+    /// Whether the submission is at fault.
+    pub fn is_failed(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::NoProgram(_))
     }
 }
 
@@ -98,13 +105,13 @@ pub fn stopped_on_ctrl_c(status: Option<ExitStatus>, last_lines: &str) -> Verdic
 }
 
 impl Check {
-    /// Returns the check's verdict on the submission of this lane.
+    /// Returns the verdict of one of the check's parts on the submission of this lane.
     ///
-    /// The check fails if programs sent more than can be read, or if an error occurs after the program has tampered with the
-    /// broker. After any other error, the check is not judged. A failed check also becomes not judged if Kafka has
-    /// stopped answering and the program has not tampered with the broker.
-    pub fn judge(&self, lane: &Lane) -> Verdict {
-        let verdict = (self.judge)(lane);
+    /// It fails if programs sent more than can be read, or if an error occurs after the program has tampered with the broker.
+    /// After any other error, it is not judged. A failed part also becomes not judged if Kafka has stopped answering and the
+    /// program has not tampered with the broker.
+    pub fn judge_part(&self, number: usize, lane: &Lane) -> Verdict {
+        let verdict = (self.parts[number])(lane);
         // What a check did not see because its waits ended was not the program's fault.
         if !matches!(verdict, Ok(Verdict::Passed { .. }))
             && let Some(too_late) = Verdict::too_late()
