@@ -14,7 +14,7 @@ use judge::programs::{Version, workspace};
 use judge::{Check, Judged, Lane, Outcome, Submission, TASKS, Task, Verdict, all_checks};
 use libtest_mimic::Trial;
 
-use crate::{POOL, busy_trial, programs, trial};
+use crate::{POOL, programs, trial};
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
@@ -69,13 +69,8 @@ pub fn trials() -> Vec<Trial> {
                 .collect();
             trials.extend(entries.into_iter().map(|entry| {
                 let name = format!("bank::{}::{}", entry.of, entry.name);
-                // What is judged apart is judged at the same time.
-                let seats = entry.task().wings().count();
                 let is_wrong = entry.is_wrong();
-                busy_trial(&name, u32::try_from(seats).unwrap_or(1), move || {
-                    judge_entry(&entry)
-                })
-                .with_ignored_flag(is_wrong)
+                trial(&name, move || judge_entry(&entry)).with_ignored_flag(is_wrong)
             }));
             // One check of a program takes less than all of them, and those of the last tasks take longest.
             trials.extend(of_checks.into_iter().rev());

@@ -12,7 +12,7 @@ use crate::verdict::check::Check;
 pub struct Profile {
     /// Before the first task: the submission is built, and its confinement is tried out.
     pub preparation: Spent,
-    /// Until each task had its broker, or its two brokers, by the task's number.
+    /// Until each task had its brokers, one for each wing, by the task's number.
     brokers: BTreeMap<u32, Spent>,
     /// Each check, by its id. The first check that looks at a situation includes the time to bring it about.
     checks: BTreeMap<&'static str, Spent>,
@@ -40,7 +40,7 @@ impl Profile {
         }
     }
 
-    /// The time until this task had its broker, or its two brokers.
+    /// The time until this task had its brokers.
     pub fn broker(&self, task: &Task) -> Spent {
         self.brokers.get(&task.number).copied().unwrap_or_default()
     }

@@ -155,7 +155,9 @@ fn first_run(lane: &Lane) -> Result<FirstRun> {
     let (commits_before, fetches_before) = (commits(lane)?, fetches(lane)?);
     lane.hold(RequestKind::OffsetCommit);
     let mut program = lane.start_to_stall("consumer")?;
-    let joined = wait_until_joined(lane, &mut program, WORK_LIMIT)?;
+    // One that commits for another group must not wait longer for its answer than its session lasts.
+    program.until(WORK_LIMIT, || Ok(lane.is_holding() || owns_all(lane)?))?;
+    let joined = owns_all(lane)?;
     let limit = patience_after(joined);
     program.wait_while_it_prints(limit, QUIET, |lines| {
         (lane.is_holding() || committed_lines(lines) > 0).then_some(())
@@ -283,9 +285,12 @@ fn start_and_join(lane: &Lane) -> Result<Program> {
 }
 
 fn wait_until_joined(lane: &Lane, program: &mut Program, limit: Duration) -> Result<bool> {
-    program.until(limit, || {
-        Ok(lane.assigned(ANALYTICS_SERVICE, CLICKSTREAM)? == 3)
-    })
+    program.until(limit, || owns_all(lane))
+}
+
+/// Whether the program owns all partitions, in the right group.
+fn owns_all(lane: &Lane) -> Result<bool> {
+    Ok(lane.assigned(ANALYTICS_SERVICE, CLICKSTREAM)? == 3)
 }
 
 /// How long a program may take until it joins, or prints something: not long, if it did not even join the group before.
