@@ -5,4 +5,5 @@ pub mod fetches;
 pub mod gate;
 pub mod lane;
 pub mod pool;
+pub mod run_queue;
 pub mod sweep;

@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::bench::clock::Clock;
 use crate::bench::gate::Gate;
+use crate::bench::run_queue;
 use cluster::Kafka;
 
 /// If a broker was sent more than this many bytes, it is not used again, because they fill its disk and its log.
@@ -28,6 +29,10 @@ const FOR_EACH_CORE_IN_DOCKER: usize = 6;
 /// many brokers are lent at least.
 pub const SIDE_BY_SIDE: usize = 12;
 
+/// So many are lent however busy the cores are. More are lent only while the cores are not too busy: programs in some languages need
+/// a hundred times the processor time of others.
+const FEW: usize = 6;
+
 /// How often one who waits for a broker looks whether the command has to stop.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -38,6 +43,8 @@ pub struct Pool {
     returned: Condvar,
     /// The most that are lent at the same time.
     most: usize,
+    /// Locked by the one who is next to get a broker.
+    next: Mutex<()>,
     /// Locked while a broker starts: brokers that start at the same time only slow each other down.
     starting: Mutex<()>,
 }
@@ -95,12 +102,14 @@ impl Pool {
             inner: Mutex::default(),
             returned: Condvar::new(),
             most: most.max(1),
+            next: Mutex::default(),
             starting: Mutex::default(),
         }
     }
 
     /// Lends a broker with the lab's topics and nothing else. It is an idle one if possible, and otherwise a new one. If as many
-    /// are lent as this machine can bear, waits until one is returned. So nobody may lend a second one while they keep the first.
+    /// are lent as this machine can bear, or it is too busy for one more, waits. So nobody may lend a second one while they keep the
+    /// first.
     ///
     /// # Errors
     /// When no broker can be started, or on Ctrl-C.
@@ -123,12 +132,16 @@ impl Pool {
 
     /// Waits until one more may be lent. Returns what will hold it.
     fn take_turn(&self) -> Result<Lent<'_>> {
+        // As long as we hold this, nobody else gets one, so there is no less room than we saw.
+        let _next = self.next.lock();
         let mut inner = self.inner.lock();
         while inner.lent >= self.most {
             wait::check_stop()?;
             self.returned.wait_for(&mut inner, LOOK_AGAIN);
         }
-        inner.lent += 1;
+        drop(inner);
+        while self.inner.lock().lent >= FEW && run_queue::is_long()? {}
+        self.inner.lock().lent += 1;
         Ok(Lent {
             pool: self,
             bench: None,
@@ -223,6 +236,8 @@ impl Drop for Lent<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::Relaxed;
     use std::sync::mpsc::channel;
     use std::thread;
 
@@ -245,6 +260,33 @@ mod tests {
             assert_eq!(lent.recv(), Ok(1));
         });
         assert_eq!(pool.inner.lock().lent, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn lends_few_while_the_cores_are_busy() -> Result<()> {
+        let pool = Pool::lending(2 * FEW);
+        let few: Result<Vec<Lent>> = (0..FEW).map(|_| pool.take_turn()).collect();
+        let few = few?;
+        let is_busy = AtomicBool::new(true);
+        thread::scope(|scope| -> Result<()> {
+            for _ in 0..10 * available_parallelism()?.get() {
+                scope.spawn(|| {
+                    while is_busy.load(Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                });
+            }
+            let (sender, lent) = channel();
+            let pool = &pool;
+            scope.spawn(move || sender.send(pool.take_turn().is_ok()));
+            let early = lent.recv_timeout(Duration::from_secs(2));
+            is_busy.store(false, Relaxed);
+            assert!(early.is_err(), "it was lent although the cores are busy");
+            assert!(lent.recv()?, "it was never lent");
+            Ok(())
+        })?;
+        drop(few);
         Ok(())
     }
 }
