@@ -34,6 +34,7 @@ mod starters;
 mod told_once;
 mod versions;
 mod watch;
+mod without_capability;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -47,19 +48,27 @@ use judge::programs::{PROGRAMS, Version, build};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::sync::Semaphore;
 
-/// How many tests run at the same time, unless `--test-threads` says otherwise.
-const SIDE_BY_SIDE: usize = 12;
+/// How many tests run at the same time, unless `--test-threads` says otherwise. Most of them wait for Kafka's timeouts, so more run
+/// at a time than there are cores.
+const SIDE_BY_SIDE: usize = 16;
 
-/// Every running test takes seats: one for each thing that it does at a time. So a test that grades a class or uses a
-/// browser counts as several tests.
-static SEATS: Semaphore = Semaphore::const_new(SIDE_BY_SIDE);
+/// A test that grades a class or uses a browser takes seats: one for each thing that it does at a time.
+static SEATS: Semaphore = Semaphore::const_new(MOST_SEATS);
+const MOST_SEATS: usize = 12;
+
+/// What takes longest by itself, and hardly needs a core: the first because its client waits 0.1 s in each of a thousand
+/// transactions, and the others because something never happens that a wrong program should do. They come first.
+const SLOW: &[&str] = &[
+    "bank::exactly_once::a_transaction_for_each_event",
+    "bank::each_check_fails_one::scaling.alone_owns_all",
+    "bank::each_check_fails_one::scaling.each_event_once",
+    "bank::each_check_fails_one::consumer.redelivered_after_kill",
+];
 
 fn main() -> ExitCode {
     judge::help_if_asked();
     let mut arguments = Arguments::from_args();
-    // A test spends most of its time waiting for Kafka's timeouts, so more tests run at a time than there are cores.
-    let threads = *arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
-    SEATS.add_permits(threads.saturating_sub(SIDE_BY_SIDE));
+    arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
     if !arguments.list {
         match Way::for_private() {
             Ok(way) => {
@@ -116,6 +125,7 @@ fn main() -> ExitCode {
         connections::trials(),
         servers_jar::trials(),
         slow_start::trials(),
+        without_capability::trials(),
         starters::trials(),
         partitions::trials(),
         bank::trials(),
@@ -125,7 +135,9 @@ fn main() -> ExitCode {
         holes::trials(),
         packages::trials(),
     ];
-    let code = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code();
+    let mut trials: Vec<Trial> = trials.into_iter().flatten().collect();
+    trials.sort_by_key(|trial| !SLOW.contains(&trial.name()));
+    let code = libtest_mimic::run(&arguments, trials).exit_code();
     POOL.clear();
     code
 }
@@ -150,13 +162,15 @@ type Built = OnceLock<Result<BTreeMap<String, PathBuf>, String>>;
 
 /// A test with this name. If it fails, the message contains the error's whole chain.
 fn trial(name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
-    busy_trial(name, 1, test)
+    Trial::test(name, move || {
+        test().map_err(|error| Failed::from(format!("{error:#}")))
+    })
 }
 
-/// A test that takes this many [`SEATS`], at most [`SIDE_BY_SIDE`].
+/// A test that takes this many [`SEATS`], at most [`MOST_SEATS`].
 fn busy_trial(name: &str, seats: u32, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
-    Trial::test(name, move || {
+    trial(name, move || {
         let _taken = pollster::block_on(SEATS.acquire_many(seats))?;
-        test().map_err(|error| Failed::from(format!("{error:#}")))
+        test()
     })
 }

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 }
 
 /// The verdict of one check, with the task at this place in the table.
-fn verdict(at: usize, task: &Task, id: &str) -> Result<(), Failed> {
+fn verdict(at: usize, task: &'static Task, id: &str) -> Result<(), Failed> {
     let judged = JUDGED[at].get_or_init(|| {
         let pool = POOL.get_or_init(Pool::default);
         match Submission::build_own(task.programs) {

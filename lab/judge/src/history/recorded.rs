@@ -19,7 +19,7 @@ const NEMESIS: &str = "nemesis";
 /// Requests that are not operations, but that say when a connection was opened, and what topics are called.
 const CONTEXT: &[&str] = &["API_VERSIONS", "METADATA"];
 
-/// What happened while a task was judged.
+/// What happened on a lane while a task was judged.
 #[derive(Debug, Default)]
 pub struct Recorded {
     task: u32,
@@ -50,6 +50,7 @@ struct Event {
     program: Option<Run>,
     details: Map<String, Value>,
     task: u32,
+    lane: usize,
     checks: Vec<&'static str>,
 }
 
@@ -74,6 +75,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "<[Value]>::is_empty")]
     error: &'a [Value],
     task: u32,
+    lane: usize,
     checks: &'a [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     program: Option<&'a str>,
@@ -125,7 +127,7 @@ impl Recorded {
         self.undelivered = undelivered;
     }
 
-    /// The events of this task. `next_process` is the number of the next process.
+    /// The events of this lane. `next_process` is the number of the next process.
     fn events(&self, next_process: &mut usize) -> Vec<Event> {
         let mut runs = Runs::default();
         let mut events = Vec::new();
@@ -191,6 +193,7 @@ impl Recorded {
             program: run,
             details: Map::new(),
             task: self.task,
+            lane: 0,
             checks: self.checks_at(moment.at),
         })
     }
@@ -240,6 +243,7 @@ impl Recorded {
                 program: run.clone(),
                 details: operation.details,
                 task: self.task,
+                lane: 0,
                 checks: self.checks_at(asked_at),
             };
             let answered = Event {
@@ -262,16 +266,17 @@ impl Recorded {
     }
 }
 
-/// All that happened in these tasks, one JSON object per line, in the order of time.
+/// All that happened on these lanes, one JSON object per line, in the order of time.
 pub fn json_lines(recorded: &[Recorded]) -> String {
     let mut next_process = 0;
     let mut events = Vec::new();
-    for task in recorded {
-        events.extend(task.events(&mut next_process));
+    for (lane, of_lane) in recorded.iter().enumerate() {
+        let of_lane = of_lane.events(&mut next_process);
+        events.extend(of_lane.into_iter().map(|event| Event { lane, ..event }));
     }
     // Of equal times, the order within a connection stays.
     events.sort_by_key(|event| event.at);
-    number_processes(&mut events);
+    number_processes_and_lanes(&mut events);
     let start = events.first().map(|event| event.at);
     let mut text = String::new();
     for (index, event) in events.iter().enumerate() {
@@ -287,6 +292,7 @@ pub fn json_lines(recorded: &[Recorded]) -> String {
             value: &event.value,
             error: &event.errors,
             task: event.task,
+            lane: event.lane,
             checks: &event.checks,
             program: event.program.as_ref().map(|(name, _)| name.as_str()),
             run: event.program.as_ref().map(|(_, run)| *run),
@@ -299,10 +305,12 @@ pub fn json_lines(recorded: &[Recorded]) -> String {
     text
 }
 
-/// Numbers the processes in the order in which they first do something.
-fn number_processes(events: &mut [Event]) {
-    let mut numbers = BTreeMap::new();
+/// Numbers the processes in the order in which they first do something, from 0 on, and so the lanes, from 1 on.
+fn number_processes_and_lanes(events: &mut [Event]) {
+    let (mut numbers, mut lanes) = (BTreeMap::new(), BTreeMap::new());
     for event in events {
+        let next = lanes.len() + 1;
+        event.lane = *lanes.entry(event.lane).or_insert(next);
         if let Process::Client(number) = &mut event.process {
             let next = numbers.len();
             *number = *numbers.entry(*number).or_insert(next);
@@ -411,6 +419,14 @@ mod tests {
                 .all(|line| line["task"] == 2 && line["run"] == 1)
         );
         assert_eq!(lines[8]["process"], "nemesis");
+    }
+
+    #[test]
+    fn lanes_are_told_apart() {
+        let text = json_lines(&[recorded(&[]), recorded(&[])]);
+        let of_lane = |lane: &str| text.lines().filter(|line| line.contains(lane)).count();
+        assert_eq!(of_lane("\"lane\":1"), of_lane("\"lane\":2"));
+        assert_eq!(2 * of_lane("\"lane\":1"), text.lines().count());
     }
 
     #[test]

@@ -3,6 +3,10 @@
 
 #[cfg(target_os = "linux")]
 mod system {
+    use std::io;
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
     use anyhow::{Context, Result};
     use nix::errno::Errno;
     use nix::libc;
@@ -13,8 +17,7 @@ mod system {
 
     /// From now on, the kernel ends a process of this group with SIGXFSZ when it writes beyond this many bytes of a file
     /// (setrlimit(2), `RLIMIT_FSIZE`). Returns `false`, and changes nothing, if the signal would not end each of them: the
-    /// runtimes of Java and Python do not let it. Also if we may not limit them: a confined program belongs to another user, and
-    /// in a container root often lacks `CAP_SYS_RESOURCE`.
+    /// runtimes of Java and Python do not let it. Also if they have ended, or the system lets nobody limit them.
     ///
     /// # Errors
     /// When the processes cannot be listed, or the system refuses.
@@ -25,14 +28,38 @@ mod system {
             return Ok(false);
         }
         for process in of_group {
-            let lowered = lower(process.pid, libc::RLIMIT_CORE, 0)
-                .and_then(|()| lower(process.pid, libc::RLIMIT_FSIZE, bytes));
-            match lowered {
-                Err(Errno::EPERM) => return Ok(false),
-                other => other.context("the limit of a program's files cannot be set")?,
+            let limited = match end_beyond(process.pid, bytes) {
+                Err(Errno::EPERM) => as_its_user(&process, bytes),
+                other => other.map_err(Into::into),
+            };
+            match limited {
+                Ok(()) => {}
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::ESRCH)) => {
+                    return Ok(false);
+                }
+                Err(error) => {
+                    return Err(error).context("the limit of a program's files cannot be set");
+                }
             }
         }
         Ok(true)
+    }
+
+    /// Makes a process end when it writes beyond this many bytes of a file, without a core file.
+    fn end_beyond(process: i32, bytes: u64) -> nix::Result<()> {
+        lower(process, libc::RLIMIT_CORE, 0)?;
+        lower(process, libc::RLIMIT_FSIZE, bytes)
+    }
+
+    /// Does the same in a process of the same user: in most containers, root lacks CAP_SYS_RESOURCE, and may not limit the processes
+    /// of others.
+    fn as_its_user(process: &Process, bytes: u64) -> io::Result<()> {
+        let (pid, status) = (process.pid, process.status().map_err(io::Error::other)?);
+        let mut nothing = Command::new("true");
+        nothing.uid(status.ruid).gid(status.rgid);
+        // SAFETY: between fork and exec, only system calls are made.
+        unsafe { nothing.pre_exec(move || Ok(end_beyond(pid, bytes)?)) };
+        confine::spawn(&mut nothing)?.wait().map(drop)
     }
 
     /// Whether it neither ignores SIGXFSZ nor catches it.

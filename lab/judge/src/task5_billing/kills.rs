@@ -186,6 +186,9 @@ pub const IN_WRITES: Scenario<InWrites> = Scenario {
 pub fn in_writes(lane: &Lane, rounds: usize) -> Result<InWrites> {
     use Write::{Between, First, Locked, Stalled};
     let mut desk = reopen(lane)?;
+    // After its first run, it is seen whether it keeps a write-ahead log.
+    desk.publish(BATCH, None)?;
+    desk.run_through()?;
     let (mut kills, mut of, mut wrong) = (0, 0, None);
     for _ in 0..rounds {
         let in_log = desk.kill_in_log(&mut wrong)?;
