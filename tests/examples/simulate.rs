@@ -5,7 +5,7 @@
 //!
 //! The first table in the page must be that of the example `throughput`, measured on a machine with so many CORES.
 //!
-//! A submission is built first. Then its wings are judged as in `lab/judge/src/judge.rs`: eight at a time, the longest first,
+//! A submission is built first. Then its wings are judged as in `lab/judge/src/judge.rs`: twelve at a time, the longest first,
 //! each on a broker of the pool. The table of tasks says how long a wing takes if all its checks pass and nothing else runs; in the
 //! measured class, some fail. So these times are stretched until one submission after the other takes as long as it was measured.
 //! The processor time of a submission is the measured one, spread evenly over its seconds. If all that runs at a time wants more

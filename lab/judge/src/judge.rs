@@ -104,6 +104,16 @@ struct Place<'a> {
     /// The error is the verdict on all parts.
     lane: Result<Lane<'a>, Verdict>,
     record: Option<Recorded>,
+    /// Whether everything could be judged here so far.
+    is_sound: bool,
+}
+
+impl Place<'_> {
+    /// Whether it is as good as a new one.
+    fn can_be_used_again(&self) -> bool {
+        let lane = self.lane.as_ref();
+        self.is_sound && lane.map_or(true, |lane| !lane.is_meddled_with())
+    }
 }
 
 impl<'a, F: Fn(&Judged) + Sync> Judging<'a, F> {
@@ -118,6 +128,9 @@ impl<'a, F: Fn(&Judged) + Sync> Judging<'a, F> {
                 let is_decided = self.parts.lock().is_decided_before(*part);
                 let reached =
                     (!is_decided).then(|| judge_part(*part, &place.lane, place.record.as_mut()));
+                if let Some((Verdict::NotJudged { .. }, _)) = reached {
+                    place.is_sound = false;
+                }
                 self.add(wing.task, *part, reached);
                 self.profile.lock().add_check(part.check.id, lap());
             }
@@ -131,7 +144,9 @@ impl<'a, F: Fn(&Judged) + Sync> Judging<'a, F> {
         if let Some(place) = at {
             let mut waiting = self.waiting.lock();
             let same_task = |wing: &Wing| wing.task.number == place.task.number;
-            if let Some(next) = waiting.iter().rposition(same_task) {
+            if place.can_be_used_again()
+                && let Some(next) = waiting.iter().rposition(same_task)
+            {
                 return Some((waiting.remove(next), place));
             }
             drop(waiting);
@@ -145,6 +160,7 @@ impl<'a, F: Fn(&Judged) + Sync> Judging<'a, F> {
             task: wing.task,
             lane: open_lane(self.pool, self.submission, wing.task),
             record: self.recorded.map(|_| Recorded::new(wing.task.number)),
+            is_sound: true,
         };
         Some((wing, place))
     }

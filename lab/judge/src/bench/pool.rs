@@ -270,7 +270,7 @@ mod tests {
         let few = few?;
         let is_busy = AtomicBool::new(true);
         thread::scope(|scope| -> Result<()> {
-            for _ in 0..10 * available_parallelism()?.get() {
+            for _ in 0..10 * run_queue::cores() {
                 scope.spawn(|| {
                     while is_busy.load(Relaxed) {
                         std::hint::spin_loop();

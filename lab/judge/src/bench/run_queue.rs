@@ -2,7 +2,7 @@
 //!
 //! If there are many for each core, everything is late: programs miss limits of their time, and we miss moments of theirs.
 
-use std::thread::{available_parallelism, sleep};
+use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -21,17 +21,13 @@ const LOOKS: u32 = 15;
 /// # Errors
 /// On Ctrl-C.
 pub fn is_long() -> Result<bool> {
-    let cores = available_parallelism().map_or(1, usize::from);
     let mut threads = 0;
     for _ in 0..LOOKS {
         check_stop()?;
-        let Some(now) = threads_now() else {
-            return Ok(false);
-        };
-        threads += now;
+        threads += threads_now().unwrap_or(0);
         sleep(LOOKED_AT / LOOKS);
     }
-    Ok(threads > cores * ENOUGH * LOOKS as usize)
+    Ok(threads > cores() * ENOUGH * LOOKS as usize)
 }
 
 #[cfg(target_os = "linux")]
@@ -41,7 +37,19 @@ fn threads_now() -> Option<usize> {
     usize::try_from(load.cur).ok()
 }
 
+/// The cores that these threads share. In a container, both numbers are usually those of the whole machine.
+#[cfg(target_os = "linux")]
+pub fn cores() -> usize {
+    use procfs::{CpuInfo, Current};
+    CpuInfo::current().map_or(1, |all| all.num_cores().max(1))
+}
+
 #[cfg(not(target_os = "linux"))]
 fn threads_now() -> Option<usize> {
     None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn cores() -> usize {
+    1
 }
