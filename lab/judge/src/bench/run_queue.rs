@@ -24,7 +24,10 @@ pub fn is_long() -> Result<bool> {
     let mut threads = 0;
     for _ in 0..LOOKS {
         check_stop()?;
-        threads += threads_now().unwrap_or(0);
+        let Some(now) = threads_now() else {
+            return Ok(false);
+        };
+        threads += now;
         sleep(LOOKED_AT / LOOKS);
     }
     Ok(threads > cores() * ENOUGH * LOOKS as usize)

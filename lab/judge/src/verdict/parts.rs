@@ -44,7 +44,7 @@ impl Parts {
 
 /// The verdict on a check: that of the first part that failed; or of the first one that could not be judged; or else all parts
 /// have passed. `None` if there are no parts.
-pub fn together(parts: impl Iterator<Item = Reached>) -> Option<Reached> {
+fn together(parts: impl Iterator<Item = Reached>) -> Option<Reached> {
     let mut parts: Vec<Reached> = parts.collect();
     let not_judged = |verdict: &Verdict| matches!(verdict, Verdict::NotJudged { .. });
     let decides = parts.iter().position(|(verdict, _)| verdict.is_failed());
