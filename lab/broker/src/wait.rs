@@ -18,6 +18,7 @@ static DEADLINE: OnceLock<(Instant, Duration)> = OnceLock::new();
 /// The shortest and the longest pause between two looks. The longer a wait has lasted, the longer its pauses are, because each
 /// look makes work for the broker or the program.
 const PAUSE: Duration = Duration::from_millis(15);
+const SHORT_PAUSE: Duration = Duration::from_micros(500);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Takes note that Ctrl-C was pressed. Every wait in progress, and every later one, ends with [`Interrupted`].
@@ -100,7 +101,23 @@ pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Result<Option
 ///
 /// # Errors
 /// If `look` fails, or on Ctrl-C. The message does not say what we waited for.
-pub fn up_to<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
+pub fn up_to<T>(limit: Duration, look: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
+    look_often(limit, PAUSE, look)
+}
+
+/// Waits like [`up_to`], for something that takes some milliseconds.
+///
+/// # Errors
+/// If `look` fails, or on Ctrl-C.
+pub fn shortly<T>(limit: Duration, look: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
+    look_often(limit, SHORT_PAUSE, look)
+}
+
+fn look_often<T>(
+    limit: Duration,
+    pause: Duration,
+    mut look: impl FnMut() -> Result<Option<T>>,
+) -> Result<Option<T>> {
     let _counting = count_as(Waiting::Program);
     let start = Instant::now();
     loop {
@@ -112,7 +129,7 @@ pub fn up_to<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) ->
         if elapsed >= limit {
             return Ok(None);
         }
-        let pause = (elapsed / 10).clamp(PAUSE, LONGEST_PAUSE);
+        let pause = (elapsed / 10).clamp(pause, LONGEST_PAUSE);
         sleep(pause.min(limit - elapsed));
     }
 }

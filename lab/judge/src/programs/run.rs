@@ -200,7 +200,7 @@ impl Program {
     /// # Errors
     /// When it cannot start it. That is not the program's fault. The message says why.
     fn wait_for_supervisor(&mut self) -> Result<()> {
-        let started = wait::closely(START_LIMIT, || {
+        let started = wait::shortly(START_LIMIT, || {
             if confine::has_started(self.group) {
                 return Ok(Some(()));
             }
