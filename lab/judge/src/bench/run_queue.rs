@@ -12,7 +12,7 @@ use broker::wait::check_stop;
 const ENOUGH: usize = 4;
 
 /// How long it is looked at, and how many times. From one moment to the next, it changes a lot.
-const LOOKED_AT: Duration = Duration::from_millis(300);
+const LOOKED_AT: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 15;
 
 /// Whether there are so many threads that another lane would only slow down the others. This takes a moment. `false` on systems that
