@@ -6,7 +6,8 @@ import { chromium } from "playwright-core";
 
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const [browser, ...pages] = process.argv.slice(2);
-const widths = [400, 1280, 1920];
+const usual = 1280;
+const widths = [400, usual, 1920];
 const failures = [];
 const words = (text) => text.replace(/\s+/g, " ").trim();
 
@@ -34,10 +35,13 @@ async function appearance(file, width, colorScheme) {
   await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   if (wide > 0) fail(`${wide} px too wide`);
-  await page.addScriptTag({ path: axe });
-  const { violations } = await page.evaluate(() => window.axe.run());
-  for (const { id, nodes } of violations) {
-    fail(`${colorScheme}: ${id}: ${nodes[0].html.slice(0, 200)}; ${nodes[0].failureSummary}`);
+  // Colors depend on the scheme, and what covers what depends on the width, but not both on both.
+  if (width === usual || colorScheme === "light") {
+    await page.addScriptTag({ path: axe });
+    const { violations } = await page.evaluate(() => window.axe.run());
+    for (const { id, nodes } of violations) {
+      fail(`${colorScheme}: ${id}: ${nodes[0].html.slice(0, 200)}; ${nodes[0].failureSummary}`);
+    }
   }
   await close();
 }
