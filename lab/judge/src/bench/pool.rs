@@ -57,16 +57,20 @@ struct Inner {
 
 /// How many brokers a machine with so many cores bears at the same time, if they share a JVM.
 pub fn most_brokers(cores: usize) -> usize {
-    SIDE_BY_SIDE.max(cores * FOR_EACH_CORE)
+    most(cores, FOR_EACH_CORE)
+}
+
+fn most(cores: usize, for_each: usize) -> usize {
+    SIDE_BY_SIDE.max(cores * for_each)
 }
 
 /// How many brokers this machine bears at the same time.
 pub fn most_brokers_here() -> usize {
     let cores = available_parallelism().map_or(1, usize::from);
     match Way::for_private() {
-        Ok(Way::Docker(_)) => SIDE_BY_SIDE.max(cores * FOR_EACH_CORE_IN_DOCKER),
+        Ok(Way::Docker(_)) => most(cores, FOR_EACH_CORE_IN_DOCKER),
         // Without any way, none will be started.
-        _ => most_brokers(cores),
+        _ => most(cores, FOR_EACH_CORE),
     }
 }
 
