@@ -1,6 +1,5 @@
 //! Links the grader, and compiles in what identifies this lab: a digest of everything that a verdict can depend on. It is the
-//! same on every machine
-//! that has the same sources, wherever they are and whenever they were built.
+//! same on every machine that has the same sources, wherever they are and whenever they were built.
 
 #[path = "../confine/linking.rs"]
 mod linking;
