@@ -18,8 +18,10 @@ static DEADLINE: OnceLock<(Instant, Duration)> = OnceLock::new();
 /// The shortest and the longest pause between two looks. The longer a wait has lasted, the longer its pauses are, because each
 /// look makes work for the broker or the program.
 const PAUSE: Duration = Duration::from_millis(15);
-const SHORT_PAUSE: Duration = Duration::from_micros(500);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The shortest pause of [`shortly`].
+const SHORT_PAUSE: Duration = Duration::from_micros(500);
 
 /// Takes note that Ctrl-C was pressed. Every wait in progress, and every later one, ends with [`Interrupted`].
 pub fn interrupt() {
@@ -115,7 +117,7 @@ pub fn shortly<T>(limit: Duration, look: impl FnMut() -> Result<Option<T>>) -> R
 
 fn look_often<T>(
     limit: Duration,
-    pause: Duration,
+    shortest: Duration,
     mut look: impl FnMut() -> Result<Option<T>>,
 ) -> Result<Option<T>> {
     let _counting = count_as(Waiting::Program);
@@ -129,7 +131,7 @@ fn look_often<T>(
         if elapsed >= limit {
             return Ok(None);
         }
-        let pause = (elapsed / 10).clamp(pause, LONGEST_PAUSE);
+        let pause = (elapsed / 10).clamp(shortest, LONGEST_PAUSE);
         sleep(pause.min(limit - elapsed));
     }
 }

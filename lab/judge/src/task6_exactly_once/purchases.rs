@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use common::{CLICKSTREAM, Event, EventType, PURCHASES};
-use serde::Deserialize;
 use serde_json::Value;
 
 use cluster::{Isolation, Kafka, Record};
@@ -21,9 +20,8 @@ impl Purchases {
     pub fn read(kafka: &Kafka, isolation: Isolation) -> Result<Self> {
         let mut times = BTreeMap::new();
         for record in kafka.records_as(PURCHASES, isolation)? {
-            // This is done often, and most of the time of reading a whole event would go into its other fields.
-            if let Ok(Identified { event_id }) = serde_json::from_str(&record.value()) {
-                *times.entry(event_id).or_default() += 1;
+            if let Some(id) = event_id(&json(&record)) {
+                *times.entry(id).or_default() += 1;
             }
         }
         Ok(Self(times))
@@ -53,12 +51,6 @@ impl Purchases {
         });
         extra.sum()
     }
-}
-
-/// What of a record tells which event it is a copy of.
-#[derive(Deserialize)]
-struct Identified {
-    event_id: u64,
 }
 
 /// Records in `purchases` that should not be there.
