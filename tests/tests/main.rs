@@ -22,6 +22,7 @@ mod grade;
 mod handout;
 mod holes;
 mod misuse;
+mod new_topic;
 mod outcomes;
 mod packages;
 mod pages;
@@ -127,6 +128,7 @@ fn main() -> ExitCode {
         slow_start::trials(),
         without_capability::trials(),
         starters::trials(),
+        new_topic::trials(),
         partitions::trials(),
         bank::trials(),
         architecture::trials(),

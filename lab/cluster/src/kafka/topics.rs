@@ -17,6 +17,9 @@ use crate::wire::ANSWER_LIMIT;
 /// How long the cluster's first answer may take.
 const REACH_LIMIT: Duration = Duration::from_secs(8);
 
+/// How long a partition may be without a leader: a new one, or one whose broker has ended, until Kafka notices that.
+const LEADER_LIMIT: Duration = Duration::from_secs(20);
+
 impl Kafka {
     /// How many partitions a topic has; `None` if there is no such topic.
     ///
@@ -107,7 +110,7 @@ impl Kafka {
     /// records, because the end of a transaction takes an offset, too.
     ///
     /// # Errors
-    /// If the topic does not exist, if a partition has no leader, or if the cluster does not answer.
+    /// If the topic does not exist, if a partition has no leader for 20 s, or if the cluster does not answer.
     pub fn ends(&self, topic: &str) -> Result<Vec<i64>> {
         self.ends_as(topic, Isolation::ReadUncommitted)
     }
@@ -127,29 +130,34 @@ impl Kafka {
     }
 
     fn ask_for_ends(&self, topic: &str, isolation: Isolation) -> Result<Vec<i64>> {
-        let known = self.known.leaders.lock().get(topic).cloned();
-        let mut ends = match known {
-            Some(leaders) => {
-                self.ask(|brokers| ends(brokers, &leaders, isolation, ANSWER_LIMIT))?
+        let _waiting = count_as(Waiting::Kafka);
+        let mut known = self.known.leaders.lock().remove(topic);
+        let mut leaderless = None;
+        let ends = wait::up_to(LEADER_LIMIT, || {
+            let leaders = match known.take() {
+                Some(leaders) => leaders,
+                None => {
+                    let topics = BTreeSet::from([topic.to_string()]);
+                    self.ask(|brokers| leaders(brokers, &topics, ANSWER_LIMIT))?
+                }
+            };
+            let ends = self.ask(|brokers| ends(brokers, &leaders, isolation, ANSWER_LIMIT))?;
+            if ends.is_empty() {
+                bail!("there is no topic {topic}");
             }
-            None => Ends::new(),
-        };
-        if ends.is_empty() || ends.values().any(Option::is_none) {
-            let topics = BTreeSet::from([topic.to_string()]);
-            let leaders = self.ask(|brokers| leaders(brokers, &topics, ANSWER_LIMIT))?;
-            ends = self.ask(|brokers| self::ends(brokers, &leaders, isolation, ANSWER_LIMIT))?;
-            let mut known = self.known.leaders.lock();
-            known.insert(topic.to_string(), leaders);
-        }
-        if ends.is_empty() {
-            bail!("there is no topic {topic}");
-        }
-        // The map is in the order of partitions.
-        ends.into_iter()
-            .map(|(at, end)| {
-                end.with_context(|| format!("partition {} of {topic} has no leader", at.partition))
-            })
-            .collect()
+            // The map is in the order of partitions.
+            let all: Option<Vec<i64>> = ends.values().copied().collect();
+            if all.is_some() {
+                let mut known = self.known.leaders.lock();
+                known.insert(topic.to_string(), leaders);
+            }
+            leaderless = ends.into_iter().find(|(_, end)| end.is_none());
+            Ok(all)
+        })?;
+        ends.with_context(|| {
+            let partition = leaderless.map_or(0, |(at, _)| at.partition);
+            format!("partition {partition} of {topic} has no leader")
+        })
     }
 
     /// The end offset of each partition of those of these topics that exist. `None` if a partition has no leader at the
