@@ -6,7 +6,7 @@ import sqlite3
 
 from kafka import KafkaConsumer, KafkaProducer
 
-from lab import SERVERS, Shutdown, records_in
+from lab import LONGEST_POLL, SERVERS, Shutdown, records_in
 
 TABLE = 'CREATE TABLE IF NOT EXISTS charges (event_id TEXT PRIMARY KEY, user_id TEXT, amount REAL)'
 CHARGE = 'INSERT INTO charges (event_id, user_id, amount) VALUES (?, ?, ?) ON CONFLICT (event_id) DO NOTHING'
@@ -54,7 +54,7 @@ consumer = KafkaConsumer(
     session_timeout_ms=10000,
 )
 while not shutdown.requested:
-    batch = records_in(consumer.poll(timeout_ms=500))
+    batch = records_in(consumer.poll(timeout_ms=LONGEST_POLL))
     if batch:
         process(batch)
         # Last: the committed offsets are never ahead of the database.

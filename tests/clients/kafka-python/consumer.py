@@ -4,7 +4,7 @@ from collections import Counter
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 
-from lab import SERVERS, Shutdown, records_in
+from lab import LONGEST_POLL, SERVERS, Shutdown, records_in
 
 BATCH_SIZE = 20
 
@@ -42,7 +42,7 @@ consumer = KafkaConsumer(
 )
 consumer.subscribe(['clickstream'], listener=Rebalances())
 while not shutdown.requested:
-    batch += records_in(consumer.poll(timeout_ms=500, max_records=BATCH_SIZE - len(batch)))
+    batch += records_in(consumer.poll(timeout_ms=LONGEST_POLL, max_records=BATCH_SIZE - len(batch)))
     if len(batch) == BATCH_SIZE:
         process()
         after = {TopicPartition(r.topic, r.partition): OffsetAndMetadata(r.offset + 1) for r in batch}

@@ -3,7 +3,7 @@ import json
 
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata
 
-from lab import SERVERS, Shutdown
+from lab import LONGEST_POLL, SERVERS, Shutdown
 
 GROUP = 'purchase-extractor'
 
@@ -39,7 +39,7 @@ consumer = KafkaConsumer(
     session_timeout_ms=6000,
 )
 while not shutdown.requested:
-    batches = consumer.poll(timeout_ms=500)
+    batches = consumer.poll(timeout_ms=LONGEST_POLL)
     if batches:
         # If this fails, the program ends. The next one aborts the transaction and begins at the committed offsets.
         copy(batches)

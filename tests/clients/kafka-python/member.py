@@ -3,7 +3,7 @@ import json
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 
-from lab import SERVERS, Shutdown, records_in
+from lab import LONGEST_POLL, SERVERS, Shutdown, records_in
 
 
 class PrintRebalances(ConsumerRebalanceListener):
@@ -28,7 +28,7 @@ def run(name):
     )
     consumer.subscribe(['clickstream'], listener=PrintRebalances(name))
     while not shutdown.requested:
-        for record in records_in(consumer.poll(timeout_ms=500)):
+        for record in records_in(consumer.poll(timeout_ms=LONGEST_POLL)):
             event = json.loads(record.value)
             print(f"{name}: partition={record.partition} offset={record.offset} user={event['user_id']}")
             consumer.commit({TopicPartition(record.topic, record.partition): OffsetAndMetadata(record.offset + 1)})

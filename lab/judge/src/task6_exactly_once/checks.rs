@@ -172,6 +172,8 @@ fn stops_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
 /// What was seen of a program that never tries to commit a transaction.
 const NO_TRANSACTION: &str = "the program committed no transaction";
 
+const PAUSED_ONE: &str = "one that was paused before its commit until another took over";
+
 /// The hint of each part of `exactly_once.killed_in_transaction`.
 const NOTHING_COUNTS: &str = "Nothing of a transaction that did not end well may count: not its records, and not its offsets.";
 
@@ -207,11 +209,16 @@ fn killed_around_each_request(lane: &Lane) -> Result<Verdict> {
 
 fn disturbed_in_transaction(lane: &Lane) -> Result<Verdict> {
     let paused = lane.evidence(PAUSED)?;
-    let (mut holds, seen) = if_it_copies(&paused, |run| {
-        (run.reached && run.seen.each_once(), run.seen.as_text())
+    let (mut holds, mut saw) = if_it_copies(&paused, |run| {
+        let seen = run.seen.as_text();
+        if run.reached {
+            let saw =
+                format!("paused before its commit, until another instance had taken over: {seen}");
+            (run.seen.each_once(), saw)
+        } else {
+            (false, format!("{NO_TRANSACTION}; {seen}"))
+        }
     });
-    let mut saw =
-        format!("paused before its commit, until another instance had taken over: {seen}");
     if holds {
         let disturbed = lane.evidence(DISTURBED)?;
         let (once, seen) = if_it_copies(&disturbed, |run| {
@@ -368,14 +375,15 @@ fn second_fences_first(lane: &Lane) -> Result<Verdict> {
         let paused = lane.evidence(PAUSED)?;
         let (failed, seen) = if_it_copies(&paused, |run| {
             let failed = run.first.is_some_and(|status| !status.success());
-            let ended = match run.first {
-                Some(status) => format!("ended ({status})"),
-                None => "was still running".to_string(),
+            let seen = match run.first {
+                _ if !run.reached => format!("then {NO_TRANSACTION}"),
+                Some(status) => format!("{PAUSED_ONE} ended ({status})"),
+                None => format!("{PAUSED_ONE} was still running"),
             };
-            (run.reached && failed, ended)
+            (failed, seen)
         });
         holds = failed;
-        saw += &format!("; one that was paused before its commit until another took over {seen}");
+        saw += &format!("; {seen}");
     }
     Ok(verdict(
         holds,

@@ -395,9 +395,9 @@ fn joins(lane: &Lane) -> Result<usize> {
 /// An instance that is paused while it wants to commit its transaction. Another one copies the purchases; then the request of
 /// the first one reaches the broker after all, and it goes on.
 pub struct Paused {
-    /// Whether it was paused there.
+    /// Whether it was paused there. If it never asked to commit a transaction, nothing else was tried.
     pub reached: bool,
-    /// How it ended; `None` if it was still running.
+    /// How it ended; `None` if it was still running, or was never paused.
     pub first: Option<ExitStatus>,
     pub seen: Seen,
 }
@@ -422,7 +422,17 @@ fn pause_in_transaction(lane: &Lane) -> Result<Paused> {
         alone: true,
     });
     let mut awaited = Awaited::publish(lane, &a_purchase_of_each_user(first_id()))?;
-    let reached = first.program.until(WORK_LIMIT, || Ok(lane.is_holding()))?;
+    if !first.program.until(WORK_LIMIT, || Ok(lane.is_holding()))? {
+        lane.note("it has not asked to commit a transaction");
+        lane.release();
+        let seen = awaited.follow(lane, &mut first.program)?;
+        first.kill(lane)?;
+        return Ok(Paused {
+            reached: false,
+            first: None,
+            seen,
+        });
+    }
     if first.program.is_running()? {
         first.program.pause()?;
     }
@@ -445,7 +455,7 @@ fn pause_in_transaction(lane: &Lane) -> Result<Paused> {
     first.program.kill_if_running()?;
     second.kill(lane)?;
     Ok(Paused {
-        reached,
+        reached: true,
         first: status,
         seen,
     })
