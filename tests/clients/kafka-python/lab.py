@@ -4,8 +4,8 @@ import signal
 
 SERVERS = os.environ.get('BOOTSTRAP_SERVERS', '127.0.0.1:9092')
 
-# In milliseconds. A poll may end while the consumer is still joining its group, and then version 3.0.12 sometimes never gets its
-# partitions. The longer a poll may take, the less often that happens. Ctrl-C has to wait for it, too.
+# In milliseconds. On a busy machine, a consumer of version 3.0.12 sometimes never gets its partitions, the less often the longer a
+# poll may take. Ctrl-C has to wait for it, too.
 LONGEST_POLL = 2000
 
 
