@@ -132,8 +132,8 @@ impl Kafka {
     fn ask_for_ends(&self, topic: &str, isolation: Isolation) -> Result<Vec<i64>> {
         let _waiting = count_as(Waiting::Kafka);
         let mut known = self.known.leaders.lock().remove(topic);
-        let mut leaderless = None;
-        let ends = wait::up_to(LEADER_LIMIT, || {
+        let mut ends = Ends::new();
+        let leaders = wait::up_to(LEADER_LIMIT, || {
             let leaders = match known.take() {
                 Some(leaders) => leaders,
                 None => {
@@ -141,23 +141,22 @@ impl Kafka {
                     self.ask(|brokers| leaders(brokers, &topics, ANSWER_LIMIT))?
                 }
             };
-            let ends = self.ask(|brokers| ends(brokers, &leaders, isolation, ANSWER_LIMIT))?;
+            ends = self.ask(|brokers| self::ends(brokers, &leaders, isolation, ANSWER_LIMIT))?;
             if ends.is_empty() {
                 bail!("there is no topic {topic}");
             }
-            // The map is in the order of partitions.
-            let all: Option<Vec<i64>> = ends.values().copied().collect();
-            if all.is_some() {
-                let mut known = self.known.leaders.lock();
-                known.insert(topic.to_string(), leaders);
-            }
-            leaderless = ends.into_iter().find(|(_, end)| end.is_none());
-            Ok(all)
+            Ok(ends.values().all(Option::is_some).then_some(leaders))
         })?;
-        ends.with_context(|| {
-            let partition = leaderless.map_or(0, |(at, _)| at.partition);
-            format!("partition {partition} of {topic} has no leader")
-        })
+        if let Some(leaders) = leaders {
+            let mut known = self.known.leaders.lock();
+            known.insert(topic.to_string(), leaders);
+        }
+        // The map is in the order of partitions.
+        ends.into_iter()
+            .map(|(at, end)| {
+                end.with_context(|| format!("partition {} of {topic} has no leader", at.partition))
+            })
+            .collect()
     }
 
     /// The end offset of each partition of those of these topics that exist. `None` if a partition has no leader at the

@@ -70,7 +70,7 @@ pub fn most_brokers_here() -> usize {
     match Way::for_private() {
         Ok(Way::Docker(_)) => most(cores, FOR_EACH_CORE_IN_DOCKER),
         // Without any way, none will be started.
-        _ => most(cores, FOR_EACH_CORE),
+        _ => most_brokers(cores),
     }
 }
 

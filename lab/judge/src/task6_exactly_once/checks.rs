@@ -8,6 +8,8 @@
 //! - A second instance does not fence the first one, or the first one goes on or ends without an error.
 //! - The program does not end on Ctrl-C.
 
+use std::process::ExitStatus;
+
 use anyhow::Result;
 
 use crate::bench::lane::Lane;
@@ -171,8 +173,6 @@ fn stops_on_ctrl_c(lane: &Lane) -> Result<Verdict> {
 
 /// What was seen of a program that never tries to commit a transaction.
 const NO_TRANSACTION: &str = "the program committed no transaction";
-
-const PAUSED_ONE: &str = "one that was paused before its commit until another took over";
 
 /// The hint of each part of `exactly_once.killed_in_transaction`.
 const NOTHING_COUNTS: &str = "Nothing of a transaction that did not end well may count: not its records, and not its offsets.";
@@ -348,13 +348,9 @@ fn restart_waits_for_nobody(lane: &Lane) -> Result<Verdict> {
 fn second_fences_first(lane: &Lane) -> Result<Verdict> {
     let run = lane.evidence(FENCED)?;
     let (mut holds, mut saw) = if_it_copies(&run, |run| {
-        let failed = run.first.is_some_and(|status| !status.success());
+        let (failed, first) = end_of(run.first);
         // Other checks judge whether every purchase is copied, and only once.
         let holds = failed && run.second_runs && run.seen.missing < run.seen.published;
-        let first = match run.first {
-            Some(status) => format!("ended ({status})"),
-            None => "was still running".to_string(),
-        };
         let second = if run.second_runs {
             "was still running"
         } else {
@@ -374,12 +370,12 @@ fn second_fences_first(lane: &Lane) -> Result<Verdict> {
     if holds {
         let paused = lane.evidence(PAUSED)?;
         let (failed, seen) = if_it_copies(&paused, |run| {
-            let failed = run.first.is_some_and(|status| !status.success());
-            let seen = match run.first {
-                _ if !run.reached => format!("then {NO_TRANSACTION}"),
-                Some(status) => format!("{PAUSED_ONE} ended ({status})"),
-                None => format!("{PAUSED_ONE} was still running"),
-            };
+            if !run.reached {
+                return (false, format!("then {NO_TRANSACTION}"));
+            }
+            let (failed, end) = end_of(run.first);
+            let seen =
+                format!("one that was paused before its commit until another took over {end}");
             (failed, seen)
         });
         holds = failed;
@@ -392,6 +388,14 @@ fn second_fences_first(lane: &Lane) -> Result<Verdict> {
         saw,
         "If two instances have the same transactional id, which one may commit, and what answer does the other one get?",
     ))
+}
+
+/// Whether an instance has failed, and what became of it in words. `status` is `None` if it was still running.
+fn end_of(status: Option<ExitStatus>) -> (bool, String) {
+    match status {
+        Some(status) => (!status.success(), format!("ended ({status})")),
+        None => (false, "was still running".to_string()),
+    }
 }
 
 fn aborted_comes_again(lane: &Lane) -> Result<Verdict> {
